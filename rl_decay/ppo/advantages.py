@@ -1,0 +1,34 @@
+"""Generalised advantage estimation on streams with time limits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def gae(
+    rewards: Tensor,
+    values: Tensor,
+    terminated: Tensor,
+    done: Tensor,
+    *,
+    gamma: Tensor | float,
+    gae_lambda: Tensor | float,
+) -> Tensor:
+    """Advantages of T steps by a backward recursion (Schulman et al. 2016, equation 16).
+
+        delta_t = r_t + gamma V(obs_{t+1}) [not terminated_t] - V(obs_t)
+        A_t     = delta_t + gamma lambda [not done_t] A_{t+1},     A_T = 0
+
+    rewards, terminated, done [T, ...]; values [T+1, ...] of the observations reached, so `values[t+1]` bootstraps a
+    truncated episode with its own last observation; gamma, gae_lambda broadcast against [...]. Returns [T, ...].
+    A filler row gets some number too; it links to no neighbour, and the caller gives it weight 0.
+    """
+    deltas = rewards + gamma * values[1:] * ~terminated - values[:-1]
+    decay = gamma * gae_lambda * (~done).to(rewards.dtype)
+    advantages = torch.empty_like(deltas)
+    running = torch.zeros_like(deltas[0])
+    for t in reversed(range(len(rewards))):
+        running = deltas[t] + decay[t] * running
+        advantages[t] = running
+    return advantages

@@ -1,0 +1,61 @@
+"""From a rollout, time first, to minibatches, member first."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Iterator
+
+import torch
+from torch import Tensor
+
+from rl_decay.ppo.distributions import Categorical, DiagGaussian
+from rl_decay.types import Batch, Rollout
+
+
+def member_first(x: Tensor) -> Tensor:
+    """[T, M, N, ...] -> [M, T*N, ...], row t*N + n; always a copy.
+
+    Contiguous, because a reduction over storage that is time-major gives other bits; a copy, because at M = 1 a
+    reshape would be a view of the rollout.
+    """
+    return x.transpose(0, 1).clone(memory_format=torch.contiguous_format).flatten(1, 2)
+
+
+def flatten(
+    obs: Tensor, policy: Categorical | DiagGaussian, rollout: Rollout, advantages: Tensor, values: Tensor
+) -> Batch:
+    """The rows of a rollout: obs [M, T*N, D] already flat, advantages and values [T, M, N].
+
+    Filler rows are zeroed in every field before anything is computed from them: a weight of 0 alone would not stop an
+    infinite ratio, since 0 * inf is NaN.
+    """
+    valid = member_first(rollout.valid)
+
+    def masked(x: Tensor) -> Tensor:
+        mask = valid.unsqueeze(-1) if x.dim() == 3 else valid
+        return torch.where(mask, x, torch.zeros_like(x))
+
+    actions = masked(member_first(rollout.actions))
+    advantages, values = masked(member_first(advantages)), masked(member_first(values))
+    return Batch(
+        obs=masked(obs),
+        actions=actions,
+        old_log_probs=masked(policy.log_prob(actions)),
+        advantages=advantages,
+        returns=advantages + values,
+        old_values=values,
+        weight=valid.float(),
+    )
+
+
+def minibatches(batch: Batch, order: Tensor, count: int) -> Iterator[Batch]:
+    """Cut the rows of a batch, taken in the order [M, T*N], into `count` equal minibatches [M, S, ...]."""
+    members, total = order.shape
+    rows = order + total * torch.arange(members, device=order.device).unsqueeze(-1)
+    rows = rows.view(members, count, -1).transpose(0, 1).reshape(-1)  # minibatch, member, row
+    gathered = {
+        f.name: getattr(batch, f.name).flatten(0, 1).index_select(0, rows).unflatten(0, (count, members, -1))
+        for f in fields(batch)
+    }
+    for b in range(count):
+        yield Batch(**{name: x[b] for name, x in gathered.items()})

@@ -1,0 +1,67 @@
+"""Action distributions over stacked outputs. Sampling takes its noise as an argument: acting is deterministic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Categorical:
+    """Discrete actions 0..A-1 from logits [..., A]."""
+
+    logits: Tensor
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Actions [...] int64: argmax(logits + Gumbel noise) has the softmax distribution (Gumbel-max trick)."""
+        return (self.logits + noise).argmax(-1)
+
+    def mode(self) -> Tensor:
+        """The most probable action [...]."""
+        return self.logits.argmax(-1)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """log p(actions) [...]."""
+        return torch.log_softmax(self.logits, -1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+
+    def entropy(self) -> Tensor:
+        """-sum p log p, in nats [...]."""
+        log_p = torch.log_softmax(self.logits, -1)
+        return -(log_p.exp() * log_p).sum(-1)
+
+
+@dataclass
+class DiagGaussian:
+    """Independent normal actions with means [M, ..., A] and a log standard deviation [M, A] per member."""
+
+    mean: Tensor
+    log_std: Tensor
+
+    def _log_std(self) -> Tensor:
+        return self.log_std.view(self.log_std.shape[0], *[1] * (self.mean.dim() - 2), -1)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """mean + std * noise, not clipped to any bounds [M, ..., A]."""
+        return self.mean + self._log_std().exp() * noise
+
+    def mode(self) -> Tensor:
+        """The mean [M, ..., A]."""
+        return self.mean
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Sum over the action's components of log N(action; mean, std) [M, ...]."""
+        z = (actions - self.mean) * (-self._log_std()).exp()
+        return (-0.5 * z * z - self._log_std() - 0.5 * math.log(2 * math.pi)).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Sum of log_std + log(2 pi e) / 2, in nats, the same for every state [M, ...]."""
+        per_component = self._log_std() + 0.5 * math.log(2 * math.pi * math.e)
+        return per_component.expand_as(self.mean).sum(-1)
+
+
+def distribution(actor_out: Tensor, log_std: Tensor, continuous: bool) -> Categorical | DiagGaussian:
+    """The distribution that a policy's outputs [M, ..., A] stand for."""
+    return DiagGaussian(actor_out, log_std) if continuous else Categorical(actor_out)

@@ -1,0 +1,100 @@
+"""Member-stacked networks: the actors and critics of M members as 2M MLPs in one flat buffer.
+
+Row m of the buffer [2M, P] is the actor of member m, row M + m its critic. Stacked like this a layer is one batched
+matmul over at least two networks, an optimizer step is one pass over one tensor, and one member computes the same bits
+whatever its neighbours (DESIGN: matmul kernels differ for a batch of one with one output column, and for slabs that
+are not 16-byte aligned; neither can occur here).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl_decay.types import Spaces, aligned
+
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
+
+
+@dataclass(frozen=True)
+class NetShape:
+    """Widths of an MLP and where its parameters lie in a row of the buffer.
+
+    A row holds, layer by layer, the weight [in, out] and the bias [out], then the log standard deviation [A] of a
+    continuous policy (unused in the critic's row). All widths are padded to multiples of 4; padding is and stays 0.
+    """
+
+    spaces: Spaces
+    hidden: tuple[int, ...]
+    activation: str = "tanh"
+
+    @property
+    def widths(self) -> list[int]:
+        """Padded widths from observation to head; actor and critic share the head's width."""
+        return [aligned(n) for n in (self.spaces.obs_size, *self.hidden, self.spaces.num_actions)]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Lengths of the pieces of a row: weight, bias, weight, bias, ..., log_std."""
+        pairs = zip(self.widths[:-1], self.widths[1:])
+        return [n for i, o in pairs for n in (i * o, o)] + [aligned(self.spaces.num_actions)]
+
+    def unpack(self, flat: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
+        """Views of flat [G, P]: per layer (weight [G, in, out], bias [G, 1, out]); and log_std [G, A]."""
+        *pieces, log_std = flat.split(self.sizes, dim=1)  # one split: its backward is one concatenation
+        layers = [
+            (weight.unflatten(1, (i, o)), bias.unsqueeze(1))
+            for weight, bias, i, o in zip(pieces[::2], pieces[1::2], self.widths, self.widths[1:])
+        ]
+        return layers, log_std[:, : self.spaces.num_actions]
+
+    def mlp(self, flat: Tensor, x: Tensor) -> Tensor:
+        """Outputs [G, S, head] of G networks with parameters [G, P] on inputs [G, S, D]."""
+        layers, _ = self.unpack(flat)
+        for weight, bias in layers[:-1]:
+            x = ACTIVATIONS[self.activation](torch.baddbmm(bias, x, weight))
+        return torch.baddbmm(layers[-1][1], x, layers[-1][0])
+
+    def actor(self, flat: Tensor, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits or means [M, S, A] and log_std [M, A] of the actors [M, P] alone, for acting."""
+        return self.mlp(flat, obs)[..., : self.spaces.num_actions], self.unpack(flat)[1]
+
+    def actor_critic(self, flat: Tensor, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits or means [M, S, A], log_std [M, A] and values [M, S] from parameters [2M, P] and obs [M, S, D]."""
+        out = self.mlp(flat, torch.cat((obs, obs)))
+        members = obs.shape[0]
+        actor_out = out[:members, :, : self.spaces.num_actions]
+        return actor_out, self.unpack(flat)[1][:members], out[members:, :, 0]
+
+
+def initial_parameters(shape: NetShape, seeds: Sequence[int], log_std: float) -> Tensor:
+    """Orthogonal initial parameters [2M, P], each member from its own seed.
+
+    Gains sqrt(2) in hidden layers, 0.01 for the policy's head, 1 for the value's; biases 0 (Huang et al. 2022,
+    detail 2). The caller keeps PyTorch to one thread: with more the orthogonal factor has other bits.
+    """
+    members = len(seeds)
+    flat = torch.zeros(2 * members, sum(shape.sizes))
+    layers, log_stds = shape.unpack(flat)
+    log_stds[:members] = log_std
+    heads = (shape.spaces.num_actions, 1)
+    for m, seed in enumerate(seeds):
+        rng = np.random.default_rng(seed)
+        for row, head in zip((m, members + m), heads):
+            widths = (shape.spaces.obs_size, *shape.hidden, head)
+            for k, (weight, _) in enumerate(layers):
+                gain = math.sqrt(2) if k < len(layers) - 1 else (0.01 if row == m else 1.0)
+                weight[row, : widths[k], : widths[k + 1]] = gain * orthogonal(rng, widths[k], widths[k + 1])
+    return flat
+
+
+def orthogonal(rng: np.random.Generator, rows: int, cols: int) -> Tensor:
+    """A random matrix [rows, cols] with orthonormal rows or columns, whichever are fewer (Saxe et al. 2014)."""
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, cols), min(rows, cols))))
+    q = q * np.sign(np.diag(r))  # makes the distribution uniform over orthogonal matrices
+    return torch.from_numpy(q if rows >= cols else q.T).float()

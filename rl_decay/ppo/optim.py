@@ -1,0 +1,82 @@
+"""Adam with a learning rate per member, and the gradient clipping that goes before it."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+def clip_per_member(grad: Tensor, max_norm: Tensor, joint: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Scale gradients [2M, P] by min(1, max_norm / (norm + 1e-6)); max_norm [M], infinite = off.
+
+    The norm is taken per network, so that a large critic gradient cannot shrink the actor's step, or over both
+    networks of a member if `joint` (Huang et al. 2022, detail 11). Returns the clipped gradient, the norms before
+    clipping [2M] (each network's own in either case), and whether a row was scaled [2M].
+    """
+    norms = grad.square().sum(-1).sqrt()
+    limited = norms
+    if joint:
+        actor, critic = norms.chunk(2)
+        limited = (actor.square() + critic.square()).sqrt().repeat(2)
+    limit = max_norm.repeat(2)
+    scale = (limit / (limited + 1e-6)).clamp(max=1.0)
+    return grad * scale.unsqueeze(-1), norms, limited > limit
+
+
+class MemberAdam(Optimizer):
+    """Adam (Kingma and Ba 2015, algorithm 1) over stacked parameters [M, P] with a rate [M] per member.
+
+        m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2      p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
+
+    A param group is {"params": [p], "name": str, "lr": tensor [M]}; the rate is written in place, never replaced.
+    `step(active)` leaves members where `active` [M] is False exactly as they are: parameters, moments and step count
+    (a gradient of zero would still decay the moments). b^t is a running product, because `pow` gives other bits for
+    other members. torch.optim.Adam refuses a rate of more than one element.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-5):
+        super().__init__(groups, {"betas": betas, "eps": eps})
+        for group in self.param_groups:
+            for p in group["params"]:
+                ones = torch.ones(p.shape[0], 1, dtype=torch.float64, device=p.device)
+                self.state[p] = {
+                    "exp_avg": torch.zeros_like(p),
+                    "exp_avg_sq": torch.zeros_like(p),
+                    "beta1_power": ones,  # b1^t and b2^t after t steps, in float64
+                    "beta2_power": ones.clone(),
+                }
+
+    @torch.no_grad()
+    def step(self, active: Tensor | None = None) -> None:  # type: ignore[override]
+        """One step of the members that are active [M] (all of them if None), from each parameter's `.grad`."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                step = torch.ones(len(p), dtype=torch.bool, device=p.device) if active is None else active
+                _adam_step(p, p.grad, self.state[p], group, step.unsqueeze(-1))
+
+
+def _adam_step(p: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any], active: Tensor) -> None:
+    b1, b2 = group["betas"]
+    new = {
+        "exp_avg": state["exp_avg"].lerp(grad, 1 - b1),
+        "exp_avg_sq": (state["exp_avg_sq"] * b2).addcmul(grad, grad, value=1 - b2),
+        "beta1_power": state["beta1_power"] * b1,
+        "beta2_power": state["beta2_power"] * b2,
+    }
+    step_size = group["lr"].unsqueeze(-1) / (1 - new["beta1_power"]).float()
+    denominator = new["exp_avg_sq"].sqrt() / (1 - new["beta2_power"]).sqrt().float() + group["eps"]
+    torch.where(active, p - step_size * (new["exp_avg"] / denominator), p, out=p)
+    for name, value in new.items():
+        torch.where(active, value, state[name], out=state[name])
+
+
+def set_learning_rates(optimizer: Optimizer, rates: dict[str, Tensor]) -> None:
+    """Write each group's rates [M] into its tensor; `rates` names exactly the optimizer's groups."""
+    names = [group["name"] for group in optimizer.param_groups]
+    if sorted(names) != sorted(rates):
+        raise ValueError(f"the optimizer's groups are {names}, the rates are for {list(rates)}")
+    for group in optimizer.param_groups:
+        group["lr"].copy_(rates[group["name"]])

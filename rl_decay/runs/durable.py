@@ -1,0 +1,76 @@
+"""Bytes on the disk: append, cut back and replace, each of them whole or not at all.
+
+Nothing here keeps a file open, so a thousand runs can be written side by side.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rl_decay.errors import UserError
+
+
+def append(path: Path, data: bytes) -> int:
+    """Append bytes to a file, force them to the disk and return the file's length in bytes.
+
+    Where the write fails (disk full), the file is cut back to its former length and the error goes on.
+    """
+    with open(path, "ab", buffering=0) as file:
+        start = file.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(data)
+            while rest:  # an unbuffered write may take only a part
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(start)
+            raise
+    if start == 0:
+        _sync_folder(path.parent)
+    return start + len(data)
+
+
+def cut(path: str | Path, length: int) -> None:
+    """Cut a file back to `length` bytes, as a checkpoint recorded it, and force that to the disk.
+
+    A missing file counts as one of 0 bytes. A file shorter than `length` has lost rows that the checkpoint relies on:
+    UserError, because truncating would fill the gap with zeros.
+    """
+    path = Path(path)
+    size = path.stat().st_size if path.exists() else 0
+    if size < length:
+        raise UserError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
+    if size > length:
+        with open(path, "r+b") as file:
+            file.truncate(length)
+            os.fsync(file.fileno())
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Write a file in one step: whoever reads it sees the old content or the new, also after a power cut.
+
+    A failing write leaves the old file as it was and no temporary file behind.
+    """
+    # Always the same name: a killed writer leaves one temporary file at most, and the next write takes it over.
+    # The run lock keeps a second writer away.
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force a new file's name to the disk; syncing the file alone covers only its content."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,60 @@
+"""The names in a run folder: files, statuses, columns and TensorBoard tags. They are public; keep them stable."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+SUMMARY = "summary.json"
+METRICS = "metrics.csv"
+EVALUATIONS = "evaluations.csv"
+EVENTS = "events.out.tfevents."  # how every TensorBoard file's name begins
+CHECKPOINTS = "checkpoints"
+LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
+BEST = "best.pt"
+LOCK = "run.lock"
+
+RUNNING = "running"
+FINISHED = "finished"
+INTERRUPTED = "interrupted"
+DIVERGED = "diverged"
+FAILED = "failed"
+STATUSES = (RUNNING, FINISHED, INTERRUPTED, DIVERGED, FAILED)
+
+COUNTERS = ("env_steps", "iteration", "valid_steps")
+TAGS = (
+    "charts/episodic_return",
+    "charts/episodic_length",
+    "charts/return_100",
+    "charts/SPS",
+    "losses/policy_loss",
+    "losses/value_loss",
+    "losses/entropy",
+    "losses/approx_kl",
+    "losses/clipfrac",
+    "losses/explained_variance",
+    "losses/policy_std",
+    "lr/actor",
+    "lr/critic",
+    *map("/".join, product(["update"], ["actor", "critic"], ["grad_norm", "clipped_share", "rel_step", "cos_prev"])),
+    "eval/return",
+    "eval/score",
+    "oscillation/drawdown",
+    "oscillation/excess_total_variation",
+    "oscillation/turning_rate",
+    "oscillation/residual_std",
+)
+METRIC_COLUMNS = COUNTERS + TAGS
+SCHEDULE_TAGS = ("schedule/clip", "schedule/entropy_coef")  # appended where a run schedules them
+FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
+
+
+def evaluation_columns(episodes: int) -> tuple[str, ...]:
+    """The columns of evaluations.csv where every evaluation plays `episodes` episodes: `return_0`, `return_1`, ..."""
+    means = ("env_steps", "iteration", "return_mean", "return_std", "score", "episode_length")
+    return means + tuple(f"return_{i}" for i in range(episodes))
+
+
+def is_run(folder: str | Path) -> bool:
+    """Whether a folder holds a run: it has a summary.json, which is written before anything else."""
+    return (Path(folder) / SUMMARY).is_file()

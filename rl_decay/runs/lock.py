@@ -1,0 +1,58 @@
+"""One training per run folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+from pathlib import Path
+from types import TracebackType
+
+from rl_decay.errors import UserError
+from rl_decay.runs.layout import LOCK
+
+
+class RunLock:
+    """Hold a run folder for this process: `with RunLock(folder): ...`; UserError if another training holds it.
+
+    The lock is the kernel's flock on run.lock: it ends with the process, however that dies. That the file exists means
+    nothing, and it is left where it is, because deleting it would let two processes lock two files of one name.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> RunLock:
+        descriptor = _open(self.folder / LOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise UserError(f"{self.folder} is in use: another training holds its {LOCK}") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._descriptor is not None:
+            # Closing alone would leave the lock with a forked child that inherited the descriptor.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+def _open(path: Path) -> int:
+    """Open a file for locking, and keep half of the process's descriptors free.
+
+    A held lock costs one descriptor and a population holds one per member, so past half of the soft limit (often 1024)
+    the limit is doubled, as far as the hard one allows.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY != soft < 2 * descriptor:
+        more = 2 * soft if hard == resource.RLIM_INFINITY else min(2 * soft, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+    return descriptor

@@ -1,0 +1,95 @@
+"""summary.json and what goes into it: the one file that says what a run is, and that readers trust."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl_decay.config.schema import Config, walk
+from rl_decay.errors import UserError
+from rl_decay.runs.durable import replace
+from rl_decay.runs.layout import SUMMARY
+
+SCHEMA_VERSION = 1
+PACKAGES = ("rl_decay", "torch", "gymnasium", "numpy", "hydra-core", "omegaconf", "tensorboard")
+
+
+def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
+    """Write `values` as the folder's summary.json, in one step, with the schema version in front.
+
+    NaN and infinities become null, NumPy scalars plain numbers, tuples lists. TypeError, which names the key, for
+    anything else that JSON does not know; the old file then stays.
+    """
+    plain = {"schema_version": SCHEMA_VERSION} | {key: _plain(value, key) for key, value in values.items()}
+    text = json.dumps(plain, indent=2, allow_nan=False) + "\n"
+    replace(Path(folder) / SUMMARY, text.encode())
+
+
+def read_summary(folder: str | Path) -> dict[str, Any]:
+    """Read the folder's summary.json; UserError, which names the file, where it is missing, broken or of another schema."""
+    path = Path(folder) / SUMMARY
+    try:
+        summary = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file, so {folder} is not a run folder") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    version = summary.get("schema_version") if isinstance(summary, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(f"{path}: schema_version is {version}; this version of rl_decay reads {SCHEMA_VERSION}")
+    return summary
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of values as canonical JSON: keys sorted, no spaces, floats by repr. Equal values, equal print.
+
+    1 and 1.0 differ. ValueError for NaN and infinities, TypeError for what JSON does not know.
+    """
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_number)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def experiment_keys(config: Config) -> dict[str, Any]:
+    """The part of a flat configuration that decides what is learned: all but the keys marked `experiment=False`."""
+    return {key: value for key, value, about in walk(config) if about["experiment"]}
+
+
+def versions() -> dict[str, str | None]:
+    """The versions of Python and of the packages that decide a result, none of them imported; None = not installed."""
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _plain(value: Any, key: str) -> Any:
+    """A value in JSON's own types; `key` says where it stands."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{key}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
+        return {name: _plain(item, f"{key}.{name}") for name, item in value.items()}
+    raise TypeError(f"{key}: JSON has no {type(value).__name__}: {value!r}")
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"JSON has no {type(value).__name__}: {value!r}")

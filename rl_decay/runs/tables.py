@@ -1,0 +1,93 @@
+"""CSV tables of numbers, appended in batches and read back as NumPy columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl_decay.errors import UserError
+from rl_decay.runs.durable import append, cut
+
+__all__ = ["CsvTable", "cut", "read"]
+
+
+class CsvTable:
+    """A CSV file that grows by rows: they wait in memory, and no file is open, until `flush`.
+
+    An existing file is continued. It must carry the same columns and end with a whole row (UserError): after a crash,
+    `cut` it first.
+    """
+
+    def __init__(self, path: str | Path, columns: Sequence[str]):
+        self.path = Path(path)
+        self.columns = tuple(columns)
+        self._known = frozenset(columns)
+        if len(self._known) < len(self.columns) or any(set(name) & set(',"\r\n') for name in columns):
+            raise ValueError(f"column names must be unique and free of commas, quotes and line ends: {self.columns}")
+        header = ",".join(self.columns) + "\n"
+        self._lines = [] if _continues(self.path, header.encode()) else [header]
+
+    def append(self, row: Mapping[str, Any]) -> None:
+        """Add a row, {column: number}; a missing column, None or NaN becomes an empty cell.
+
+        KeyError for an unknown column, TypeError for a value that is no number.
+        """
+        unknown = row.keys() - self._known
+        if unknown:
+            raise KeyError(f"{self.path.name} has no column {', '.join(sorted(unknown))}")
+        self._lines.append(",".join([_cell(row.get(name)) for name in self.columns]) + "\n")
+
+    def flush(self) -> int:
+        """Write the waiting rows, force them to the disk and return the file's length in bytes.
+
+        If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
+        """
+        length = append(self.path, "".join(self._lines).encode())
+        self._lines.clear()
+        return length
+
+
+def read(path: str | Path) -> dict[str, np.ndarray]:
+    """Read a table as {column: float64 [rows]}, NaN for an empty cell; {} before the header has been written.
+
+    A last line without its line end is ignored: its writer is still writing, or was killed. UserError where another
+    line is not a row of numbers.
+    """
+    data = Path(path).read_bytes()
+    lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+    if not lines:
+        return {}
+    columns = lines[0].split(",")
+    values = np.empty((len(columns), len(lines) - 1))
+    for i, line in enumerate(lines[1:]):
+        try:
+            values[:, i] = [float(cell or "nan") for _, cell in zip(columns, line.split(","), strict=True)]
+        except ValueError:
+            raise UserError(f"{path}: line {i + 2} is not a row of {len(columns)} numbers: {line[:80]!r}") from None
+    return dict(zip(columns, values, strict=True))
+
+
+def _continues(path: Path, header: bytes) -> bool:
+    """Whether a file exists that the next row may be appended to; UserError where it cannot be."""
+    data = path.read_bytes() if path.exists() else b""
+    if data and not data.startswith(header):
+        raise UserError(f"{path}: its columns are not those of this run; move the file away or use another folder")
+    if data and not data.endswith(b"\n"):
+        raise UserError(f"{path}: its last row is torn; cut the file back to its checkpoint's length")
+    return bool(data)
+
+
+def _cell(value: Any) -> str:
+    """A number as the shortest text that reads back as the same number of its own precision; empty for None, NaN."""
+    if value is None or (isinstance(value, (float, np.floating)) and value != value):
+        return ""
+    if isinstance(value, float):  # np.float64 too, whose own repr names its type
+        return float.__repr__(value)
+    if isinstance(value, np.floating):
+        return str(value)
+    if isinstance(value, (int, np.integer, np.bool_)):
+        return str(int(value))
+    raise TypeError(f"a cell takes a number, not {type(value).__name__}: {value!r}")

@@ -1,0 +1,106 @@
+"""The shapes that travel between the rooms.
+
+Legend: `M` members, `T` steps per rollout, `N` environments per member, `S` samples in a minibatch, `D` observation
+size (padded, see `aligned`), `A` action size or number of actions, `E` epochs, `B` minibatches. While collecting, time
+comes first, member second, environment third; once flattened the member comes first. Slot m*N + n is environment n of
+member m.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def aligned(width: int) -> int:
+    """Round a width up to a multiple of 4 floats.
+
+    A matmul whose slab per member is not 16-byte aligned gives other bits for other members, so every width is padded
+    with zeros. Zero columns stay zero: their weights start at 0 and get gradient 0.
+    """
+    return -(-width // 4) * 4
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What the networks need to know of a task: flat observation size, and the kind and size of an action."""
+
+    obs_size: int
+    num_actions: int
+    continuous: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """What may differ between the members of a population: a seed, two base rates, four curves, seven coefficients."""
+
+    seed: int
+    lr: dict[str, float]  # actor, critic
+    curves: dict[str, Callable[[float], float]]  # actor, critic, clip, entropy
+    inclusive: bool
+    gamma: float
+    gae_lambda: float
+    clip: float
+    entropy_coef: float
+    value_coef: float
+    max_grad_norm: float
+    target_kl: float
+
+
+@dataclass
+class Draws:
+    """All randomness of one iteration, drawn before it begins."""
+
+    noise: Tensor  # [T, M, N, A] Gumbel (discrete) or normal (continuous)
+    permutations: Tensor  # [E, M, T*N] int64
+
+
+@dataclass
+class Rollout:
+    """T steps of every slot. `obs[t+1]` is the observation reached by step t, never a reset observation.
+
+    The row after an episode's end is a filler: its action was ignored, its step was the reset, `valid` is False.
+    """
+
+    obs: Tensor  # [T+1, M, N, D]
+    actions: Tensor  # [T, M, N] int64 or [T, M, N, A]
+    rewards: Tensor  # [T, M, N]
+    terminated: Tensor  # [T, M, N] bool: cuts the bootstrap
+    done: Tensor  # [T, M, N] bool, terminated or truncated: cuts the trace
+    valid: Tensor  # [T, M, N] bool
+
+
+@dataclass
+class Batch:
+    """A flattened rollout, or a minibatch of it; filler rows are zero in every field."""
+
+    obs: Tensor  # [M, S, D] normalised
+    actions: Tensor  # [M, S] int64 or [M, S, A]
+    old_log_probs: Tensor  # [M, S]
+    advantages: Tensor  # [M, S]
+    returns: Tensor  # [M, S]
+    old_values: Tensor  # [M, S]
+    weight: Tensor  # [M, S] 1 for a valid row, 0 for a filler
+
+
+@dataclass
+class LossTerms:
+    """Means over the valid rows of one minibatch, per member [M]."""
+
+    policy_loss: Tensor
+    value_loss: Tensor
+    entropy: Tensor
+    approx_kl: Tensor
+    clip_fraction: Tensor
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished training episode of one member."""
+
+    member: int
+    total_reward: float
+    length: int
