@@ -27,6 +27,11 @@ def reset_seeds(seed: int, purpose: int, index: int, count: int) -> list[int]:
     return np.random.SeedSequence(seed, spawn_key=(purpose, index)).generate_state(count).tolist()
 
 
+def evaluation_seeds(seed: int, episodes: int) -> list[int]:
+    """Reset seeds [E] of every evaluation of every run with this evaluation.seed."""
+    return np.random.SeedSequence(seed).generate_state(episodes).tolist()
+
+
 class MemberStreams:
     """The draws of a population of M members."""
 

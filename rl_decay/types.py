@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
@@ -56,6 +57,10 @@ class Draws:
 
     noise: Tensor  # [T, M, N, A] Gumbel (discrete) or normal (continuous)
     permutations: Tensor  # [E, M, T*N] int64
+
+    def to(self, device: torch.device) -> Draws:
+        """The same draws on a device."""
+        return Draws(self.noise.to(device), self.permutations.to(device))
 
 
 @dataclass

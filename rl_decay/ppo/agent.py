@@ -19,7 +19,13 @@ from rl_decay.ppo.networks import NetShape, initial_parameters
 from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
 from rl_decay.types import Batch, Member, Rollout, Spaces, aligned
 
-LOSSES = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_fraction")
+LOSSES = {  # tag: field of LossTerms
+    "policy_loss": "policy_loss",
+    "value_loss": "value_loss",
+    "entropy": "entropy",
+    "approx_kl": "approx_kl",
+    "clipfrac": "clip_fraction",
+}
 GROUPS = ("actor", "critic")
 
 
@@ -119,7 +125,7 @@ class PPO:
                 rows = rows + weight
             means = sums / rows
             report = torch.where(rows > 0, means, report)
-            active = active & ~(means[LOSSES.index("approx_kl")] > self.target_kl)
+            active = active & ~(means[list(LOSSES).index("approx_kl")] > self.target_kl)
         names = [f"losses/{n}" for n in LOSSES]
         names += [f"update/{g}/{n}" for n in ("grad_norm", "clipped_share") for g in GROUPS]
         return dict(zip(names, report))
@@ -130,7 +136,7 @@ class PPO:
         with torch.no_grad():
             joint = self.algo.grad_clip == "joint"
             grad, norms, clipped = clip_per_member(grad, self.max_grad_norm, joint)
-            scalars = torch.stack([getattr(terms, name) for name in LOSSES])
+            scalars = torch.stack([getattr(terms, name) for name in LOSSES.values()])
             scalars = torch.cat((scalars, norms.view(2, -1), clipped.view(2, -1).float()))
             stepped = active & (minibatch.weight.sum(-1) >= 2)  # fewer rows have no standard deviation
             finite = scalars.isfinite().all(0)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import math
 import operator
 import os
 import re
@@ -14,7 +15,7 @@ import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
@@ -44,7 +45,7 @@ class EventFile:
     """One TensorBoard event file of a run: events wait in memory, and no file is open, until `flush`.
 
     The name carries `start_time` (seconds since the epoch; now if None). TensorBoard reads the files of a folder in
-    the order of their names, so a resumed run opens a new one.
+    the order of their names, and never back: a resumed run cuts the old files, opens a new one, calls `restart`.
     """
 
     def __init__(self, folder: str | Path, start_time: float | None = None):
@@ -54,10 +55,10 @@ class EventFile:
         self._waiting = io.BytesIO()
         self._write(start_time, file_version="brain.Event:2")
 
-    def scalars(self, step: int, values: Mapping[str, Any], wall_time: float | None = None) -> None:
+    def scalars(self, step: SupportsIndex, values: Mapping[str, Any], wall_time: float | None = None) -> None:
         """Add {tag: number} at a step, as one event (TensorBoard keeps float32); None and NaN are left out."""
         numbers = {tag: float(value) for tag, value in values.items() if value is not None}
-        points = [Summary.Value(tag=tag, simple_value=x) for tag, x in numbers.items() if x == x]
+        points = [Summary.Value(tag=tag, simple_value=x) for tag, x in numbers.items() if not math.isnan(x)]
         if points:
             self._write(wall_time, step=operator.index(step), summary=Summary(value=points))
 
@@ -72,15 +73,15 @@ class EventFile:
         tensor = make_tensor_proto(layout.SerializeToString(), shape=[])
         self._describe(layout_metadata.CONFIG_SUMMARY_TAG, layout_metadata.create_summary_metadata(), tensor)
 
-    def hparams(self, values: Mapping[str, Any], metrics: Iterable[str]) -> None:
-        """Make this run a row of TensorBoard's HParams table: `values` as columns, `metrics` the scalar tags beside them.
+    def hparams(self, values: Mapping[str, Any], metrics: Iterable[str], first: Sequence[str] = ()) -> None:
+        """Make this run a row of TensorBoard's HParams table: columns are `values`, then the scalar tags `metrics`.
 
-        TensorBoard shows the first five columns unasked and takes types and order from one run of the folder, so give
-        all runs the same keys, the telling ones first. Numbers, booleans and strings stay what they are, None leaves
+        Columns and their types are taken from one run of the folder, so give all runs the same keys. Five columns are
+        shown unasked: those in `first`, then by name. Numbers, booleans and strings stay what they are, None leaves
         the cell empty (a column of numbers and strings cannot be sorted), anything else is shown as text.
         """
         plain = {key: _plain(value) for key, value in values.items()}
-        infos = [api_pb2.HParamInfo(name=key, type=_data_type(value)) for key, value in plain.items()]
+        infos = [api_pb2.HParamInfo(name=k, type=_kind(v)[1], differs=k in first) for k, v in plain.items()]
         tags = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
         now = time.time()
         experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=tags, time_created_secs=now)
@@ -88,19 +89,18 @@ class EventFile:
         session = SessionStartInfo(start_time_secs=now)
         for key, value in plain.items():
             if value is not None:
-                setattr(session.hparams[key], _field(value), value)
+                setattr(session.hparams[key], _kind(value)[0], value)
         self._describe_session(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=session)
 
     def session_end(self, status: str) -> None:
         """Close the run's HParams row with how it ended (KeyError for `running`).
 
-        TensorBoard believes the first end it reads: write it after the last checkpoint, so that a resumed run cuts it
-        off.
+        The first end in the files counts: write it after the last checkpoint, so that a resumed run cuts it off.
         """
         end = SessionEndInfo(status=SESSION_STATUS[status], end_time_secs=time.time())
         self._describe_session(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=end)
 
-    def restart(self, step: int) -> None:
+    def restart(self, step: SupportsIndex) -> None:
         """Tell a TensorBoard that already showed points at `step` or later, now cut off, to forget them."""
         self._write(None, step=operator.index(step), session_log=SessionLog(status=SessionLog.START))
 
@@ -138,13 +138,12 @@ def _plain(value: Any) -> bool | float | str | None:
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 
-def _field(value: bool | float | str) -> str:
-    """The field of a protobuf value that holds this type; bool comes first, because a bool is an int."""
+def _kind(value: bool | float | str | None) -> tuple[str, Any]:
+    """Where a protobuf value keeps this one, and its column's type; bool comes first, because a bool is an int."""
+    if value is None:
+        return "null_value", api_pb2.DATA_TYPE_UNSET
     if isinstance(value, bool):
-        return "bool_value"
-    return "string_value" if isinstance(value, str) else "number_value"
-
-
-def _data_type(value: bool | float | str | None) -> Any:
-    types = {"bool_value": "BOOL", "number_value": "FLOAT64", "string_value": "STRING"}
-    return getattr(api_pb2, "DATA_TYPE_" + ("UNSET" if value is None else types[_field(value)]))
+        return "bool_value", api_pb2.DATA_TYPE_BOOL
+    if isinstance(value, str):
+        return "string_value", api_pb2.DATA_TYPE_STRING
+    return "number_value", api_pb2.DATA_TYPE_FLOAT64

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
 from pathlib import Path
 
 SUMMARY = "summary.json"
@@ -36,7 +35,16 @@ TAGS = (
     "losses/policy_std",
     "lr/actor",
     "lr/critic",
-    *map("/".join, product(["update"], ["actor", "critic"], ["grad_norm", "clipped_share", "rel_step", "cos_prev"])),
+    "schedule/clip",
+    "schedule/entropy_coef",
+    "update/actor/grad_norm",
+    "update/actor/clipped_share",
+    "update/actor/rel_step",
+    "update/actor/cos_prev",
+    "update/critic/grad_norm",
+    "update/critic/clipped_share",
+    "update/critic/rel_step",
+    "update/critic/cos_prev",
     "eval/return",
     "eval/score",
     "oscillation/drawdown",
@@ -45,7 +53,6 @@ TAGS = (
     "oscillation/residual_std",
 )
 METRIC_COLUMNS = COUNTERS + TAGS
-SCHEDULE_TAGS = ("schedule/clip", "schedule/entropy_coef")  # appended where a run schedules them
 FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
 
 

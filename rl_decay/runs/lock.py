@@ -6,7 +6,7 @@ import fcntl
 import os
 import resource
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import LOCK
@@ -23,20 +23,20 @@ class RunLock:
         self.folder = Path(folder)
         self._descriptor: int | None = None
 
-    def __enter__(self) -> RunLock:
+    def __enter__(self) -> Self:
         descriptor = _open(self.folder / LOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             raise UserError(f"{self.folder} is in use: another training holds its {LOCK}") from None
-        except BaseException:
+        except OSError:  # a file system without locks
             os.close(descriptor)
             raise
         self._descriptor = descriptor
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *failure: object) -> None:
         if self._descriptor is not None:
             # Closing alone would leave the lock with a forked child that inherited the descriptor.
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)

@@ -34,7 +34,7 @@ def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
-    """Read the folder's summary.json; UserError, which names the file, where it is missing, broken or of another schema."""
+    """Read the folder's summary.json; UserError, naming the file, if it is missing, broken or of another schema."""
     path = Path(folder) / SUMMARY
     try:
         summary = json.loads(path.read_bytes())

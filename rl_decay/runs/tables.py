@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def _continues(path: Path, header: bytes) -> bool:
 
 def _cell(value: Any) -> str:
     """A number as the shortest text that reads back as the same number of its own precision; empty for None, NaN."""
-    if value is None or (isinstance(value, (float, np.floating)) and value != value):
+    if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return ""
     if isinstance(value, float):  # np.float64 too, whose own repr names its type
         return float.__repr__(value)

@@ -88,7 +88,7 @@ def linear(start: float = 1.0, final: float = 0.0) -> Curve:
 
 
 def linear_warmup(warmup: float = 0.1, start: float = 1.0, final: float = 0.0) -> Curve:
-    """A straight line from `start` to 1 while p < warmup, which holds 1 unless start differs; then one from 1 to `final`:
+    """A straight line from `start` to 1 while p < warmup (at start = 1: held at 1), then one from 1 to `final`:
 
     1 - (1 - final) * (p - warmup) / (1 - warmup)   for p >= warmup. At warmup = 1 the decay is never reached.
 

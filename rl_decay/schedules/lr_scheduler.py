@@ -50,8 +50,8 @@ class NamedGroupSchedule(LRScheduler):
                 "each group needs a `name` of its own, and each name one schedule"
             )
         self.schedules = dict(schedules)
-        self.num_iterations = num_iterations
-        self.inclusive = inclusive
+        self.num_iterations = int(num_iterations)
+        self.inclusive = bool(inclusive)
         for group in optimizer.param_groups:
             if not isinstance(group["lr"], Tensor):
                 group["lr"] = float(group["lr"])  # a NumPy scalar would make torch.load(weights_only=True) refuse

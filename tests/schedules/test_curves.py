@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from rl_decay.schedules import CURVES, constant, describe, join, knobs, linear, linear_warmup, none, progress
 
-settings.register_profile("curves", deadline=None)
-settings.load_profile("curves")
-
 factors = st.floats(0.0, 10.0)
 shares = st.floats(0.0, 1.0)
 anywhere = st.floats(-2.0, 3.0)
+
+
+def for_all(**strategies):
+    """`given` without a deadline: the machine may be busy."""
+    return lambda test: settings(deadline=None)(given(**strategies)(test))
+
 
 # Independently computed: N = 10 iterations from 1e-3 to 1e-4, in units of 1e-3, rounded to 10 places.
 # The warm-up holds 3 iterations: 3/10 of the clock t/N, 3/9 of the clock t/(N-1).
@@ -40,18 +43,19 @@ def test_independently_computed_rates(curve, inclusive, expected):
     assert rates == pytest.approx([1e-3 * rate for rate in expected], rel=1e-9)
 
 
-@given(T=st.integers(1, 1000), warmup=st.floats(0.0, 0.9), lr_initial=st.floats(1e-6, 1.0), final=shares)
-def test_the_formula(T, warmup, lr_initial, final):
-    lr_final, W = final * lr_initial, warmup * T
+@for_all(num_iterations=st.integers(1, 300), warmup=st.floats(0.0, 0.9), lr_initial=st.floats(1e-6, 1.0), final=shares)
+def test_the_formula(num_iterations, warmup, lr_initial, final):
+    lr_final, held_for = final * lr_initial, warmup * num_iterations  # held_for need not be whole
     straight, held = linear(final=final), linear_warmup(warmup, final=final)
-    for t in range(T):
-        by_hand = lr_initial - (lr_initial - lr_final) * t / T
-        assert lr_initial * straight(progress(t, T)) == pytest.approx(by_hand, abs=1e-13 * lr_initial)
-        by_hand = lr_initial if t < W else lr_initial - (lr_initial - lr_final) * (t - W) / (T - W)
-        assert lr_initial * held(progress(t, T)) == pytest.approx(by_hand, abs=1e-13 * lr_initial)
+    for t in range(num_iterations):
+        p = progress(t, num_iterations)
+        by_hand = lr_initial - (lr_initial - lr_final) * t / num_iterations
+        assert lr_initial * straight(p) == pytest.approx(by_hand, abs=1e-13 * lr_initial)
+        decayed = lr_initial - (lr_initial - lr_final) * (t - held_for) / (num_iterations - held_for)
+        assert lr_initial * held(p) == pytest.approx(lr_initial if t < held_for else decayed, abs=1e-13 * lr_initial)
 
 
-@given(start=factors, final=factors, p=anywhere, q=anywhere)
+@for_all(start=factors, final=factors, p=anywhere, q=anywhere)
 def test_linear_is_bounded_monotone_and_exact_at_both_ends(start, final, p, q):
     curve = linear(start, final)
     assert min(start, final) <= curve(p) <= max(start, final)
@@ -60,7 +64,7 @@ def test_linear_is_bounded_monotone_and_exact_at_both_ends(start, final, p, q):
     assert curve(max(p, 1.0)) == final
 
 
-@given(warmup=shares, final=shares, p=anywhere, q=anywhere)
+@for_all(warmup=shares, final=shares, p=anywhere, q=anywhere)
 def test_warmup_holds_exactly_and_then_never_rises_nor_passes_final(warmup, final, p, q):
     curve = linear_warmup(warmup, final=final)
     assert final <= curve(max(p, q)) <= curve(min(p, q)) <= 1.0
@@ -68,7 +72,7 @@ def test_warmup_holds_exactly_and_then_never_rises_nor_passes_final(warmup, fina
     assert curve(1.0) == (1.0 if warmup == 1.0 else final)
 
 
-@given(start=factors, warmup=st.floats(0.01, 0.99), share=shares, final=factors)
+@for_all(start=factors, warmup=st.floats(0.01, 0.99), share=shares, final=factors)
 def test_another_start_ramps_to_one_and_then_decays(start, warmup, share, final):
     curve = linear_warmup(warmup, start, final)
     assert curve(0.0) == start
@@ -77,7 +81,7 @@ def test_another_start_ramps_to_one_and_then_decays(start, warmup, share, final)
     assert curve(warmup + share * (1.0 - warmup)) == pytest.approx(1.0 + (final - 1.0) * share, abs=1e-12)
 
 
-@given(final=factors, p=anywhere)
+@for_all(final=factors, p=anywhere)
 def test_the_limits_of_warmup(final, p):
     assert linear_warmup(0.0, final=final)(p) == linear(final=final)(p)
     assert linear_warmup(0.0, start=0.5, final=final)(p) == linear(final=final)(p)
@@ -90,12 +94,13 @@ def test_join_skips_empty_stretches_and_keeps_the_last_one_at_the_end():
     assert join([linear()], [])(0.25) == 0.75
 
 
-@given(T=st.integers(1, 100), beyond=st.integers(0, 5))
-def test_the_two_clocks(T, beyond):
-    assert progress(-beyond, T) == progress(-beyond, T, inclusive=True) == 0.0
-    assert progress(T + beyond, T) == progress(T + beyond, T, inclusive=True) == 1.0
-    assert progress(T - 1, T) < 1.0
-    assert progress(T - 1, T, inclusive=True) == (0.0 if T == 1 else 1.0)
+@for_all(num_iterations=st.integers(1, 100), beyond=st.integers(0, 5))
+def test_the_two_clocks(num_iterations, beyond):
+    for inclusive in (False, True):
+        assert progress(-beyond, num_iterations, inclusive) == 0.0
+        assert progress(num_iterations + beyond, num_iterations, inclusive) == 1.0
+    assert progress(num_iterations - 1, num_iterations) < 1.0
+    assert progress(num_iterations - 1, num_iterations, inclusive=True) == (0.0 if num_iterations == 1 else 1.0)
 
 
 @pytest.mark.parametrize("value", [-0.1, math.nan, math.inf])

@@ -1,0 +1,93 @@
+"""What a configuration must satisfy before anything is built from it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable
+
+from rl_decay.config.curves import role_curves
+from rl_decay.config.schema import Config, flat
+from rl_decay.errors import UserError
+
+# the task each preset in conf/env was tuned for; every other task fits `generic`
+PRESETS = {
+    "CartPole-v1": "cartpole",
+    "Acrobot-v1": "acrobot",
+    "MountainCar-v0": "mountain_car",
+    "MountainCarContinuous-v0": "mountain_car_continuous",
+    "Pendulum-v1": "pendulum",
+}
+CHOICES = {
+    "device": ("auto", "cpu", "cuda"),
+    "compile": ("none", "inductor"),
+    "vec": ("sync", "async"),
+    "net.activation": ("tanh", "relu"),
+    "algo.grad_clip": ("per_group", "joint"),
+}
+
+Rule = tuple[Callable[[Any], bool], str]
+AT_LEAST_ONE: Rule = (lambda x: x >= 1, "at least 1")
+NOT_NEGATIVE: Rule = (lambda x: 0 <= x < math.inf, "0 or more, and finite")
+POSITIVE: Rule = (lambda x: 0 < x < math.inf, "more than 0, and finite")
+SHARE: Rule = (lambda x: 0 <= x <= 1, "between 0 and 1")
+OPTIONAL_POSITIVE: Rule = (lambda x: x is None or 0 < x < math.inf, "more than 0, and finite; or null")
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(
+        (
+            "total_steps",
+            "threads",
+            "segments",
+            "env.num_envs",
+            "algo.num_steps",
+            "algo.epochs",
+            "algo.minibatches",
+            "evaluation.episodes",
+            "evaluation.late",
+        ),
+        AT_LEAST_ONE,
+    ),
+    **dict.fromkeys(("actor.lr", "critic.lr", "algo.entropy_coef", "algo.value_coef"), NOT_NEGATIVE),
+    **dict.fromkeys(("seed", "evaluation.seed", "evaluation.early", "checkpoint.keep"), NOT_NEGATIVE),
+    **dict.fromkeys(("algo.gamma", "algo.gae_lambda"), SHARE),
+    "algo.clip": POSITIVE,
+    **dict.fromkeys(("algo.value_clip", "algo.max_grad_norm", "algo.target_kl", "env.timeout"), OPTIONAL_POSITIVE),
+    "checkpoint.every": (lambda x: x is None or x >= 1, "at least 1; or null"),
+    "net.hidden": (lambda x: all(width >= 1 for width in x), "a list of widths of at least 1"),
+    "net.log_std": (math.isfinite, "finite"),
+}
+
+
+def check(config: Config) -> Config:
+    """Return the configuration if it can be run; UserError names the first key that cannot, its value and the way out."""
+    values = flat(config)
+    for key, options in CHOICES.items():
+        if values[key] not in options:
+            raise UserError(f"{key}={values[key]}: choose one of {', '.join(options)}")
+    for key, (holds, text) in RULES.items():
+        if not holds(values[key]):
+            raise UserError(f"{key}={values[key]}: must be {text}")
+    role_curves(config.schedule)
+    _check_minibatches(config)
+    if config.env.timeout is not None and config.vec != "async":
+        raise UserError(f"env.timeout={config.env.timeout}: only vec=async can time a step; set vec=async")
+    return config
+
+
+def _check_minibatches(config: Config) -> None:
+    rows, count = config.env.num_envs * config.algo.num_steps, config.algo.minibatches
+    if rows % count or rows // count < 2:
+        fitting = [n for n in range(1, rows // 2 + 1) if rows % n == 0]
+        near = sorted(fitting, key=lambda n: abs(n - count))[:3]
+        raise UserError(
+            f"algo.minibatches={count}: a rollout of env.num_envs * algo.num_steps = {rows} rows must be cut into equal "
+            f"minibatches of at least 2; the nearest that fit: {', '.join(map(str, sorted(near))) or 'none'}"
+        )
+
+
+def preset_note(config: Config) -> str | None:
+    """A line for the plan where the task is not its preset's: whose hyperparameters are used, which preset fits."""
+    fitting = PRESETS.get(config.env.id, "generic")
+    if config.env.preset == fitting:
+        return None
+    return f"{config.env.id} runs with the hyperparameters of env={config.env.preset}; env={fitting} fits it"

@@ -1,0 +1,97 @@
+"""Hydra's door: the schema for composition, the strict check behind it, resolvers and callbacks."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from rl_decay.config.checks import check
+from rl_decay.config.schema import Config, flat
+from rl_decay.errors import UserError
+from rl_decay.runs.layout import FAILED, is_run
+from rl_decay.runs.record import experiment_keys, fingerprint, read_summary
+
+log = logging.getLogger("rl_decay")
+
+
+def checked(cfg: DictConfig) -> Config:
+    """The composed configuration as a Config that can be run; UserError otherwise.
+
+    It is merged once more into the schema, because Hydra lets `+new.key=1` through.
+    """
+    return check(_strict(cfg))
+
+
+def _strict(cfg: DictConfig) -> Config:
+    values = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(values, dict)
+    values.pop("hydra", None)
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))  # type: ignore[return-value]
+    except OmegaConfBaseException as error:
+        raise UserError(_explained(error)) from None
+
+
+def _explained(error: OmegaConfBaseException) -> str:
+    """One line that names the key, with the nearest key of the schema where it is unknown."""
+    key = str(error.full_key or error.key)
+    near = difflib.get_close_matches(key, flat(Config()), n=1)
+    hint = f"; did you mean {near[0]}?" if near and near[0] != key else ""
+    return f"{key}: {str(error).splitlines()[0]}{hint}"
+
+
+def _short_fingerprint(_root_: Any) -> str:
+    """First 8 of the fingerprint, for folder names. A configuration that cannot be read is reported by its own job."""
+    try:
+        return fingerprint(experiment_keys(_strict(_root_)))[:8]
+    except UserError:
+        return "invalid"
+
+
+def register() -> None:
+    """Make schema and resolvers known to Hydra; done on import, so that worker processes have them too."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    OmegaConf.register_new_resolver("fingerprint", _short_fingerprint, replace=True)
+
+
+class RunGuard(Callback):
+    """Keep Hydra from writing its record over an existing run, and list the failures of a multirun at its end."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Refuse a run folder that already holds a run."""
+        folder = Path(config.hydra.run.dir)
+        if is_run(folder):
+            refuse(f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder")
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Refuse a sweep folder that already holds runs."""
+        folder = Path(config.hydra.sweep.dir)
+        if any(is_run(job) for job in sorted(folder.glob("*/"))):
+            refuse(f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder")
+
+    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+        """List what failed; exit code 1 if anything did. Read from the folders: jobs may have run elsewhere."""
+        folder = Path(config.hydra.sweep.dir)
+        summaries = {job: read_summary(job) for job in sorted(folder.glob("*/")) if is_run(job)}
+        failed = {job: s["reason"] for job, s in summaries.items() if s["status"] == FAILED}
+        for job, reason in failed.items():
+            log.error("%s failed: %s", job.name, reason)
+        if failed:
+            refuse(f"{len(failed)} of {len(summaries)} runs failed")
+
+
+def refuse(message: str) -> None:
+    """End the program with one line on standard error and exit code 1."""
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(1)
+
+
+register()

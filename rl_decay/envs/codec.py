@@ -1,0 +1,63 @@
+"""Between a task's own spaces and the flat arrays the networks know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+
+from rl_decay.errors import UserError
+from rl_decay.types import Spaces
+
+
+class Codec:
+    """Observations to flat float32 rows, flat actions to the task's own.
+
+    Box observations are flattened, Discrete ones become one-hot. Discrete actions are 0..A-1 here, whatever the
+    space's own start. Box actions are clipped to their bounds only on the way into the environment, so that the
+    policy's own action is the one that is stored; with `rescale` they are clipped to [-1, 1] and mapped onto the
+    bounds, which must then be finite.
+    """
+
+    def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
+        self.obs_space, self.action_space, self.rescale = obs_space, action_space, rescale
+        self.spaces = _spaces(env_id, obs_space, action_space)
+        if rescale and not (isinstance(action_space, Box) and action_space.is_bounded()):
+            raise UserError(
+                f"env.rescale_actions=true: {env_id} has the action space {action_space}, without finite bounds to map "
+                "onto; set env.rescale_actions=false"
+            )
+
+    def encode(self, obs: Any) -> np.ndarray:
+        """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
+        if isinstance(self.obs_space, Discrete):
+            return np.eye(int(self.obs_space.n), dtype=np.float32)[np.asarray(obs) - int(self.obs_space.start)]
+        return np.asarray(obs, np.float32).reshape(len(obs), -1)
+
+    def decode(self, actions: np.ndarray) -> np.ndarray:
+        """The task's own actions [S, ...] of flat ones: [S] int64, or [S, A] float32."""
+        space = self.action_space
+        if isinstance(space, Discrete):
+            return actions + space.start
+        assert isinstance(space, Box)
+        shaped = actions.reshape(len(actions), *space.shape)
+        if self.rescale:
+            shaped = space.low + (np.clip(shaped, -1, 1) + 1) * 0.5 * (space.high - space.low)
+        return np.clip(shaped, space.low, space.high).astype(space.dtype)
+
+
+def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
+    """Sizes of a task's flat observation and action; UserError for spaces that are not supported."""
+    if isinstance(obs, Discrete):
+        obs_size = int(obs.n)
+    elif isinstance(obs, Box):
+        obs_size = int(np.prod(obs.shape))
+    else:
+        raise UserError(f"env.id={env_id}: observation space {obs} is not supported; choose a task with Box or Discrete")
+    if isinstance(action, Discrete):
+        return Spaces(obs_size, int(action.n), continuous=False)
+    if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
+        return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
+    raise UserError(f"env.id={env_id}: action space {action} is not supported; choose a task with Box or Discrete")

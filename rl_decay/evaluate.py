@@ -1,0 +1,65 @@
+"""Replay a finished run: python -m rl_decay.evaluate <run folder> [--episodes N] [--checkpoint latest|best|PATH]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.errors import UserError
+from rl_decay.metrics.tasks import score, unit
+from rl_decay.policy import Policy, load_policy, render
+from rl_decay.rng import evaluation_seeds
+from rl_decay.training.evaluation import Evaluation, evaluate
+
+
+def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
+    """Evaluate a policy on the reset seeds of its own run's evaluations; the run's number of episodes unless given."""
+    count = episodes or policy.config["evaluation.episodes"]
+    seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
+    with closing(GymnasiumVec(policy.env, count, policy.config["vec"])) as envs:
+        return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m rl_decay.evaluate", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a run folder")
+    parser.add_argument("--episodes", type=int, help="default: as many as the run's own evaluations")
+    parser.add_argument("--checkpoint", default="latest", help="latest, best, or the path of a checkpoint")
+    parser.add_argument("--video", type=Path, help="save the first episode as this .mp4 file")
+    args = parser.parse_args(argv)
+    if args.episodes is not None and args.episodes < 1:
+        parser.error(f"--episodes {args.episodes}: must be at least 1")
+    torch.set_num_threads(1)
+    try:
+        policy = load_policy(args.folder, args.checkpoint)
+        result = replay(policy, args.episodes)
+        Console().print(_table(policy, result))
+        if args.video is not None:
+            seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
+            total = render(policy, args.video, seed)
+            print(f"{args.video}: one episode, return {total:.1f}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _table(policy: Policy, result: Evaluation) -> Table:
+    table = Table("task", "iteration", "episodes", "return", "+-", "min", "max", "length", "score")
+    returns = result.returns[0]
+    mean = f"{float(score(policy.env.id, returns.mean())):.3f}" if unit(policy.env.id) == "score" else "-"
+    numbers = [f"{x:.1f}" for x in (returns.mean(), returns.std(), returns.min(), returns.max(), result.lengths.mean())]
+    table.add_row(policy.env.id, str(policy.iteration), str(len(returns)), *numbers, mean)
+    return table
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,95 @@
+"""A trained policy as a plain function: the task's own observations in, its own actions out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from rl_decay.config.schema import Env
+from rl_decay.envs.codec import Codec
+from rl_decay.envs.gymnasium_vec import single
+from rl_decay.errors import UserError
+from rl_decay.ppo.distributions import distribution
+from rl_decay.ppo.moments import Moments
+from rl_decay.ppo.networks import NetShape
+from rl_decay.runs.layout import CHECKPOINTS
+from rl_decay.training import checkpoint
+
+
+class Policy:
+    """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser included.
+
+    obs is one observation of the task's own shape, or a batch [S, ...] of them; the action comes alike. `config` is
+    the run's flat configuration, `env_steps` how long it had trained.
+    """
+
+    def __init__(self, content: dict[str, Any]):
+        self.config: dict[str, Any] = content["config"]
+        self.iteration: int = content["iteration"]
+        self.env = env_of(self.config)
+        task = single(self.env)
+        self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)
+        task.close()
+        self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
+        self._actor = content["agent"]["actor"]["parameters"]
+        self._moments: Moments | None = None
+        if "obs_moments" in content["agent"]:
+            self._moments = Moments(1, self._shape.widths[0])
+            self._moments.load_state_dict(content["agent"]["obs_moments"])
+
+    def __call__(self, obs: Any) -> Any:
+        """Actions for one observation or a batch; ValueError for another shape."""
+        space = self.codec.obs_space
+        shape = np.shape(obs)
+        batched = len(shape) == len(space.shape or ()) + 1
+        if shape[int(batched) :] != (space.shape or ()):
+            raise ValueError(f"an observation of {self.env.id} has the shape {space.shape}, this one {shape}")
+        rows = self.codec.encode(obs if batched else np.asarray(obs)[None])
+        actions = self.codec.decode(self.act(torch.from_numpy(rows).unsqueeze(0)).squeeze(0).numpy())
+        return actions if batched else actions[0]
+
+    @torch.no_grad()
+    def act(self, obs: torch.Tensor) -> torch.Tensor:
+        """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
+        obs = torch.nn.functional.pad(obs, (0, self._shape.widths[0] - obs.shape[-1]))
+        if self._moments is not None:
+            obs = self._moments.normalise(obs)
+        return distribution(*self._shape.actor(self._actor, obs), self.codec.spaces.continuous).mode()
+
+
+def load_policy(run_folder: str | Path, checkpoint_name: str = "latest") -> Policy:
+    """The policy of a run: its `latest` or `best` checkpoint, or a path. UserError if there is none."""
+    named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
+    path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)
+    if not Path(run_folder).is_dir():
+        raise UserError(f"{run_folder}: no such run folder")
+    return Policy(checkpoint.load(path))
+
+
+def env_of(config: dict[str, Any]) -> Env:
+    """The env section of a flat configuration."""
+    return Env(**{key.removeprefix("env."): value for key, value in config.items() if key.startswith("env.")})
+
+
+def render(policy: Policy, path: Path, seed: int) -> float:
+    """Play one episode and save it as a video; returns the episode's return. UserError names a missing package."""
+    try:
+        from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
+
+        env = single(policy.env, render_mode="rgb_array")
+        obs, _ = env.reset(seed=seed)
+        frames, total, over = [env.render()], 0.0, False
+    except (ImportError, gym.error.DependencyNotInstalled) as error:
+        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
+    while not over:
+        obs, reward, terminated, truncated, _ = env.step(policy(obs))
+        total, over = total + float(reward), terminated or truncated
+        frames.append(env.render())
+    fps = env.metadata.get("render_fps", 30)
+    env.close()
+    ImageSequenceClip([np.asarray(frame) for frame in frames], fps=fps).write_videofile(str(path), logger=None)
+    return total

@@ -1,0 +1,151 @@
+"""What a person sees: the plan before training, progress during it, results after it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Sequence
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rl_decay.config.checks import preset_note
+from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
+from rl_decay.config.schema import Config
+from rl_decay.schedules import describe, progress
+from rl_decay.training.plan import Plan
+from rl_decay.training.sinks import RunSink
+
+log = logging.getLogger("rl_decay")
+SILENCE = 10.0  # seconds without a log line
+
+
+def plan_table(config: Config, plan: Plan, device: str) -> Table:
+    """What will be trained, and the rate of each group in the first, the middle and the last iteration."""
+    table = Table(title="Plan", title_justify="left", show_header=False)
+    table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
+    table.add_row("device", f"{device}, {config.threads} thread(s), compile={config.compile}")
+    table.add_row("iterations", f"{plan.num_iterations:,} of {plan.steps_per_iteration:,} environment steps")
+    table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained")
+    table.add_row("segments", _segments(plan))
+    table.add_row("evaluations", f"{len(plan.evaluation_points)}, {config.evaluation.episodes} episodes each")
+    for group, curve in role_curves(config.schedule).items():
+        if group in FOLLOWERS:
+            first, middle, last = rates(config, plan, group)
+            table.add_row(f"{group} rate", f"{_words(curve)}: first {first:.3g}, middle {middle:.3g}, last {last:.3g}")
+        elif curve.name != "none":
+            table.add_row(f"schedule/{group}", _words(curve))
+    for knob in unused_knobs(config.schedule):
+        table.add_row("[yellow]unused[/]", f"[yellow]{knob}: no chosen curve takes it[/]")
+    if note := preset_note(config):
+        table.add_row("[yellow]preset[/]", f"[yellow]{note}[/]")
+    return table
+
+
+def rates(config: Config, plan: Plan, group: str) -> tuple[float, float, float]:
+    """Learning rates of the first, the middle and the last iteration."""
+    curve, base = role_curves(config.schedule)[group], getattr(config, group).lr
+    last = plan.num_iterations - 1
+    at = [progress(t, plan.num_iterations, config.schedule.inclusive) for t in (0, plan.num_iterations // 2, last)]
+    first, middle, end = (base * curve(p) for p in at)
+    return first, middle, end
+
+
+def results_table(summaries: Sequence[dict[str, Any]]) -> Table:
+    """How the runs ended."""
+    table = Table("task", "seed", "status", "final return", "best return", "osc_late", "retention", "steps/s")
+    table.title, table.title_justify = "Results", "left"
+    for s in summaries:
+        numbers = [_number(s[key]) for key in ("final_return", "best_return", "osc_late", "retention")]
+        table.add_row(s["env_id"], str(s["seed"]), s["status"], *numbers, f"{s['steps_per_second']:,.0f}")
+    return table
+
+
+class Terminal:
+    """A progress bar on a terminal; elsewhere plain log lines, at evaluations and every ten seconds."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._bar: Progress | None = None
+        self._muted: list[logging.Handler] = []
+
+    def plan(self, config: Config, plan: Plan, device: str) -> Terminal:
+        """Print the plan and begin to show progress."""
+        self._console.print(plan_table(config, plan, device))
+        self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
+        if self._console.is_terminal:
+            self._mute_log()
+            columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            self._bar = Progress(*columns, console=self._console)
+            self._task = self._bar.add_task("starting", total=plan.num_iterations)
+            self._bar.start()
+        return self
+
+    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool) -> None:
+        """Show an iteration: return, steps/s, time left, both rates."""
+        words = partial(_progress_words, runs, scalars)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=iteration, description=words())
+        if evaluated or time.monotonic() - self._spoke > SILENCE:
+            self._spoke = time.monotonic()
+            left = (self._spoke - self._started) / iteration * (self._plan.num_iterations - iteration)
+            log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
+
+    def stop(self) -> None:
+        """Leave terminal and log as they were."""
+        if self._bar is not None:
+            self._bar.stop()
+        for handler in self._muted:
+            handler.removeFilter(_warnings_only)
+
+    def results(self, summaries: Sequence[dict[str, Any]], folder: Path) -> None:
+        """Print how the runs ended and how to look at them."""
+        self._console.print(results_table(summaries))
+        for summary in summaries:
+            if summary["reason"]:
+                print(f"{summary['status']}: {summary['reason']}")
+        print(f"folder: {folder}\nlook at it: tensorboard --logdir {folder}")
+
+    def _mute_log(self) -> None:
+        """While the bar is on the screen, log lines go to the file alone."""
+        self._muted = [h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler]
+        for handler in self._muted:
+            handler.addFilter(_warnings_only)
+
+
+def _progress_words(runs: Sequence[RunSink], scalars: dict[str, np.ndarray]) -> str:
+    returns = [run.return_100 for run in runs if run.running]
+    evaluations = [run.eval_returns[-1] for run in runs if run.running and run.eval_returns]
+    speed = sum(run.valid_steps for run in runs) / runs[0].wall_seconds
+    lr = " ".join(f"{group} {scalars[f'lr/{group}'][0]:.2e}" for group in FOLLOWERS)
+    evaluation = f", eval {_mean(evaluations)}" if evaluations else ""
+    return f"return {_mean(returns)}{evaluation}, {speed:,.0f} steps/s, lr {lr}"
+
+
+def _warnings_only(line: logging.LogRecord) -> bool:
+    return line.levelno >= logging.WARNING
+
+
+def _segments(plan: Plan) -> str:
+    words = f"{plan.segments} of {plan.segment_length:,} iterations"
+    if plan.segments < plan.segments_asked:
+        words += f" ({plan.segments_asked} asked; a segment holds at least 10 time limits, or one iteration)"
+    return words
+
+
+def _words(curve: Any) -> str:
+    knobs = {key: value for key, value in describe(curve).items() if key != "curve"}
+    return " ".join([curve.name, *(f"{key}={value:g}" for key, value in knobs.items())])
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.1f}" if values and not np.isnan(values).any() else "-"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or np.isnan(value) else f"{value:.4g}"
+

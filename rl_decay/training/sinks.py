@@ -1,0 +1,165 @@
+"""One member's run: its curve so far and everything it writes into its folder."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Mapping
+
+import numpy as np
+
+from rl_decay.config.schema import Config, flat
+from rl_decay.metrics.streaming import OscillationStream
+from rl_decay.metrics.tasks import score, unit
+from rl_decay.runs import layout
+from rl_decay.runs.events import EventFile
+from rl_decay.runs.record import write_summary
+from rl_decay.runs.tables import CsvTable
+from rl_decay.training.outcome import outcome
+from rl_decay.training.plan import LATE_SHARE, Plan
+from rl_decay.types import Episode
+
+RETURNS_SHOWN = 100
+CHARTS = {
+    "learning rate": {"actor and critic": ["lr/actor", "lr/critic"]},
+    "return": {"evaluation": ["eval/return"], "training": ["charts/return_100"]},
+    "oscillation": {tag.split("/")[1]: [tag] for tag in layout.TAGS if tag.startswith("oscillation/")},
+}
+
+
+class RunSink:
+    """Rows, events and summary of one run. Nothing is open between two calls of `flush`."""
+
+    def __init__(self, folder: Path, config: Config, plan: Plan, record: dict[str, Any]):
+        self.folder, self.config, self.plan = folder, config, plan
+        self.status, self.reason = layout.RUNNING, ""
+        self.valid_steps = self.iterations = 0
+        self.env_steps: list[int] = []  # of the evaluations
+        self.eval_returns: list[float] = []
+        self._episodes: deque[float] = deque(maxlen=RETURNS_SHOWN)
+        self._stream = OscillationStream(end=plan.total_steps, share=LATE_SHARE)
+        self._record = record
+        self._closed = False
+        self._started = time.perf_counter()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.write_summary()
+        self._metrics = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
+        self._evaluations = CsvTable(
+            folder / layout.EVALUATIONS, layout.evaluation_columns(config.evaluation.episodes)
+        )
+        self._events = EventFile(folder) if config.logger.tensorboard else None
+        if self._events is not None:
+            self._events.layout(CHARTS)
+            self._events.hparams(hparams(config), layout.FINAL_TAGS)
+        self.flush()
+
+    @property
+    def running(self) -> bool:
+        """Whether the run still trains."""
+        return self.status == layout.RUNNING
+
+    @property
+    def return_100(self) -> float:
+        """Mean return of the last 100 training episodes; NaN before the first."""
+        return float(np.mean(self._episodes)) if self._episodes else math.nan
+
+    def end(self, status: str, reason: str = "") -> None:
+        """Fix how the run ended; the first word stands."""
+        if self.running:
+            self.status, self.reason = status, reason
+
+    def evaluation(self, iteration: int, returns: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
+        """Write one evaluation [E] into evaluations.csv; return its scalars by tag."""
+        mean, steps = float(returns.mean()), iteration * self.plan.steps_per_iteration
+        if not math.isfinite(mean):
+            self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
+            return {}
+        value = float(score(self.config.env.id, mean))
+        self.env_steps.append(steps)
+        self.eval_returns.append(mean)
+        row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
+        row |= {"score": value if self._scored else None, "episode_length": float(lengths.mean())}
+        self._evaluations.append(row | {f"return_{i}": float(r) for i, r in enumerate(returns)})
+        tags = {"eval/return": mean} | ({"eval/score": value} if self._scored else {})
+        oscillation = {f"oscillation/{name}": v for name, v in self._stream.add(steps, value).items()}
+        return tags | {tag: v for tag, v in oscillation.items() if tag in layout.TAGS}
+
+    def row(self, iteration: int, scalars: Mapping[str, Any], episodes: list[Episode], valid_steps: int) -> None:
+        """Write one iteration's scalars into metrics.csv and the event file."""
+        self.iterations, self.valid_steps = iteration, self.valid_steps + valid_steps
+        self._episodes.extend(e.total_reward for e in episodes)
+        charts: dict[str, Any] = {"charts/SPS": self.valid_steps / self.wall_seconds}
+        if episodes:
+            charts["charts/episodic_return"] = float(np.mean([e.total_reward for e in episodes]))
+            charts["charts/episodic_length"] = float(np.mean([e.length for e in episodes]))
+        if self._episodes:
+            charts["charts/return_100"] = self.return_100
+        steps = iteration * self.plan.steps_per_iteration
+        counters = {"env_steps": steps, "iteration": iteration, "valid_steps": self.valid_steps}
+        self._metrics.append(counters | charts | dict(scalars))
+        if self._events is not None:
+            self._events.scalars(steps, charts | dict(scalars))
+
+    @property
+    def wall_seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.perf_counter() - self._started
+
+    def flush(self) -> None:
+        """Force everything written so far to the disk."""
+        self._metrics.flush()
+        self._evaluations.flush()
+        if self._events is not None:
+            self._events.flush()
+
+    def close(self) -> None:
+        """Write the final numbers, flush, and leave a summary.json that says how the run ended; only once."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._events is not None:
+            final = self.summary()
+            steps = self.iterations * self.plan.steps_per_iteration
+            self._events.scalars(steps, dict(zip(layout.FINAL_TAGS, (final["final_return"], final["osc_late"]))))
+            self._events.session_end(self.status)
+        try:
+            self.flush()
+        finally:
+            self.write_summary()
+
+    def write_summary(self) -> None:
+        """Write summary.json as things stand."""
+        write_summary(self.folder, self.summary())
+
+    def summary(self) -> dict[str, Any]:
+        """Everything summary.json holds."""
+        progress = {
+            "env_steps": self.iterations * self.plan.steps_per_iteration,
+            "valid_steps": self.valid_steps,
+            "iterations": self.iterations,
+            "wall_seconds": self.wall_seconds,
+            "steps_per_second": self.valid_steps / self.wall_seconds,
+        }
+        curve = np.array(self.env_steps, float), np.array(self.eval_returns)
+        return {
+            "status": self.status,
+            "reason": self.reason or None,
+            **self._record,
+            **progress,
+            **outcome(self.config.env.id, *curve, self.plan.total_steps),
+        }
+
+    @property
+    def _scored(self) -> bool:
+        return unit(self.config.env.id) == "score"
+
+
+TELLING = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")
+
+
+def hparams(config: Config) -> dict[str, Any]:
+    """The flat configuration with the telling keys first: TensorBoard shows the first five columns unasked."""
+    values = flat(config)
+    return {key: values[key] for key in TELLING} | values

@@ -1,0 +1,164 @@
+"""The training loop: collect, update, evaluate, write."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rl_decay.envs.contract import VecEnv
+from rl_decay.ppo.agent import PPO
+from rl_decay.rng import MemberStreams
+from rl_decay.runs import layout
+from rl_decay.schedules import progress
+from rl_decay.training import checkpoint
+from rl_decay.training.collector import Collector
+from rl_decay.training.evaluation import Evaluation, evaluate
+from rl_decay.training.interrupt import StopRequest
+from rl_decay.training.plan import Plan
+from rl_decay.training.sinks import RunSink
+from rl_decay.types import Episode, Member
+
+FLUSH_SECONDS = 5.0
+
+
+class Display(Protocol):
+    """What shows a population's progress to a person."""
+
+    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool) -> None:
+        """Called after every iteration, with its scalars per member [M]."""
+        ...
+
+
+@dataclass
+class Trainer:
+    """A population in training. `train` is called once."""
+
+    plan: Plan
+    members: Sequence[Member]
+    ppo: PPO
+    collector: Collector
+    streams: MemberStreams
+    eval_envs: VecEnv
+    eval_seeds: Sequence[int]
+    runs: Sequence[RunSink]
+    checkpoint_head: Sequence[dict[str, Any]]  # per member: what a checkpoint says beside the agent's state
+    display: Display | None = None
+
+    def train(self) -> None:
+        """Run every iteration, or until all members have ended; each run's folder says how it ended."""
+        self._flushed = time.monotonic()
+        try:
+            with StopRequest() as stop:
+                for iteration in range(self.plan.num_iterations):
+                    self._iterate(iteration)
+                    self._save(iteration + 1, now=stop.signal is not None)
+                    if stop.signal is not None:
+                        self._end_all(layout.INTERRUPTED, f"{stop.signal} after iteration {iteration + 1}")
+                    if not any(run.running for run in self.runs):
+                        break
+            self._end_all(layout.FINISHED)
+        except KeyboardInterrupt:
+            self._end_all(layout.INTERRUPTED, "interrupted twice: the last iteration is lost")
+        except BaseException as error:
+            self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            for run in self.runs:
+                run.close()
+
+    def _iterate(self, iteration: int) -> None:
+        """One iteration for all members; whatever it measured is written before it returns."""
+        done = iteration + 1
+        if iteration % self.plan.segment_length == 0:
+            self.collector.reset(self.streams.env_seeds(iteration // self.plan.segment_length, self.collector.num_envs))
+            self.ppo.new_segment()
+        draws = self.streams.draws(
+            iteration, self.collector.num_steps, self.collector.num_envs, self.ppo.algo.epochs
+        ).to(self.ppo.device)
+        alive = np.array([run.running for run in self.runs])
+        rollout, episodes = self.collector.collect(self.ppo.act, draws.noise, alive)
+        rates = scheduled(self.members, iteration, self.plan.num_iterations, self.ppo.device)
+        for m in self.collector.broken:
+            self.ppo.alive[m] = False
+        report = self.ppo.update(rollout, draws.permutations, rates)
+        report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
+        scalars = to_numpy(report | {"alive": self.ppo.alive, "valid": rollout.valid.sum((0, 2))})
+        evaluation = self._evaluate() if done in self.plan.evaluation_points else None
+        for m, run in enumerate(self.runs):
+            if run.running:
+                self._write(m, done, scalars, [e for e in episodes if e.member == m], evaluation)
+        if self.display is not None:
+            self.display.iteration(done, self.runs, scalars, evaluation is not None)
+
+    def _evaluate(self) -> Evaluation:
+        return evaluate(
+            lambda obs: self.ppo.act(obs, None), self.eval_envs, self.eval_seeds, len(self.members), self.ppo.device
+        )
+
+    def _write(
+        self, m: int, done: int, scalars: dict[str, np.ndarray], episodes: list[Episode], evaluation: Evaluation | None
+    ) -> None:
+        """One member's share of an iteration into its folder, and the end of its run if it diverged."""
+        run, row = self.runs[m], {tag: values[m] for tag, values in scalars.items() if "/" in tag}
+        if m in self.collector.broken:
+            run.end(layout.DIVERGED, f"{self.collector.broken[m]} in iteration {done}")
+        elif not scalars["alive"][m]:
+            run.end(layout.DIVERGED, f"loss or gradient not finite in iteration {done}")
+        elif evaluation is not None:
+            best = max(run.eval_returns, default=-np.inf)
+            row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m])
+            if run.running and run.eval_returns[-1] > best:
+                self._checkpoint(m, layout.BEST, done)
+        run.row(done, row, episodes, int(scalars["valid"][m]))
+        if not run.running:
+            run.close()
+
+    def _save(self, done: int, now: bool) -> None:
+        """Checkpoints where they are due, and tables and events on the disk before them, or every few seconds."""
+        due = now or done % self.plan.checkpoint_every == 0 or done == self.plan.num_iterations
+        if due or time.monotonic() - self._flushed > FLUSH_SECONDS:
+            for run in self.runs:
+                run.flush()
+            self._flushed = time.monotonic()
+        if due:
+            for m, run in enumerate(self.runs):
+                if run.running:
+                    self._checkpoint(m, layout.LATEST, done)
+                    checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
+
+    def _checkpoint(self, m: int, name: str, done: int) -> None:
+        state = checkpoint.member_state(self.ppo.state_dict(), m)
+        content = {**self.checkpoint_head[m], "iteration": done, "agent": state}
+        checkpoint.save(self.runs[m].folder / layout.CHECKPOINTS / name, content)
+
+    def _end_all(self, status: str, reason: str = "") -> None:
+        for run in self.runs:
+            run.end(status, reason)
+
+
+def scheduled(
+    members: Sequence[Member], iteration: int, num_iterations: int, device: torch.device
+) -> dict[str, Tensor]:
+    """The values [M] that the update of an iteration uses: rates of actor and critic, clip range, entropy coefficient."""
+    at = [progress(iteration, num_iterations, m.inclusive) for m in members]
+    base = {
+        "actor": [m.lr["actor"] for m in members],
+        "critic": [m.lr["critic"] for m in members],
+        "clip": [m.clip for m in members],
+        "entropy": [m.entropy_coef for m in members],
+    }
+    return {
+        name: torch.tensor([v * m.curves[name](p) for v, m, p in zip(values, members, at)], device=device)
+        for name, values in base.items()
+    }
+
+
+def to_numpy(report: dict[str, Tensor]) -> dict[str, np.ndarray]:
+    """Scalars per member [M] as float32 arrays, in one copy from the device."""
+    stacked = torch.stack([value.float() for value in report.values()]).cpu().numpy()
+    return dict(zip(report, stacked))

@@ -1,0 +1,54 @@
+"""Train PPO with its own learning-rate schedule for actor and critic; `python train.py --help` lists the choices."""
+
+import math
+import sys
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from rl_decay.config.compose import checked, refuse
+from rl_decay.errors import UserError
+from rl_decay.runs.layout import DIVERGED, FAILED, INTERRUPTED, is_run
+from rl_decay.runs.record import write_summary
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig) -> float:
+    """Train one run into Hydra's output folder; the objective of a sweep is its final return."""
+    job = HydraConfig.get()
+    folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
+    alone = job.mode == RunMode.RUN
+    try:
+        return train(cfg, folder, overrides, alone)
+    except UserError as error:
+        if alone:
+            refuse(str(error))
+        if not is_run(folder):  # the other jobs of a multirun go on; RunGuard lists the failures at its end
+            write_summary(folder, {"status": FAILED, "reason": str(error), "overrides": overrides})
+        return math.nan
+
+
+def train(cfg: DictConfig, folder: Path, overrides: list[str], alone: bool) -> float:
+    """Train one run with all that a person wants to see. SystemExit: 130 if interrupted, 1 if diverged and `alone`."""
+    config = checked(cfg)
+    from rl_decay import build  # torch takes seconds to import: not for --help, not for a typo
+    from rl_decay.training.console import Terminal
+
+    terminal = Terminal()
+    try:
+        (result,) = build.run([config], [folder], overrides=[overrides], show=terminal.plan)
+    finally:
+        terminal.stop()
+    terminal.results([result.summary], folder)
+    if result.status == INTERRUPTED:
+        sys.exit(130)
+    if result.status == DIVERGED and alone:
+        sys.exit(1)
+    return result.final_return
+
+
+if __name__ == "__main__":
+    main()
