@@ -22,6 +22,7 @@ from rl_decay.training.plan import LATE_SHARE, Plan
 from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
+TELLING = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # HParams columns
 CHARTS = {
     "learning rate": {"actor and critic": ["lr/actor", "lr/critic"]},
     "return": {"evaluation": ["eval/return"], "training": ["charts/return_100"]},
@@ -52,7 +53,7 @@ class RunSink:
         self._events = EventFile(folder) if config.logger.tensorboard else None
         if self._events is not None:
             self._events.layout(CHARTS)
-            self._events.hparams(hparams(config), layout.FINAL_TAGS)
+            self._events.hparams(flat(config), layout.FINAL_TAGS, first=TELLING)
         self.flush()
 
     @property
@@ -154,12 +155,3 @@ class RunSink:
     @property
     def _scored(self) -> bool:
         return unit(self.config.env.id) == "score"
-
-
-TELLING = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")
-
-
-def hparams(config: Config) -> dict[str, Any]:
-    """The flat configuration with the telling keys first: TensorBoard shows the first five columns unasked."""
-    values = flat(config)
-    return {key: values[key] for key in TELLING} | values
