@@ -35,7 +35,7 @@ class Policy:
         self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)
         task.close()
         self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
-        self._actor = content["agent"]["actor"]["parameters"]
+        self._actor, self._log_std = self._shape.unpack(content["agent"]["actor"]["parameters"])
         self._moments: Moments | None = None
         if "obs_moments" in content["agent"]:
             self._moments = Moments(1, self._shape.widths[0])
@@ -58,7 +58,8 @@ class Policy:
         obs = torch.nn.functional.pad(obs, (0, self._shape.widths[0] - obs.shape[-1]))
         if self._moments is not None:
             obs = self._moments.normalise(obs)
-        return distribution(*self._shape.actor(self._actor, obs), self.codec.spaces.continuous).mode()
+        actor_out = self._shape.actor(self._actor, obs)
+        return distribution(actor_out, self._log_std, self.codec.spaces.continuous).mode()
 
 
 def load_policy(run_folder: str | Path, checkpoint_name: str = "latest") -> Policy:

@@ -59,13 +59,15 @@ class PPO:
         self.reward_scaler = (
             RewardScaler(self.members, config.env.num_envs, self.gamma) if config.normalize.reward else None
         )
+        # views of the buffer, which is only ever written in place
+        self._actor, self._log_std = self.shape.unpack(self.flat.detach()[: self.members])
         self._gradient = gradient_function(self.shape, self.algo.value_clip, config.compile)
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
         """Actions [M, N(, A)] for observations [M, N, D]; noise [M, N, A], or None for the deterministic action."""
-        actor_out, log_std = self.shape.actor(self.flat[: self.members], self._normalised(obs))
-        policy = distribution(actor_out, log_std, self.shape.spaces.continuous)
+        actor_out = self.shape.actor(self._actor, self._normalised(obs))
+        policy = distribution(actor_out, self._log_std, self.shape.spaces.continuous)
         return policy.mode() if noise is None else policy.sample(noise)
 
     def new_segment(self) -> None:
@@ -168,8 +170,7 @@ class PPO:
             return masked_mean(centred.square(), batch.weight)
 
         explained = 1 - variance(batch.returns - batch.old_values) / variance(batch.returns)
-        log_std = self.shape.unpack(self.flat)[1][: self.members]
-        std = log_std.exp().mean(-1) if self.shape.spaces.continuous else torch.full_like(explained, torch.nan)
+        std = self._log_std.exp().mean(-1) if self.shape.spaces.continuous else torch.full_like(explained, torch.nan)
         rates = {f"lr/{group['name']}": group["lr"].clone() for group in self.optimizer.param_groups}
         return {"losses/explained_variance": explained, "losses/policy_std": std, **rates}
 

@@ -32,6 +32,17 @@ class Categorical:
         log_p = torch.log_softmax(self.logits, -1)
         return -(log_p.exp() * log_p).sum(-1)
 
+    def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, None]:
+        """Gradient by the logits [..., A] of a loss with slopes d_log_prob and d_entropy [...].
+
+        d log p(a) / d logit_j = [a = j] - p_j          d entropy / d logit_j = -p_j (log p_j + entropy)
+        """
+        log_p = torch.log_softmax(self.logits, -1)
+        p = log_p.exp()
+        entropy = -(p * log_p).sum(-1, keepdim=True)
+        gradient = -p * (d_log_prob.unsqueeze(-1) + d_entropy.unsqueeze(-1) * (log_p + entropy))
+        return gradient.scatter_add_(-1, actions.unsqueeze(-1), d_log_prob.unsqueeze(-1)), None
+
 
 @dataclass
 class DiagGaussian:
@@ -60,6 +71,17 @@ class DiagGaussian:
         """Sum of log_std + log(2 pi e) / 2, in nats, the same for every state [M, ...]."""
         per_component = self._log_std() + 0.5 * math.log(2 * math.pi * math.e)
         return per_component.expand_as(self.mean).sum(-1)
+
+    def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, Tensor]:
+        """Gradient by mean [M, S, A] and log_std [M, A] of a loss with slopes d_log_prob and d_entropy [M, S].
+
+        With z = (a - mean) / std: d log p / d mean = z / std, d log p / d log_std = z^2 - 1, d entropy / d log_std = 1.
+        """
+        inverse_std = (-self._log_std()).exp()
+        z = (actions - self.mean) * inverse_std
+        slope = d_log_prob.unsqueeze(-1)
+        d_log_std = slope * (z * z - 1) + d_entropy.unsqueeze(-1)
+        return slope * z * inverse_std, d_log_std.transpose(1, 2).contiguous().sum(-1)
 
 
 def distribution(actor_out: Tensor, log_std: Tensor, continuous: bool) -> Categorical | DiagGaussian:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from rl_decay.types import Spaces, aligned
 
-ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
+Layers = list[tuple[Tensor, Tensor]]  # per layer: weight [G, in, out], bias [G, 1, out]
 
 
 @dataclass(frozen=True)
@@ -33,19 +34,19 @@ class NetShape:
     hidden: tuple[int, ...]
     activation: str = "tanh"
 
-    @property
+    @cached_property
     def widths(self) -> list[int]:
         """Padded widths from observation to head; actor and critic share the head's width."""
         return [aligned(n) for n in (self.spaces.obs_size, *self.hidden, self.spaces.num_actions)]
 
-    @property
+    @cached_property
     def sizes(self) -> list[int]:
         """Lengths of the pieces of a row: weight, bias, weight, bias, ..., log_std."""
         pairs = zip(self.widths[:-1], self.widths[1:])
         return [n for i, o in pairs for n in (i * o, o)] + [aligned(self.spaces.num_actions)]
 
-    def unpack(self, flat: Tensor) -> tuple[list[tuple[Tensor, Tensor]], Tensor]:
-        """Views of flat [G, P]: per layer (weight [G, in, out], bias [G, 1, out]); and log_std [G, A]."""
+    def unpack(self, flat: Tensor) -> tuple[Layers, Tensor]:
+        """Views of flat [G, P]: the layers of G networks, and log_std [G, A]."""
         *pieces, log_std = flat.split(self.sizes, dim=1)  # one split: its backward is one concatenation
         layers = [
             (weight.unflatten(1, (i, o)), bias.unsqueeze(1))
@@ -53,23 +54,37 @@ class NetShape:
         ]
         return layers, log_std[:, : self.spaces.num_actions]
 
-    def mlp(self, flat: Tensor, x: Tensor) -> Tensor:
-        """Outputs [G, S, head] of G networks with parameters [G, P] on inputs [G, S, D]."""
-        layers, _ = self.unpack(flat)
-        for weight, bias in layers[:-1]:
-            x = ACTIVATIONS[self.activation](torch.baddbmm(bias, x, weight))
-        return torch.baddbmm(layers[-1][1], x, layers[-1][0])
+    def mlp(self, layers: Layers, x: Tensor) -> Tensor:
+        """Outputs [G, S, head] of G networks on inputs [G, S, D]."""
+        *hidden, (head_weight, head_bias) = layers
+        for weight, bias in hidden:
+            x = self.activate(torch.baddbmm(bias, x, weight))
+        return torch.baddbmm(head_bias, x, head_weight)
 
-    def actor(self, flat: Tensor, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits or means [M, S, A] and log_std [M, A] of the actors [M, P] alone, for acting."""
-        return self.mlp(flat, obs)[..., : self.spaces.num_actions], self.unpack(flat)[1]
+    def activate(self, x: Tensor) -> Tensor:
+        """tanh or relu; tanh on the CPU by NumPy, because torch.tanh takes ten times as long there."""
+        if self.activation == "relu":
+            return torch.relu(x)
+        if x.device.type != "cpu" or x.requires_grad or torch.compiler.is_compiling():
+            return torch.tanh(x)
+        return torch.from_numpy(np.tanh(x.numpy()))
+
+    def activate_backward(self, d_out: Tensor, out: Tensor) -> Tensor:
+        """Gradient by the input of `activate`, from that by its output and the output itself."""
+        if self.activation == "relu":
+            return d_out * (out > 0)
+        return torch.addcmul(d_out, d_out * out, out, value=-1)  # d_out * (1 - out^2)
+
+    def actor(self, layers: Layers, obs: Tensor) -> Tensor:
+        """Logits or means [M, S, A] of the actors alone, for acting."""
+        return self.mlp(layers, obs)[..., : self.spaces.num_actions]
 
     def actor_critic(self, flat: Tensor, obs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Logits or means [M, S, A], log_std [M, A] and values [M, S] from parameters [2M, P] and obs [M, S, D]."""
-        out = self.mlp(flat, torch.cat((obs, obs)))
+        layers, log_std = self.unpack(flat)
+        out = self.mlp(layers, torch.cat((obs, obs)))
         members = obs.shape[0]
-        actor_out = out[:members, :, : self.spaces.num_actions]
-        return actor_out, self.unpack(flat)[1][:members], out[members:, :, 0]
+        return out[:members, :, : self.spaces.num_actions], log_std[:members], out[members:, :, 0]
 
 
 def initial_parameters(shape: NetShape, seeds: Sequence[int], log_std: float) -> Tensor:
