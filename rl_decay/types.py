@@ -80,26 +80,29 @@ class Rollout:
 
 @dataclass
 class Batch:
-    """A flattened rollout, or a minibatch of it; filler rows are zero in every field."""
+    """A flattened rollout, row t*N + n; filler rows are zero in every field."""
 
-    obs: Tensor  # [M, S, D] normalised
-    actions: Tensor  # [M, S] int64 or [M, S, A]
-    old_log_probs: Tensor  # [M, S]
-    advantages: Tensor  # [M, S]
-    returns: Tensor  # [M, S]
-    old_values: Tensor  # [M, S]
-    weight: Tensor  # [M, S] 1 for a valid row, 0 for a filler
+    obs: Tensor  # [M, T*N, D] normalised
+    actions: Tensor  # [M, T*N] int64 or [M, T*N, A]
+    old_log_probs: Tensor  # [M, T*N]
+    advantages: Tensor  # [M, T*N]
+    returns: Tensor  # [M, T*N]
+    old_values: Tensor  # [M, T*N]
+    valid: Tensor  # [M, T*N] 1 for a valid row, 0 for a filler
 
 
 @dataclass
-class LossTerms:
-    """Means over the valid rows of one minibatch, per member [M]."""
+class Minibatch:
+    """S rows of a batch per member, in the order of an epoch's permutation."""
 
-    policy_loss: Tensor
-    value_loss: Tensor
-    entropy: Tensor
-    approx_kl: Tensor
-    clip_fraction: Tensor
+    obs: Tensor  # [M, S, D]
+    actions: Tensor  # [M, S] int64 or [M, S, A]
+    old_log_probs: Tensor  # [M, S]
+    advantages: Tensor  # [M, S] normalised within the minibatch
+    returns: Tensor  # [M, S]
+    old_values: Tensor  # [M, S]
+    weight: Tensor  # [M, S] 1 / rows for a valid row, 0 for a filler: (x * weight).sum(-1) is the mean over valid rows
+    rows: Tensor  # [M] number of valid rows
 
 
 @dataclass(frozen=True)

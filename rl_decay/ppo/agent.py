@@ -10,22 +10,16 @@ from torch import Tensor
 from rl_decay.config.schema import Config
 from rl_decay.ppo.accelerate import gradient_function
 from rl_decay.ppo.advantages import gae
-from rl_decay.ppo.batches import flatten, member_first, minibatches
+from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches
 from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.geometry import cosine, relative_step
-from rl_decay.ppo.losses import Coefficients, masked_mean
+from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
 from rl_decay.ppo.networks import NetShape, initial_parameters
 from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
-from rl_decay.types import Batch, Member, Rollout, Spaces, aligned
+from rl_decay.types import Batch, Member, Minibatch, Rollout, Spaces, aligned
 
-LOSSES = {  # tag: field of LossTerms
-    "policy_loss": "policy_loss",
-    "value_loss": "value_loss",
-    "entropy": "entropy",
-    "approx_kl": "approx_kl",
-    "clipfrac": "clip_fraction",
-}
+LOSSES = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac")  # tags of the loss terms, in their order
 GROUPS = ("actor", "critic")
 
 
@@ -39,8 +33,8 @@ class PPO:
         self.members = len(members)
         self.device = device
         self.shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
-        self.flat = initial_parameters(self.shape, seeds, config.net.log_std).to(device).requires_grad_()
-        self.previous_step = torch.zeros_like(self.flat, requires_grad=False)
+        self.flat = initial_parameters(self.shape, seeds, config.net.log_std).to(device)
+        self.previous_step = torch.zeros_like(self.flat)
         self.alive = torch.ones(self.members, dtype=torch.bool, device=device)
 
         def column(name: str) -> Tensor:
@@ -51,7 +45,7 @@ class PPO:
         self.optimizer = MemberAdam(
             # the two groups share the buffer's memory, so one gradient serves both
             {"params": [torch.nn.Parameter(half)], "name": name, "lr": torch.zeros(self.members, device=device)}
-            for name, half in zip(GROUPS, self.flat.detach().chunk(2))
+            for name, half in zip(GROUPS, self.flat.chunk(2))
         )
         self.obs_moments = (
             Moments(self.members, aligned(spaces.obs_size), device) if config.normalize.obs else None
@@ -60,8 +54,8 @@ class PPO:
             RewardScaler(self.members, config.env.num_envs, self.gamma) if config.normalize.reward else None
         )
         # views of the buffer, which is only ever written in place
-        self._actor, self._log_std = self.shape.unpack(self.flat.detach()[: self.members])
-        self._gradient = gradient_function(self.shape, self.algo.value_clip, config.compile)
+        self._actor, self._log_std = self.shape.unpack(self.flat[: self.members])
+        self._gradient = gradient_function(self.shape, self.flat, self.algo.value_clip, config.compile)
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
@@ -84,7 +78,7 @@ class PPO:
         batch = self._batch(rollout)
         set_learning_rates(self.optimizer, {name: rates[name] for name in GROUPS})
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
-        before = self.flat.detach().clone()
+        before = self.flat.clone()
         report = self._epochs(batch, permutations, coefficients)
         report |= self._geometry(before) | self._diagnostics(batch)
         if self.obs_moments is not None:  # only now: within an iteration the policy saw one normalisation
@@ -122,9 +116,9 @@ class PPO:
             for minibatch in minibatches(batch, order, self.algo.minibatches):
                 stepped, scalars = self._step(minibatch, coefficients, active)
                 active = active & self.alive
-                weight = minibatch.weight.sum(-1) * stepped
-                sums = sums + torch.where(stepped, scalars * weight, 0.0)
-                rows = rows + weight
+                weight = minibatch.rows * stepped
+                sums += torch.where(stepped, scalars * weight, 0.0)
+                rows += weight
             means = sums / rows
             report = torch.where(rows > 0, means, report)
             active = active & ~(means[list(LOSSES).index("approx_kl")] > self.target_kl)
@@ -132,21 +126,19 @@ class PPO:
         names += [f"update/{g}/{n}" for n in ("grad_norm", "clipped_share") for g in GROUPS]
         return dict(zip(names, report))
 
-    def _step(self, minibatch: Batch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor]:
         """One optimizer step of the active members; returns who stepped [M] and its scalars [9, M]."""
-        grad, terms = self._gradient(self.flat, minibatch, coefficients)
-        with torch.no_grad():
-            joint = self.algo.grad_clip == "joint"
-            grad, norms, clipped = clip_per_member(grad, self.max_grad_norm, joint)
-            scalars = torch.stack([getattr(terms, name) for name in LOSSES.values()])
-            scalars = torch.cat((scalars, norms.view(2, -1), clipped.view(2, -1).float()))
-            stepped = active & (minibatch.weight.sum(-1) >= 2)  # fewer rows have no standard deviation
-            finite = scalars.isfinite().all(0)
-            self.alive &= finite | ~stepped
-            stepped = stepped & finite
-            for group, half in zip(self.optimizer.param_groups, grad.chunk(2)):
-                group["params"][0].grad = half
-            self.optimizer.step(stepped)
+        gradient, terms = self._gradient(minibatch, coefficients)
+        gradient, norms, clipped = clip_per_member(gradient, self.max_grad_norm, self.algo.grad_clip == "joint")
+        scalars = torch.cat((terms, norms.view(2, -1), clipped.view(2, -1)))
+        stepped = active & (minibatch.rows >= 2)  # fewer have no standard deviation
+        finite = scalars.isfinite().all(0)
+        self.alive &= finite | ~stepped
+        stepped &= finite
+        for group, half in zip(self.optimizer.param_groups, gradient.chunk(2)):
+            group["params"][0].grad = half
+        self.optimizer.step(stepped)
         return stepped, scalars
 
     @torch.no_grad()
@@ -166,8 +158,8 @@ class PPO:
         """Explained variance 1 - Var(returns - values) / Var(returns) before the update, policy std, rates used."""
 
         def variance(x: Tensor) -> Tensor:
-            centred = x - masked_mean(x, batch.weight).unsqueeze(-1)
-            return masked_mean(centred.square(), batch.weight)
+            centred = x - masked_mean(x, batch.valid).unsqueeze(-1)
+            return masked_mean(centred.square(), batch.valid)
 
         explained = 1 - variance(batch.returns - batch.old_values) / variance(batch.returns)
         std = self._log_std.exp().mean(-1) if self.shape.spaces.continuous else torch.full_like(explained, torch.nan)

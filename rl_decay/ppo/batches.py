@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
-from rl_decay.types import Batch, Rollout
+from rl_decay.types import Batch, Minibatch, Rollout
 
 
 def member_first(x: Tensor) -> Tensor:
@@ -44,18 +44,42 @@ def flatten(
         advantages=advantages,
         returns=advantages + values,
         old_values=values,
-        weight=valid.float(),
+        valid=valid.float(),
     )
 
 
-def minibatches(batch: Batch, order: Tensor, count: int) -> Iterator[Batch]:
-    """Cut the rows of a batch, taken in the order [M, T*N], into `count` equal minibatches [M, S, ...]."""
+def minibatches(batch: Batch, order: Tensor, count: int) -> Iterator[Minibatch]:
+    """Cut the rows of a batch, taken in the order [M, T*N], into `count` equal minibatches [M, S, ...].
+
+    Advantages become (A - mean) / (std + 1e-8) over the minibatch's valid rows, std with ddof=1 (Huang et al. 2022,
+    detail 7).
+    """
     members, total = order.shape
     rows = order + total * torch.arange(members, device=order.device).unsqueeze(-1)
     rows = rows.view(members, count, -1).transpose(0, 1).reshape(-1)  # minibatch, member, row
-    gathered = {
-        f.name: getattr(batch, f.name).flatten(0, 1).index_select(0, rows).unflatten(0, (count, members, -1))
-        for f in fields(batch)
-    }
+
+    def gathered(x: Tensor) -> Tensor:
+        return x.flatten(0, 1).index_select(0, rows).unflatten(0, (count, members, -1))
+
+    columns = {f.name: gathered(getattr(batch, f.name)) for f in fields(batch)}
+    valid = columns.pop("valid")
+    columns["rows"] = valid.sum(-1)
+    columns["weight"] = valid / columns["rows"].clamp(min=1).unsqueeze(-1)
+    columns["advantages"] = standardised(columns["advantages"], valid)
     for b in range(count):
-        yield Batch(**{name: x[b] for name, x in gathered.items()})
+        yield Minibatch(**{name: x[b] for name, x in columns.items()})
+
+
+def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
+    """Mean over the last axis of the valid rows; 0 if there is none."""
+    return (x * valid).sum(-1) / valid.sum(-1).clamp(min=1)
+
+
+def standardised(x: Tensor, valid: Tensor) -> Tensor:
+    """(x - mean) / (std + 1e-8) over the valid rows of the last axis, std with ddof=1; 0 elsewhere.
+
+    Written out because `var` and `std` give other bits for other members.
+    """
+    centred = (x - masked_mean(x, valid).unsqueeze(-1)) * valid
+    variance = centred.square().sum(-1) / (valid.sum(-1) - 1).clamp(min=1)
+    return centred / (variance.sqrt().unsqueeze(-1) + 1e-8)

@@ -10,50 +10,43 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.losses import Coefficients, clipped_surrogate, masked_mean, normalised, value_loss
+from rl_decay.ppo.losses import Coefficients, loss_terms, means
 from rl_decay.ppo.networks import Layers, NetShape
-from rl_decay.types import Batch, LossTerms
+from rl_decay.types import Minibatch
 
 
-@torch.no_grad()
-def ppo_gradient(
-    flat: Tensor, batch: Batch, shape: NetShape, coef: Coefficients, value_clip: float | None
-) -> tuple[Tensor, LossTerms]:
-    """Gradient [2M, P] of the sum of the members' losses with respect to flat [2M, P], and the loss terms [M]."""
-    members, weight = batch.obs.shape[0], batch.weight
-    layers, log_std = shape.unpack(flat)
-    inputs, out = _forward(shape, layers, torch.cat((batch.obs, batch.obs)))
-    policy = distribution(out[:members, :, : shape.spaces.num_actions], log_std[:members], shape.spaces.continuous)
-    values = out[members:, :, 0]
+class PPOGradient:
+    """The gradient with respect to the buffer `flat` [2M, P], in a buffer of its own that every call overwrites."""
 
-    log_ratio = policy.log_prob(batch.actions) - batch.old_log_probs
-    ratio, clip = log_ratio.exp(), coef.clip.unsqueeze(-1)
-    advantages = normalised(batch.advantages, weight)
-    surrogate = clipped_surrogate(ratio, advantages, clip)
-    terms = LossTerms(
-        policy_loss=masked_mean(surrogate, weight),
-        value_loss=masked_mean(value_loss(values, batch.returns, batch.old_values, value_clip), weight),
-        entropy=masked_mean(policy.entropy(), weight),
-        approx_kl=masked_mean((ratio - 1) - log_ratio, weight),
-        clip_fraction=masked_mean(((ratio - 1).abs() > clip).to(ratio.dtype), weight),
-    )
+    def __init__(self, shape: NetShape, flat: Tensor, value_clip: float | None):
+        self.shape, self.value_clip = shape, value_clip
+        self.gradient = torch.zeros_like(flat)
+        # views, unpacked once: both buffers are only ever written in place
+        self._layers, self._log_std = shape.unpack(flat)
+        self._d_layers, self._d_log_std = shape.unpack(self.gradient)
 
-    share = weight / weight.sum(-1, keepdim=True).clamp(min=1)  # d mean / d row
-    unclipped = -ratio * advantages
-    d_log_prob = unclipped * (surrogate <= unclipped) * share  # where the clipped branch is larger it is constant
-    d_entropy = -coef.entropy_coef.unsqueeze(-1) * share
-    d_actor, d_log_std = policy.backward(batch.actions, d_log_prob, d_entropy)
-    d_values = coef.value_coef.unsqueeze(-1) * share * _value_slope(values, batch, value_clip)
+    @torch.no_grad()
+    def __call__(self, batch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
+        """Gradient [2M, P] of the sum of the members' losses, and the means of its terms [5, M]."""
+        members, actions = batch.obs.shape[0], self.shape.spaces.num_actions
+        inputs, out = _forward(self.shape, self._layers, torch.cat((batch.obs, batch.obs)))
+        policy = distribution(out[:members, :, :actions], self._log_std[:members], self.shape.spaces.continuous)
+        values = out[members:, :, 0]
+        log_ratio = policy.log_prob(batch.actions) - batch.old_log_probs
+        terms = loss_terms(log_ratio, policy.entropy(), values, batch, coef.clip.unsqueeze(-1), self.value_clip)
 
-    d_out = torch.zeros_like(out)
-    d_out[:members, :, : shape.spaces.num_actions] = d_actor
-    d_out[members:, :, 0] = d_values
-    gradient = torch.zeros_like(flat)
-    gradient_layers, gradient_log_std = shape.unpack(gradient)
-    _backward(shape, layers, inputs, d_out, gradient_layers)
-    if d_log_std is not None:
-        gradient_log_std[:members] = d_log_std
-    return gradient, terms
+        unclipped = -log_ratio.exp() * batch.advantages
+        # where the clipped branch is the larger one it is constant
+        d_log_prob = unclipped * (terms.policy_loss <= unclipped) * batch.weight
+        d_entropy = -coef.entropy_coef.unsqueeze(-1) * batch.weight
+        d_out = torch.zeros_like(out)
+        d_out[:members, :, :actions], d_log_std = policy.backward(batch.actions, d_log_prob, d_entropy)
+        slope = value_slope(values, batch, self.value_clip)
+        d_out[members:, :, 0] = coef.value_coef.unsqueeze(-1) * batch.weight * slope
+        _backward(self.shape, self._layers, inputs, d_out, self._d_layers)
+        if d_log_std is not None:
+            self._d_log_std[:members] = d_log_std
+        return self.gradient, means(terms, batch.weight)
 
 
 def _forward(shape: NetShape, layers: Layers, x: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -74,7 +67,7 @@ def _backward(shape: NetShape, layers: Layers, inputs: list[Tensor], d_out: Tens
             d_out = shape.activate_backward(torch.bmm(d_out, layers[k][0].transpose(1, 2)), inputs[k])
 
 
-def _value_slope(values: Tensor, batch: Batch, value_clip: float | None) -> Tensor:
+def value_slope(values: Tensor, batch: Minibatch, value_clip: float | None) -> Tensor:
     """d value_loss / d values per row [M, S]."""
     error = values - batch.returns
     if value_clip is None:
