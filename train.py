@@ -9,7 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rl_decay.config.compose import checked, refuse
+from rl_decay.config.compose import checked, explained, refuse
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import DIVERGED, FAILED, INTERRUPTED, is_run
 from rl_decay.runs.record import write_summary
@@ -51,4 +51,5 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], alone: bool) -> f
 
 
 if __name__ == "__main__":
-    main()
+    with explained():
+        main()

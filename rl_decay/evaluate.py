@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -53,11 +54,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _table(policy: Policy, result: Evaluation) -> Table:
-    table = Table("task", "iteration", "episodes", "return", "+-", "min", "max", "length", "score")
+    table = Table("episodes", "return", "std", "min", "max", "length", "score", box=box.SIMPLE_HEAD)
+    table.title = f"{policy.env.id} after iteration {policy.iteration}"
     returns = result.returns[0]
     mean = f"{float(score(policy.env.id, returns.mean())):.3f}" if unit(policy.env.id) == "score" else "-"
     numbers = [f"{x:.1f}" for x in (returns.mean(), returns.std(), returns.min(), returns.max(), result.lengths.mean())]
-    table.add_row(policy.env.id, str(policy.iteration), str(len(returns)), *numbers, mean)
+    table.add_row(str(len(returns)), *numbers, mean)
     return table
 
 

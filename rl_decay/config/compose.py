@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
+import re
 import sys
+import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator, NoReturn
 
 from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -31,19 +36,47 @@ def checked(cfg: DictConfig) -> Config:
 
 
 def _strict(cfg: DictConfig) -> Config:
-    values = OmegaConf.to_container(cfg, resolve=True)
-    assert isinstance(values, dict)
-    values.pop("hydra", None)
+    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    values = OmegaConf.to_container(own, resolve=True)
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         raise UserError(_explained(error)) from None
 
 
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn Hydra's refusal to compose, several lines long, into one line and exit code 1.
+
+    Hydra reports errors itself, and ends the program, unless it is told to pass them on.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    except OmegaConfBaseException as error:
+        refuse(_explained(error))
+    except HydraException as error:
+        cause = error.__cause__
+        refuse(_explained(cause) if isinstance(cause, OmegaConfBaseException) else _one_line(str(error)))
+    except ValueError as error:
+        if "Config group override" not in str(error):  # Hydra's own, for a group set to a number, say
+            raise
+        refuse(str(error))
+
+
+def _one_line(text: str) -> str:
+    """Hydra's message without its search path, and the options it lists after each other."""
+    text = text.split("Config search path")[0].strip()
+    for pattern, joint in ((r"\n\n", ". "), (r":\n\s+", ": "), (r"\n\s+", ", "), (r"\n", "; ")):
+        text = re.sub(pattern, joint, text)
+    return text
+
+
 def _explained(error: OmegaConfBaseException) -> str:
     """One line that names the key, with the nearest key of the schema where it is unknown."""
     key = str(error.full_key or error.key)
-    near = difflib.get_close_matches(key, flat(Config()), n=1)
+    known = {known.rsplit(".", depth)[0] for known in flat(Config()) for depth in range(3)}  # sections too
+    near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {near[0]}?" if near and near[0] != key else ""
     return f"{key}: {str(error).splitlines()[0]}{hint}"
 
@@ -70,12 +103,14 @@ class RunGuard(Callback):
         folder = Path(config.hydra.run.dir)
         if is_run(folder):
             refuse(f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder")
+        _require_writable("hydra.run.dir", folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a sweep folder that already holds runs."""
         folder = Path(config.hydra.sweep.dir)
         if any(is_run(job) for job in sorted(folder.glob("*/"))):
             refuse(f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder")
+        _require_writable("hydra.sweep.dir", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """List what failed; exit code 1 if anything did. Read from the folders: jobs may have run elsewhere."""
@@ -88,7 +123,16 @@ class RunGuard(Callback):
             refuse(f"{len(failed)} of {len(summaries)} runs failed")
 
 
-def refuse(message: str) -> None:
+def _require_writable(key: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        refuse(f"{key}={folder}: cannot be written ({error.strerror}); choose another folder")
+
+
+def refuse(message: str) -> NoReturn:
     """End the program with one line on standard error and exit code 1."""
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(1)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Sequence
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -25,20 +26,18 @@ SILENCE = 10.0  # seconds without a log line
 
 
 def plan_table(config: Config, plan: Plan, device: str) -> Table:
-    """What will be trained, and the rate of each group in the first, the middle and the last iteration."""
-    table = Table(title="Plan", title_justify="left", show_header=False)
+    """What will be trained, and what needs attention."""
+    table = Table(title="Plan", title_justify="left", show_header=False, box=box.SIMPLE_HEAD)
+    table.add_column(no_wrap=True)
+    table.add_column()
     table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
-    table.add_row("device", f"{device}, {config.threads} thread(s), compile={config.compile}")
+    table.add_row("device", f"{device}, {_count(config.threads, 'thread')}, compile={config.compile}")
     table.add_row("iterations", f"{plan.num_iterations:,} of {plan.steps_per_iteration:,} environment steps")
     table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained")
     table.add_row("segments", _segments(plan))
-    table.add_row("evaluations", f"{len(plan.evaluation_points)}, {config.evaluation.episodes} episodes each")
-    for group, curve in role_curves(config.schedule).items():
-        if group in FOLLOWERS:
-            first, middle, last = rates(config, plan, group)
-            table.add_row(f"{group} rate", f"{_words(curve)}: first {first:.3g}, middle {middle:.3g}, last {last:.3g}")
-        elif curve.name != "none":
-            table.add_row(f"schedule/{group}", _words(curve))
+    table.add_row(
+        "evaluations", f"{len(plan.evaluation_points)}, of {_count(config.evaluation.episodes, 'episode')} each"
+    )
     for knob in unused_knobs(config.schedule):
         table.add_row("[yellow]unused[/]", f"[yellow]{knob}: no chosen curve takes it[/]")
     if note := preset_note(config):
@@ -46,22 +45,35 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     return table
 
 
-def rates(config: Config, plan: Plan, group: str) -> tuple[float, float, float]:
-    """Learning rates of the first, the middle and the last iteration."""
-    curve, base = role_curves(config.schedule)[group], getattr(config, group).lr
-    last = plan.num_iterations - 1
-    at = [progress(t, plan.num_iterations, config.schedule.inclusive) for t in (0, plan.num_iterations // 2, last)]
-    first, middle, end = (base * curve(p) for p in at)
-    return first, middle, end
+def schedule_table(config: Config, plan: Plan) -> Table:
+    """Curve and values of each scheduled quantity in the first, the middle and the last iteration."""
+    table = Table("schedule", "curve", title="Schedule", title_justify="left", box=box.SIMPLE_HEAD)
+    for moment in ("first", "middle", "last"):
+        table.add_column(moment, justify="right", no_wrap=True)
+    base = {"actor": config.actor.lr, "critic": config.critic.lr}
+    base |= {"clip": config.algo.clip, "entropy": config.algo.entropy_coef}
+    for role, curve in role_curves(config.schedule).items():
+        if role in FOLLOWERS or curve.name != "none":
+            name = f"{role} rate" if role in FOLLOWERS else role
+            values = (f"{base[role] * curve(p):.3g}" for p in moments(config, plan))
+            table.add_row(name, _words(curve), *values)
+    return table
+
+
+def moments(config: Config, plan: Plan) -> list[float]:
+    """Progress of the first, the middle and the last iteration."""
+    iterations = (0, plan.num_iterations // 2, plan.num_iterations - 1)
+    return [progress(t, plan.num_iterations, config.schedule.inclusive) for t in iterations]
 
 
 def results_table(summaries: Sequence[dict[str, Any]]) -> Table:
     """How the runs ended."""
-    table = Table("task", "seed", "status", "final return", "best return", "osc_late", "retention", "steps/s")
-    table.title, table.title_justify = "Results", "left"
+    table = Table(title="Results", title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("seed", "status", "final return", "best", "osc_late", "retention", "steps/s"):
+        table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
     for s in summaries:
         numbers = [_number(s[key]) for key in ("final_return", "best_return", "osc_late", "retention")]
-        table.add_row(s["env_id"], str(s["seed"]), s["status"], *numbers, f"{s['steps_per_second']:,.0f}")
+        table.add_row(str(s["seed"]), s["status"], *numbers, f"{s['steps_per_second']:,.0f}")
     return table
 
 
@@ -75,7 +87,7 @@ class Terminal:
 
     def plan(self, config: Config, plan: Plan, device: str) -> Terminal:
         """Print the plan and begin to show progress."""
-        self._console.print(plan_table(config, plan, device))
+        self._console.print(plan_table(config, plan, device), schedule_table(config, plan))
         self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
         if self._console.is_terminal:
             self._mute_log()
@@ -108,7 +120,7 @@ class Terminal:
         for summary in summaries:
             if summary["reason"]:
                 print(f"{summary['status']}: {summary['reason']}")
-        print(f"folder: {folder}\nlook at it: tensorboard --logdir {folder}")
+        print(f"folder: {_shown(folder)}\nlook at it: tensorboard --logdir {_shown(folder)}")
 
     def _mute_log(self) -> None:
         """While the bar is on the screen, log lines go to the file alone."""
@@ -133,13 +145,22 @@ def _warnings_only(line: logging.LogRecord) -> bool:
 def _segments(plan: Plan) -> str:
     words = f"{plan.segments} of {plan.segment_length:,} iterations"
     if plan.segments < plan.segments_asked:
-        words += f" ({plan.segments_asked} asked; a segment holds at least 10 time limits, or one iteration)"
+        words += f" ({plan.segments_asked} asked: each must hold 10 time limits and one iteration)"
     return words
 
 
 def _words(curve: Any) -> str:
     knobs = {key: value for key, value in describe(curve).items() if key != "curve"}
     return " ".join([curve.name, *(f"{key}={value:g}" for key, value in knobs.items())])
+
+
+def _shown(folder: Path) -> Path:
+    """A folder as a person would type it here."""
+    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _mean(values: Sequence[float]) -> str:
