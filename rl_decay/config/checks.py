@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat

@@ -8,9 +8,10 @@ import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, NoReturn
+from typing import Any, NoReturn
 
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
@@ -36,7 +37,7 @@ def checked(cfg: DictConfig) -> Config:
 
 
 def _strict(cfg: DictConfig) -> Config:
-    own = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
     values = OmegaConf.to_container(own, resolve=True)
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))  # type: ignore[return-value]

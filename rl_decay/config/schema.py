@@ -9,8 +9,9 @@ Metadata of a field:
 The classes are not frozen because OmegaConf would then refuse to compose them; nothing assigns to them after checking.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any, Iterator
+from typing import Any
 
 
 def _key(default: Any, help: str, *, per_member: bool = False, experiment: bool = True) -> Any:
@@ -65,7 +66,9 @@ class Schedule:
     warmup: float = _key(0.1, "shared by actor and critic: share of training held", per_member=True)
     start: float = _key(1.0, "shared by actor and critic: first factor of the base rate", per_member=True)
     final: float = _key(0.0, "shared by actor and critic: last factor of the base rate", per_member=True)
-    inclusive: bool = _key(False, "progress t/(T-1) instead of t/T: the last update uses final exactly", per_member=True)
+    inclusive: bool = _key(
+        False, "progress t/(T-1) instead of t/T: the last update uses final exactly", per_member=True
+    )
     actor: Role = field(default_factory=lambda: Role(curve="linear"))
     critic: Role = field(default_factory=lambda: Role(curve="linear"))
     clip: Role = field(default_factory=Role)

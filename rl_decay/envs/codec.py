@@ -55,7 +55,9 @@ def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
     elif isinstance(obs, Box):
         obs_size = int(np.prod(obs.shape))
     else:
-        raise UserError(f"env.id={env_id}: observation space {obs} is not supported; choose a task with Box or Discrete")
+        raise UserError(
+            f"env.id={env_id}: observation space {obs} is not supported; choose a task with Box or Discrete"
+        )
     if isinstance(action, Discrete):
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Iterator, Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -36,7 +37,7 @@ class GymnasiumVec:
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Reset every slot with its own seed; obs [S, D]."""
-        obs, _ = self._env.reset(seed=list(seeds))
+        obs, _ = self._env.reset(seed=list(seeds))  # type: ignore[arg-type]  # a list is documented, not annotated
         self._after_done[:] = False
         return self.codec.encode(obs)
 

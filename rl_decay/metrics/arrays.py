@@ -45,7 +45,7 @@ def undefined(y: Floats) -> Any:
 
 
 def ratio(numerator: Any, denominator: Any) -> Any:
-    """numerator / denominator, elementwise at equal shapes; NaN unless the denominator is above 0."""
+    """Numerator / denominator, elementwise at equal shapes; NaN unless the denominator is above 0."""
     nothing = np.full(np.shape(denominator), np.nan)
     return np.divide(numerator, denominator, out=nothing, where=np.greater(denominator, 0))[()]
 

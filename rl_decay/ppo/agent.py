@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -47,9 +48,7 @@ class PPO:
             {"params": [torch.nn.Parameter(half)], "name": name, "lr": torch.zeros(self.members, device=device)}
             for name, half in zip(GROUPS, self.flat.chunk(2))
         )
-        self.obs_moments = (
-            Moments(self.members, aligned(spaces.obs_size), device) if config.normalize.obs else None
-        )
+        self.obs_moments = Moments(self.members, aligned(spaces.obs_size), device) if config.normalize.obs else None
         self.reward_scaler = (
             RewardScaler(self.members, config.env.num_envs, self.gamma) if config.normalize.reward else None
         )

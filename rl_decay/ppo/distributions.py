@@ -24,7 +24,7 @@ class Categorical:
         return self.logits.argmax(-1)
 
     def log_prob(self, actions: Tensor) -> Tensor:
-        """log p(actions) [...]."""
+        """Log p(actions) [...]."""
         return torch.log_softmax(self.logits, -1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
 
     def entropy(self) -> Tensor:
@@ -55,7 +55,7 @@ class DiagGaussian:
         return self.log_std.view(self.log_std.shape[0], *[1] * (self.mean.dim() - 2), -1)
 
     def sample(self, noise: Tensor) -> Tensor:
-        """mean + std * noise, not clipped to any bounds [M, ..., A]."""
+        """Mean + std * noise, not clipped to any bounds [M, ..., A]."""
         return self.mean + self._log_std().exp() * noise
 
     def mode(self) -> Tensor:

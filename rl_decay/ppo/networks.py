@@ -9,9 +9,9 @@ are not 16-byte aligned; neither can occur here).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Sequence
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class NetShape:
         return torch.baddbmm(head_bias, x, head_weight)
 
     def activate(self, x: Tensor) -> Tensor:
-        """tanh or relu; tanh on the CPU by NumPy, because torch.tanh takes ten times as long there."""
+        """Tanh or relu; tanh on the CPU by NumPy, because torch.tanh takes ten times as long there."""
         if self.activation == "relu":
             return torch.relu(x)
         if x.device.type != "cpu" or x.requires_grad or torch.compiler.is_compiling():

@@ -52,7 +52,7 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such checkpoint")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        version = content["schema_version"]
+        version = int(content["schema_version"])
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
         raise UserError(f"{path}: not a readable rl_decay checkpoint ({type(error).__name__})") from error
     if version > SCHEMA_VERSION:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Sequence
+from typing import Any
 
 import numpy as np
 from rich import box
@@ -97,7 +98,9 @@ class Terminal:
             self._bar.start()
         return self
 
-    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool) -> None:
+    def iteration(
+        self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
+    ) -> None:
         """Show an iteration: return, steps/s, time left, both rates."""
         words = partial(_progress_words, runs, scalars)
         if self._bar is not None:
@@ -169,4 +172,3 @@ def _mean(values: Sequence[float]) -> str:
 
 def _number(value: float | None) -> str:
     return "-" if value is None or np.isnan(value) else f"{value:.4g}"
-

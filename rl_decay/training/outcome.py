@@ -27,7 +27,9 @@ def outcome(env_id: str, env_steps: np.ndarray, returns: np.ndarray, total_steps
         "last_return": float(returns[-1]) if len(returns) else math.nan,
         "best_return": float(returns.max()) if len(returns) else math.nan,
         "osc_late": float(osc_late(env_steps, scores, LATE_SHARE, total_steps)),
-        "osc_late_reason": None if enough else f"{late} evaluations in the late window, {FEWEST_LATE_POINTS} are needed",
+        "osc_late_reason": None
+        if enough
+        else f"{late} evaluations in the late window, {FEWEST_LATE_POINTS} are needed",
         "drawdown_cvar05_late": float(drawdown_cvar_late(env_steps, scores, 0.05, LATE_SHARE, total_steps)),
         "retention": float(retention_late(env_steps, scores, FINAL_SHARE, total_steps)),
         "unit": unit(env_id),

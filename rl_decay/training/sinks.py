@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -47,9 +48,7 @@ class RunSink:
         folder.mkdir(parents=True, exist_ok=True)
         self.write_summary()
         self._metrics = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
-        self._evaluations = CsvTable(
-            folder / layout.EVALUATIONS, layout.evaluation_columns(config.evaluation.episodes)
-        )
+        self._evaluations = CsvTable(folder / layout.EVALUATIONS, layout.evaluation_columns(config.evaluation.episodes))
         self._events = EventFile(folder) if config.logger.tensorboard else None
         if self._events is not None:
             self._events.layout(CHARTS)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -29,7 +30,9 @@ FLUSH_SECONDS = 5.0
 class Display(Protocol):
     """What shows a population's progress to a person."""
 
-    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool) -> None:
+    def iteration(
+        self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
+    ) -> None:
         """Called after every iteration, with its scalars per member [M]."""
         ...
 

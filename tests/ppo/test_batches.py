@@ -39,7 +39,9 @@ def test_standardised_by_hand():
     expected = [a / 3 / math.sqrt(7 / 3) for a in (-4, 0, -1, 5)]
     assert standardised(x, valid)[0].tolist() == pytest.approx(expected, abs=1e-6)
     everything = torch.tensor([[1.0, 7.0, 2.0, 4.0]])
-    torch.testing.assert_close(standardised(everything, torch.ones(1, 4)), (everything - everything.mean()) / everything.std())
+    torch.testing.assert_close(
+        standardised(everything, torch.ones(1, 4)), (everything - everything.mean()) / everything.std()
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1])

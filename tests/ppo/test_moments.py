@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rl_decay.ppo.moments import Moments, RewardScaler
+from rl_decay.types import Spaces
 
 STATE = ("count", "mean", "var")
 
@@ -14,7 +15,9 @@ STATE = ("count", "mean", "var")
 def data(members=2, rows=50, size=3):
     rng = np.random.default_rng(0)
     x = rng.normal(loc=[5.0, -300.0, 0.01], scale=[1.0, 20.0, 0.001], size=(members, rows, size))
-    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy((rng.random((members, rows)) < 0.7).astype(np.float32))
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(
+        (rng.random((members, rows)) < 0.7).astype(np.float32)
+    )
 
 
 def merged(*pieces, members=2, size=3):
@@ -153,8 +156,6 @@ def test_every_environment_has_its_own_running_return():
 
 def test_both_kinds_of_an_end_restart_the_return_in_training(agent, rollout, orders, rates, configure):
     # an agent sees `done`, terminated or truncated, so the flag that says which one changes no statistics
-    from rl_decay.types import Spaces
-
     spaces, states = Spaces(3, 2, continuous=False), []
     for terminated in (True, False):
         ppo, data_ = agent(spaces, configure(normalize__reward=True)), rollout(spaces, [0])

@@ -1,0 +1,181 @@
+"""One update as a whole: what may change, what must not, and who notices whom."""
+
+import math
+
+import pytest
+import torch
+
+from rl_decay.types import Spaces
+
+DISCRETE, CONTINUOUS = Spaces(5, 3, continuous=False), Spaces(5, 2, continuous=True)
+BOTH = pytest.mark.parametrize("spaces", [DISCRETE, CONTINUOUS], ids=["discrete", "continuous"])
+
+
+def parameters(ppo):
+    state = ppo.state_dict()
+    return torch.stack((state["actor"]["parameters"], state["critic"]["parameters"]))  # [2, M, P]
+
+
+@BOTH
+@pytest.mark.parametrize("normalize", [False, True])
+def test_at_rate_zero_nothing_moves(spaces, normalize, agent, rollout, orders, rates, configure):
+    ppo = agent(spaces, configure(normalize__obs=normalize))
+    for seed in (0, 1):  # the second time with observation moments
+        before = parameters(ppo).clone()
+        report = ppo.update(rollout(spaces, [seed]), orders([seed]), rates(1, lr=0.0))
+        assert torch.equal(parameters(ppo), before)
+        assert report["losses/approx_kl"].abs().item() < 1e-6
+        assert report["losses/clipfrac"].item() == 0
+        assert report["update/actor/rel_step"].item() == 0
+
+
+@BOTH
+def test_the_first_minibatch_sees_the_policy_that_acted(spaces, agent, rollout, orders, rates, configure):
+    ppo = agent(spaces, configure(algo__minibatches=1))
+    report = ppo.update(rollout(spaces, [0]), orders([0], epochs=1), rates(1, lr=0.1))
+    assert report["losses/approx_kl"].abs().item() < 1e-6
+    report = ppo.update(rollout(spaces, [0]), orders([0], epochs=2), rates(1, lr=0.1))
+    assert report["losses/approx_kl"].item() > 1e-4  # the second epoch's
+
+
+def test_rates_reach_their_groups(agent, rollout, orders, rates, configure):
+    ppo, values = agent(DISCRETE, configure(), configure()), rates(2)
+    values["actor"], values["critic"] = torch.tensor([0.0, 1e-3]), torch.tensor([2e-3, 0.0])
+    before = parameters(ppo).clone()
+    report = ppo.update(rollout(DISCRETE, [0, 1]), orders([0, 1]), values)
+    moved = (parameters(ppo) != before).any(-1)
+    assert moved.tolist() == [[False, True], [True, False]]  # actors, critics
+    assert report["lr/actor"].tolist() == pytest.approx([0.0, 1e-3])
+    assert report["lr/critic"].tolist() == pytest.approx([2e-3, 0.0])
+    assert [group["name"] for group in ppo.optimizer.param_groups] == ["actor", "critic"]
+
+
+def test_target_kl_stops_only_the_member_that_passed_it(agent, rollout, orders, rates, bits, configure):
+    seeds = [0, 1, 2]
+    limits = [None, 1e-9, 1e9]  # no limit; passed after the first epoch; never reached
+    stopping = agent(DISCRETE, *(configure(seed=s, algo__target_kl=limit) for s, limit in zip(seeds, limits)))
+    free = agent(DISCRETE, *(configure(seed=s) for s in seeds))
+    one_epoch = agent(DISCRETE, *(configure(seed=s) for s in seeds))
+    order = orders(seeds, epochs=4)
+    reports = [ppo.update(rollout(DISCRETE, seeds), order, rates(3)) for ppo in (stopping, free)]
+    reports.append(one_epoch.update(rollout(DISCRETE, seeds), order[:1], rates(3)))
+    for m, twin in enumerate((free, one_epoch, free)):
+        assert bits(stopping, m) == bits(twin, m)
+    assert bits(one_epoch, 1) != bits(free, 1)
+    assert stopping.alive.all()
+    kl = [report["losses/approx_kl"] for report in reports]
+    assert torch.equal(kl[0], torch.stack((kl[1][0], kl[2][1], kl[1][2])))  # the last epoch that was trained
+
+
+@pytest.mark.parametrize(("field", "garbage"), [("rewards", math.nan), ("rewards", math.inf), ("obs", math.nan)])
+@pytest.mark.parametrize("normalize", [False, True])
+def test_a_member_with_garbage_dies_alone(field, garbage, normalize, agent, rollout, orders, rates, bits, configure):
+    configs = [configure(seed=s, normalize__obs=normalize, normalize__reward=normalize) for s in range(3)]
+    clean, spoiled = agent(CONTINUOUS, *configs), agent(CONTINUOUS, *configs)
+    untouched = parameters(spoiled)[:, 1].clone()
+    for seed in (0, 10):
+        seeds = [seed, seed + 1, seed + 2]
+        data = rollout(CONTINUOUS, seeds)
+        clean.update(data, orders(seeds), rates(3))
+        row = (3, 1, 0)
+        data.valid[row] = True
+        getattr(data, field)[row] = garbage
+        spoiled.update(data, orders(seeds), rates(3))
+    assert spoiled.alive.tolist() == [True, False, True]
+    assert torch.equal(parameters(spoiled)[:, 1], untouched)
+    for m in (0, 2):
+        assert bits(spoiled, m) == bits(clean, m)
+
+
+def test_a_dead_member_stays_dead(agent, rollout, orders, rates, bits, configure):
+    ppo = agent(DISCRETE, configure(seed=0), configure(seed=1))
+    ppo.alive[1] = False
+    before = parameters(ppo).clone()
+    report = ppo.update(rollout(DISCRETE, [0, 1]), orders([0, 1]), rates(2))
+    assert ppo.alive.tolist() == [True, False]
+    assert torch.equal(parameters(ppo)[:, 1], before[:, 1])
+    assert not torch.equal(parameters(ppo)[:, 0], before[:, 0])
+    assert report["losses/policy_loss"].isnan().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("valid_rows", "steps"), [(0, 0), (1, 0), (2, 1)])
+def test_a_minibatch_of_fewer_than_two_valid_rows_makes_no_step(
+    valid_rows, steps, agent, rollout, orders, rates, configure
+):
+    ppo = agent(DISCRETE, configure(algo__minibatches=1))
+    before, data = parameters(ppo).clone(), rollout(DISCRETE, [0])
+    data.valid[:] = False
+    data.valid[:valid_rows, 0, 0] = True
+    ppo.update(data, orders([0], epochs=1), rates(1))
+    assert ppo.alive.all()
+    assert torch.equal(parameters(ppo), before) == (steps == 0)
+    for group in ("actor", "critic"):
+        assert ppo.state_dict()[group]["beta1_power"].item() == 0.9**steps
+
+
+def test_such_a_minibatch_is_skipped_by_that_member_alone(agent, rollout, orders, rates, bits, configure):
+    # minibatch 0 holds one valid row of member 1: as if member 1 had trained on minibatch 1 alone
+    configs = [configure(seed=s, algo__minibatches=2) for s in (0, 1)]
+    ppo, full = agent(DISCRETE, *configs), agent(DISCRETE, *configs)
+    order = torch.arange(64).expand(1, 2, 64)
+    data = rollout(DISCRETE, [0, 1])
+    full.update(data, order, rates(2))
+    data.valid[:16, 1] = False
+    data.valid[0, 1, 0] = True
+    ppo.update(data, order, rates(2))
+    assert bits(ppo, 0) == bits(full, 0)
+    assert ppo.state_dict()["actor"]["beta1_power"].flatten().tolist() == [0.9 * 0.9, 0.9]
+
+
+def test_observation_moments_are_frozen_within_an_iteration(agent, rollout, orders, rates, bits, configure):
+    # before anything is merged they are the identity, so the first update is that of an agent without them
+    plain, normalising = agent(DISCRETE, configure()), agent(DISCRETE, configure(normalize__obs=True))
+    data = rollout(DISCRETE, [0])
+    for ppo in (plain, normalising):
+        ppo.update(data, orders([0]), rates(1))
+    assert torch.equal(parameters(plain), parameters(normalising))
+    moments = normalising.state_dict()["obs_moments"]
+    rows = data.obs[:-1][data.valid][:, :5].double()
+    assert moments["count"].item() == len(rows)
+    torch.testing.assert_close(moments["mean"][0, :5], rows.mean(0))
+    torch.testing.assert_close(moments["var"][0, :5], rows.var(0, correction=0))
+    noise = torch.zeros(1, 2, 3)
+    frozen = bits(normalising)
+    normalising.act(data.obs[0], noise)
+    assert bits(normalising) == frozen
+
+
+def test_explained_variance(agent, rollout, orders, rates, configure):
+    # gamma 0: returns are the rewards 1, 2, 3, 4; a critic that passes the observations 1.5, 1.5, 3.5, 3.5 through
+    # residuals -0.5, 0.5, -0.5, 0.5 have variance 0.25, the returns 1.25: 1 - 0.25 / 1.25 = 0.8
+    spaces = Spaces(1, 2, continuous=False)
+    ppo = agent(spaces, configure(algo__gamma=0.0, net__hidden=[4], net__activation="relu"))
+    (critic,) = ppo.optimizer.param_groups[1]["params"]
+    layers, _ = ppo.shape.unpack(critic.detach().zero_())
+    for weight, _ in layers:
+        weight[0, 0, 0] = 1.0
+    data = rollout(spaces, [0], steps=4, num_envs=1)
+    data.obs[:4, 0, 0, 0] = torch.tensor([1.5, 1.5, 3.5, 3.5])
+    data.rewards[:, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    data.valid[:], data.done[:], data.terminated[:] = True, False, False
+    report = ppo.update(data, orders([0], rows=4), rates(1, lr=0.0))
+    assert report["losses/explained_variance"].item() == pytest.approx(0.8)
+
+
+@BOTH
+def test_every_member_alone_learns_the_same_bits(spaces, agent, rollout, orders, rates, bits, configure):
+    def config(seed):
+        options = {"normalize__obs": True, "normalize__reward": True}
+        return configure(seed=seed, algo__gamma=0.9 + 0.03 * seed, algo__value_coef=0.5 + seed, **options)
+
+    def learned(*seeds):
+        ppo = agent(spaces, *map(config, seeds))
+        for k in (0, 10):
+            own = [seed + k for seed in seeds]
+            report = ppo.update(rollout(spaces, own), orders(own), rates(len(seeds)))
+        tags = {tag: value.numpy().tobytes() for tag, value in report.items()}
+        return [(bits(ppo, m), {tag: b[4 * m : 4 * m + 4] for tag, b in tags.items()}) for m in range(len(seeds))]
+
+    alone = {seed: learned(seed)[0] for seed in (0, 1, 2)}
+    assert learned(0, 1, 2) == [alone[s] for s in (0, 1, 2)]
+    assert learned(2, 0) == [alone[s] for s in (2, 0)]

@@ -1,0 +1,68 @@
+"""Runs that end early: their folder says why, and their neighbours do not notice."""
+
+import pytest
+
+from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
+from rl_decay.runs import layout
+
+SEEDS = (0, 1, 2)
+
+
+def poisoned(member, slot=1, what="reward", after=40):
+    """Arguments of the task that break one environment of one member at its step 41, in the second iteration."""
+    return {"poison": [reset_seeds(member, ENV, 0, 2)[slot]], "after": after, "what": what}
+
+
+@pytest.mark.parametrize("what", ["reward", "observation"])
+def test_a_task_that_breaks(what, configure, train, columns):
+    (result,) = train(configure(env__id="tests/Push-v0", env__kwargs=poisoned(0, what=what), segments=1))
+    assert result.status == layout.DIVERGED
+    assert result.summary["reason"] == f"{what} not finite in iteration 2"
+    assert result.summary["iterations"] == 2
+    table = columns(result)
+    assert table["iteration"] == ("1", "2")
+    assert table["losses/policy_loss"][0] != ""
+    assert table["losses/policy_loss"][1] == ""  # no step was made with what it returned
+
+
+@pytest.mark.parametrize("what", ["reward", "observation"])
+def test_its_neighbours_are_the_same_as_alone(what, configure, train, differences):
+    def config(seed):
+        kwargs = poisoned(1, what=what)
+        return configure(seed=seed, env__id="tests/Push-v0", env__kwargs=kwargs, segments=1, normalize__obs=True)
+
+    together = train(*map(config, SEEDS))
+    assert [r.status for r in together] == [layout.FINISHED, layout.DIVERGED, layout.FINISHED]
+    for seed, result in zip(SEEDS, together):
+        (alone,) = train(config(seed))
+        assert alone.summary["reason"] == result.summary["reason"]
+        assert differences(alone, result) == []
+
+
+def test_a_rate_that_is_far_too_large(configure, train, differences, columns):
+    def config(seed):
+        return configure(seed=seed, critic__lr=1e30 if seed == 1 else 1e-3)
+
+    together = train(*map(config, SEEDS))
+    assert [r.status for r in together] == [layout.FINISHED, layout.DIVERGED, layout.FINISHED]
+    assert together[1].summary["reason"].startswith("loss or gradient not finite in iteration ")
+    assert len(columns(together[1])["iteration"]) == together[1].summary["iterations"] < 4
+    for seed in (0, 2):
+        (alone,) = train(config(seed))
+        assert differences(alone, together[seed]) == []
+
+
+def test_an_evaluation_that_breaks(configure, train):
+    kwargs = {"poison": evaluation_seeds(1_000_003, 2)[:1], "after": 2}
+    (result,) = train(configure(env__id="tests/Push-v0", env__kwargs=kwargs))
+    assert result.status == layout.DIVERGED
+    assert result.summary["reason"] == "evaluation return not finite at iteration 4"
+    assert result.summary["last_return"] != result.summary["last_return"]  # NaN: there is none
+
+
+def test_when_all_have_ended_training_stops(configure, train, push):
+    kwargs = {"poison": [s for m in (0, 1) for s in reset_seeds(m, ENV, 0, 2)], "after": 3}
+    options = {"env__id": "tests/Push-v0", "env__kwargs": kwargs, "segments": 4}
+    results = train(configure(seed=0, **options), configure(seed=1, **options))
+    assert [r.summary["iterations"] for r in results] == [1, 1]
+    assert len(push.resets) == 4  # neither a second segment nor an evaluation
