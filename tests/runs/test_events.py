@@ -1,0 +1,149 @@
+"""Curves: what the event file holds, when, and how a resumed run goes on."""
+
+import math
+import os
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+
+from rl_decay.runs.durable import cut
+from rl_decay.runs.events import EventFile
+
+
+def accumulated(folder) -> EventAccumulator:
+    return EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+
+
+def curve(folder, tag: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in accumulated(folder).Scalars(tag)]
+
+
+def test_nothing_is_written_before_the_first_flush(tmp_path):
+    events = EventFile(tmp_path)
+    events.scalars(1, {"a": 1.0})
+    assert os.listdir(tmp_path) == []
+    assert events.flush() == events.path.stat().st_size
+    assert os.listdir(tmp_path) == [events.path.name]
+
+
+def test_names_carry_the_start_time_and_differ(tmp_path):
+    first, second = EventFile(tmp_path, start_time=1700000000.9), EventFile(tmp_path, start_time=1700000000.9)
+    assert first.path.name.startswith("events.out.tfevents.1700000000.")
+    assert f".{os.getpid()}." in first.path.name
+    assert first.path != second.path
+
+
+def test_tensorboard_reads_every_point_over_many_flushes(tmp_path):
+    events = EventFile(tmp_path)
+    for i in range(12_000):  # TensorBoard's own default would keep 10,000 of them
+        events.scalars(8 * i, {"lr/actor": 1 / (1 + i)})
+        if i % 997 == 0:
+            assert events.flush() == events.path.stat().st_size
+    length = events.flush()
+    assert events.flush() == length
+    expected = [(8 * i, float(np.float32(1 / (1 + i)))) for i in range(12_000)]
+    assert curve(tmp_path, "lr/actor") == expected
+
+
+def test_scalars_of_a_step_share_one_event(tmp_path):
+    events = EventFile(tmp_path)
+    events.scalars(np.int64(7), {"a": 1, "b": np.float32(0.5), "c": True}, wall_time=123.5)
+    events.flush()
+    found = accumulated(tmp_path)
+    points = {tag: (p.wall_time, p.step, p.value) for tag in "abc" for p in found.Scalars(tag)}
+    assert points == {"a": (123.5, 7, 1.0), "b": (123.5, 7, 0.5), "c": (123.5, 7, 1.0)}
+    assert len(list(RawEventFileLoader(str(events.path)).Load())) == 2  # the other one is the file's version
+
+
+def test_undefined_scalars_are_left_out(tmp_path):
+    events = EventFile(tmp_path)
+    before = events.flush()
+    events.scalars(1, {"a": None, "b": math.nan, "c": np.float32("nan")})
+    assert events.flush() == before
+    events.scalars(2, {"a": math.inf, "b": None})
+    events.flush()
+    assert accumulated(tmp_path).Tags()["scalars"] == ["a"]
+    assert curve(tmp_path, "a") == [(2, math.inf)]
+
+
+def test_steps_are_whole_numbers(tmp_path):
+    with pytest.raises(TypeError):
+        EventFile(tmp_path).scalars(1.5, {"a": 1.0})  # pyright: ignore[reportArgumentType]
+
+
+def test_a_resumed_run_is_one_run(tmp_path):
+    events = EventFile(tmp_path, start_time=1000)
+    for step in range(5):
+        events.scalars(step, {"a": step})
+    length = events.flush()
+    for step in range(5, 8):
+        events.scalars(step, {"a": -1.0})
+    events.flush()
+    watching = accumulated(tmp_path)  # a TensorBoard that saw the points that are now cut off
+    cut(events.path, length)
+    resumed = EventFile(tmp_path, start_time=2000)
+    resumed.restart(5)
+    for step in range(5, 10):
+        resumed.scalars(step, {"a": step})
+    resumed.flush()
+    assert curve(tmp_path, "a") == [(step, step) for step in range(10)]
+    assert [point.value for point in watching.Reload().Scalars("a")] == list(range(10))
+
+
+def test_a_file_cut_to_nothing_or_torn_still_reads(tmp_path):
+    events = EventFile(tmp_path, start_time=1000)
+    events.scalars(1, {"a": 1.0})
+    length = events.flush()
+    events.scalars(2, {"a": 2.0})
+    cut(events.path, events.flush() - 3)
+    assert curve(tmp_path, "a") == [(1, 1.0)]
+    cut(events.path, 0)
+    resumed = EventFile(tmp_path, start_time=2000)
+    resumed.scalars(1, {"a": 5.0})
+    assert resumed.flush() == length
+    assert curve(tmp_path, "a") == [(1, 5.0)]
+
+
+def test_neither_torch_nor_tensorflow_is_imported(tmp_path, python):
+    code = """
+import sys
+from rl_decay.runs.events import EventFile
+events = EventFile(sys.argv[1])
+events.layout({"a": {"b": ["c"]}})
+events.hparams({"a": 1}, ["c"])
+events.scalars(1, {"c": 1.0})
+events.session_end("finished")
+events.flush()
+print(sorted({"torch", "tensorflow", "hydra", "omegaconf"} & sys.modules.keys()))
+"""
+    decoy = tmp_path / "decoy"
+    decoy.mkdir()
+    (decoy / "tensorflow.py").write_text("raise AssertionError('imported')")
+    run = python(f"import sys; sys.path.insert(0, {str(decoy)!r})\n{code}", tmp_path)
+    assert run.communicate() == ("[]\n", "")
+
+
+def test_over_a_thousand_runs_need_no_open_files(tmp_path, python):
+    code = """
+import os, resource, sys
+from rl_decay.runs.events import EventFile
+from rl_decay.runs.tables import CsvTable
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+os.fsync = lambda descriptor: None  # the disk's speed is not the question
+writers = []
+for i in range(1100):
+    folder = f"{sys.argv[1]}/{i}"
+    os.mkdir(folder)
+    writers.append((EventFile(folder), CsvTable(f"{folder}/metrics.csv", ["env_steps", "a"])))
+for step in range(2):
+    for events, table in writers:
+        events.scalars(step, {"a": 1.0})
+        table.append({"env_steps": step, "a": 1.0})
+        events.flush(), table.flush()
+print(len(writers))
+"""
+    assert python(code, tmp_path).communicate() == ("1100\n", "")
+    assert curve(tmp_path / "1099", "a") == [(0, 1.0), (1, 1.0)]
+    assert (tmp_path / "1099" / "metrics.csv").read_text() == "env_steps,a\n0,1.0\n1,1.0\n"
