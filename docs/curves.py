@@ -24,6 +24,7 @@ CURVES = {
 
 
 def main() -> None:
+    """Draw the picture."""
     figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
     for label, (curve, style, colour) in CURVES.items():
         rates = [curve(progress(t, T)) for t in range(T)]

@@ -3,7 +3,13 @@
 import pytest
 
 SEEDS = range(5)
-CURVES = [("linear", "linear"), ("none", "linear"), ("linear_warmup", "none"), ("none", "none"), ("linear", "linear_warmup")]
+CURVES = [  # of member 0, 1, ...: actor, critic
+    ("linear", "linear"),
+    ("none", "linear"),
+    ("linear_warmup", "none"),
+    ("none", "none"),
+    ("linear", "linear_warmup"),
+]
 NORMALIZED = {"normalize__obs": True, "normalize__reward": True}
 
 CASES = {
@@ -58,7 +64,7 @@ CASES = {
         "env__id": "tests/Corridor-v0",
         "env__num_envs": 3,
         "algo__epochs": 4,
-        "algo__target_kl": 1e-4,
+        "algo__target_kl": 1e-5,
     },
     "rescaled actions, no hidden layer": {
         "env__id": "tests/Push-v0",
@@ -72,6 +78,8 @@ CASES = {
 def member(configure, seed, case):
     """The same structure for all; seed, schedules, rates, discount, clip range and limits of its own."""
     actor, critic = CURVES[seed]
+    if "algo__target_kl" in case:
+        case = case | {"algo__target_kl": case["algo__target_kl"] * 10**seed}
     return configure(
         **case,
         seed=seed,

@@ -59,6 +59,14 @@ def test_an_iterations_draws_do_not_depend_on_what_was_drawn_before(spaces):
     assert torch.equal(again.permutations, once.permutations)
 
 
+def test_noise_and_permutations_come_from_streams_of_their_own():
+    draws = MemberStreams([5], SPACES["continuous"]).draws(3, **SIZES)
+    np.testing.assert_array_equal(draws.noise[:, 0], stream(5, ACT, 3).standard_normal((5, 2, 2), np.float32))
+    shuffle = stream(5, SHUFFLE, 3)
+    for order in draws.permutations[:, 0]:
+        np.testing.assert_array_equal(order, shuffle.permutation(10))
+
+
 def test_the_noise_is_gumbel_or_normal():
     gumbel, normal = (
         MemberStreams([0], spaces).draws(0, num_steps=20_000, num_envs=1, epochs=1).noise.numpy()

@@ -60,7 +60,7 @@ RULES: dict[str, Rule] = {
 
 
 def check(config: Config) -> Config:
-    """Return the configuration if it can be run; UserError names the first key that cannot, its value and the way out."""
+    """Return a configuration that can be run; UserError names the first key that cannot, its value and the way out."""
     values = flat(config)
     for key, options in CHOICES.items():
         if values[key] not in options:
@@ -81,8 +81,8 @@ def _check_minibatches(config: Config) -> None:
         fitting = [n for n in range(1, rows // 2 + 1) if rows % n == 0]
         near = sorted(fitting, key=lambda n: abs(n - count))[:3]
         raise UserError(
-            f"algo.minibatches={count}: a rollout of env.num_envs * algo.num_steps = {rows} rows must be cut into equal "
-            f"minibatches of at least 2; the nearest that fit: {', '.join(map(str, sorted(near))) or 'none'}"
+            f"algo.minibatches={count}: a rollout of env.num_envs * algo.num_steps = {rows} rows must be cut into "
+            f"equal minibatches of at least 2; the nearest that fit: {', '.join(map(str, sorted(near))) or 'none'}"
         )
 
 

@@ -1,0 +1,1 @@
+"""Environments on the CPU, behind one contract."""

@@ -24,6 +24,7 @@ class Codec:
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
         self.obs_space, self.action_space, self.rescale = obs_space, action_space, rescale
         self.spaces = _spaces(env_id, obs_space, action_space)
+        self._one_hot = np.eye(self.spaces.obs_size if isinstance(obs_space, Discrete) else 0, dtype=np.float32)
         if rescale and not (isinstance(action_space, Box) and action_space.is_bounded()):
             raise UserError(
                 f"env.rescale_actions=true: {env_id} has the action space {action_space}, without finite bounds to map "
@@ -33,7 +34,7 @@ class Codec:
     def encode(self, obs: Any) -> np.ndarray:
         """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
         if isinstance(self.obs_space, Discrete):
-            return np.eye(int(self.obs_space.n), dtype=np.float32)[np.asarray(obs) - int(self.obs_space.start)]
+            return self._one_hot[np.asarray(obs) - int(self.obs_space.start)]
         return np.asarray(obs, np.float32).reshape(len(obs), -1)
 
     def decode(self, actions: np.ndarray) -> np.ndarray:

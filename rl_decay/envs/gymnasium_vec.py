@@ -37,14 +37,14 @@ class GymnasiumVec:
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Reset every slot with its own seed; obs [S, D]."""
-        obs, _ = self._env.reset(seed=list(seeds))  # type: ignore[arg-type]  # a list is documented, not annotated
+        obs, _ = self._call("reset", seed=list(seeds))
         self._after_done[:] = False
         return self.codec.encode(obs)
 
     def step(self, actions: np.ndarray) -> Step:
         """Step every slot; see `contract.VecEnv`."""
         valid = ~self._after_done
-        obs, rewards, terminated, truncated, _ = self._step(self.codec.decode(actions))
+        obs, rewards, terminated, truncated, _ = self._call("step", actions=self.codec.decode(actions))
         self._after_done = terminated | truncated
         return Step(self.codec.encode(obs), np.asarray(rewards, np.float64), terminated, truncated, valid)
 
@@ -55,15 +55,16 @@ class GymnasiumVec:
         else:
             self._env.close()
 
-    def _step(self, actions: np.ndarray) -> Any:
+    def _call(self, name: str, **arguments: Any) -> Any:
+        """`reset` or `step` of every copy; UserError if processes take longer than the timeout."""
         if not isinstance(self._env, AsyncVectorEnv):
-            return self._env.step(actions)
-        self._env.step_async(actions)
+            return getattr(self._env, name)(**arguments)
+        getattr(self._env, f"{name}_async")(**arguments)
         try:
-            return self._env.step_wait(self._timeout)
+            return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
         except multiprocessing.TimeoutError:
             raise UserError(
-                f"env.timeout={self._timeout}: a step of {self._id} took longer than that many seconds; raise it, or "
+                f"env.timeout={self._timeout}: a {name} of {self._id} took longer than that many seconds; raise it, or "
                 "set it to null to wait for ever"
             ) from None
 

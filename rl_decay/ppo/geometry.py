@@ -11,7 +11,7 @@ def norm(x: Tensor) -> Tensor:
 
 
 def relative_step(before: Tensor, after: Tensor) -> Tensor:
-    """|after - before| / |before| over the last axis: the effective step size. NaN where |before| is 0."""
+    """|after - before| / |before| over the last axis: the effective step size. inf where |before| is 0."""
     return norm(after - before) / norm(before)
 
 

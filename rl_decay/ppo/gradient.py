@@ -68,7 +68,7 @@ def _backward(shape: NetShape, layers: Layers, inputs: list[Tensor], d_out: Tens
 
 
 def value_slope(values: Tensor, batch: Minibatch, value_clip: float | None) -> Tensor:
-    """D value_loss / d values per row [M, S]."""
+    """Slope of the value loss by the values, per row [M, S]."""
     error = values - batch.returns
     if value_clip is None:
         return error

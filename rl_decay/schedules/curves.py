@@ -25,6 +25,7 @@ class Curve:
     factor: Schedule = field(compare=False, repr=False)
 
     def __call__(self, p: float) -> float:
+        """The factor at progress p."""
         return self.factor(p)
 
 

@@ -1,0 +1,1 @@
+"""Training: collect, update, evaluate, write."""

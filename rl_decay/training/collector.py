@@ -12,6 +12,7 @@ from rl_decay.envs.contract import Step, VecEnv
 from rl_decay.types import Episode, Rollout, aligned
 
 Act = Callable[[Tensor, Tensor], Tensor]
+LARGEST = np.finfo(np.float32).max
 
 
 class Collector:
@@ -50,20 +51,21 @@ class Collector:
         return rollout, episodes
 
     def _for_env(self, actions: Tensor, alive: np.ndarray) -> np.ndarray:
-        array = actions.cpu().numpy()
+        array = actions.cpu().numpy().reshape(len(self._returns), *actions.shape[2:])
+        array = self._finite(array, "action")
         if self.broken or not alive.all():
             idle = ~alive
             idle[list(self.broken)] = True
-            array = np.where(idle.reshape(-1, *[1] * (array.ndim - 1)), 0, array).astype(array.dtype)
-        return array.reshape(self.members * self.num_envs, *array.shape[2:])
+            array = np.where(idle.repeat(self.num_envs).reshape(-1, *[1] * (array.ndim - 1)), 0, array)
+        return array
 
     def _finite(self, values: np.ndarray, what: str) -> np.ndarray:
-        """Replace what is not finite by 0 and remember whose it was."""
-        if not np.isfinite(values.sum()):
-            bad = ~np.isfinite(values)
-            for slot in np.flatnonzero(bad.reshape(len(values), -1).any(1)):
+        """Replace what is not finite in float32 by 0 and remember whose it was."""
+        finite = np.abs(values) <= LARGEST  # False for NaN too
+        if not finite.all():
+            for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
                 self.broken.setdefault(int(slot) // self.num_envs, f"{what} not finite")
-            values = np.where(bad, 0, values)
+            values = np.where(finite, values, 0).astype(values.dtype)
         return values
 
     def _store(self, t: int, obs: np.ndarray) -> None:

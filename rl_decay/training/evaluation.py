@@ -41,6 +41,7 @@ def evaluate(policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, d
         steps_left -= 1
         padded[:, : obs.shape[1]] = torch.from_numpy(np.nan_to_num(obs))
         actions = policy(padded.unflatten(0, (members, episodes))).cpu().numpy()
+        actions = np.where(np.isfinite(actions), actions, 0).astype(actions.dtype)  # of a member that diverged
         step = envs.step(actions.reshape(members * episodes, *actions.shape[2:]))
         returns[running] += step.rewards[running]
         lengths += running

@@ -59,7 +59,8 @@ def plan(config: Config, time_limit: int | None) -> Plan:
 def segment_length(num_iterations: int, segments: int, num_steps: int, time_limit: int | None) -> int:
     """Iterations per segment: ceil(T / segments), or longer, so that a slot plays 10 time limits in each.
 
-    A cut ends every episode in progress; in a segment of few episodes it would decide what is learned.
+    The last segment takes what is left. A cut ends every episode in progress; in a segment of few episodes it would
+    decide what is learned.
     """
     if time_limit is not None:
         longest = EPISODES_PER_SEGMENT * time_limit
@@ -74,5 +75,5 @@ def evaluation_points(num_iterations: int, early: int, late: int) -> tuple[int, 
     """
     late_span, early_span = LATE_SHARE * num_iterations, (1 - LATE_SHARE) * num_iterations
     points = {num_iterations - round(i * late_span / late) for i in range(late)}
-    points |= {round(i * early_span / early) for i in range(1, early + 1)} if early else set()
+    points |= {int(i * early_span / early) for i in range(1, early + 1)} if early else set()
     return tuple(sorted(p for p in points | {num_iterations} if p >= 1))

@@ -147,7 +147,7 @@ class Trainer:
 def scheduled(
     members: Sequence[Member], iteration: int, num_iterations: int, device: torch.device
 ) -> dict[str, Tensor]:
-    """The values [M] that the update of an iteration uses: rates of actor and critic, clip range, entropy coefficient."""
+    """The values [M] that an iteration's update uses: rates of actor and critic, clip range, entropy coefficient."""
     at = [progress(iteration, num_iterations, m.inclusive) for m in members]
     base = {
         "actor": [m.lr["actor"] for m in members],

@@ -93,9 +93,11 @@ def test_a_slots_future_is_a_function_of_its_own_seed(env):
 @EVERY_TASK
 def test_a_reset_with_the_same_seeds_starts_the_same_future_again(env):
     with closing(GymnasiumVec(env, 3)) as envs:
-        taken, futures = actions(envs.spaces, 60, 3), []
-        for steps in (60, 37, 60):  # cut episodes in between, some of them in their last row
-            futures.append([envs.reset([1, 2, 3])] + [np.concatenate(envs.step(a), None) for a in taken[:steps]])
+        taken = actions(envs.spaces, 60, 3)
+        futures = [
+            [envs.reset([1, 2, 3])] + [np.concatenate(envs.step(a), None) for a in taken[:steps]]
+            for steps in (60, 37, 60)  # cut episodes in between, some of them in their last row
+        ]
     for again in futures[1:]:
         for a, b in zip(futures[0], again):
             np.testing.assert_array_equal(a, b)

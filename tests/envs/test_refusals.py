@@ -16,19 +16,23 @@ BOX = Box(-1.0, 1.0, (2,))
 
 
 class AnySpaces(gym.Env):
-    """A task of whatever spaces; its third step never ends if it `hangs`."""
+    """A task of whatever spaces; its third step, or its second reset, never ends if it `hangs` there."""
 
-    def __init__(self, obs=BOX, action=BOX, hangs=False):
+    def __init__(self, obs=BOX, action=BOX, hangs=None):
         self.observation_space, self.action_space, self.hangs = obs, action, hangs
+        self.resets = 0
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.steps = 0
+        self.resets += 1
+        if self.hangs == "reset" and self.resets == 2:
+            time.sleep(3600)
         return self.observation_space.sample(), {}
 
     def step(self, action):
         self.steps += 1
-        if self.hangs and self.steps == 3:
+        if self.hangs == "step" and self.steps == 3:
             time.sleep(3600)
         return self.observation_space.sample(), 0.0, False, False, {}
 
@@ -75,7 +79,7 @@ def test_unknown_arguments():
 
 
 def test_a_hanging_task_is_given_up_after_its_timeout():
-    env = task(hangs=True)
+    env = task(hangs="step")
     env.timeout = 0.5
     started = time.monotonic()
     with closing(GymnasiumVec(env, 2, "async")) as envs:
@@ -86,3 +90,12 @@ def test_a_hanging_task_is_given_up_after_its_timeout():
         with pytest.raises(UserError, match=r"env\.timeout=0\.5: a step of tests/AnySpaces-v0 took longer"):
             envs.step(idle)
     assert time.monotonic() - started < 20
+
+
+def test_a_hanging_reset_is_given_up_too():
+    env = task(hangs="reset")
+    env.timeout = 0.5
+    with closing(GymnasiumVec(env, 2, "async")) as envs:
+        envs.reset([1, 2])
+        with pytest.raises(UserError, match=r"env\.timeout=0\.5: a reset of tests/AnySpaces-v0 took longer"):
+            envs.reset([3, 4])

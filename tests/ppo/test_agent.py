@@ -87,7 +87,17 @@ def test_a_member_with_garbage_dies_alone(field, garbage, normalize, agent, roll
         assert bits(spoiled, m) == bits(clean, m)
 
 
-def test_a_dead_member_stays_dead(agent, rollout, orders, rates, bits, configure):
+def test_a_member_dies_for_the_rest_of_the_update_too(agent, rollout, orders, rates, configure):
+    # gamma 0 keeps the infinite reward in its own row, in minibatch 0; minibatch 1 is as good as ever
+    ppo, data = agent(DISCRETE, configure(algo__gamma=0.0, algo__minibatches=2)), rollout(DISCRETE, [0])
+    before = parameters(ppo).clone()
+    data.rewards[0, 0, 0] = math.inf
+    ppo.update(data, torch.arange(64).expand(1, 1, 64), rates(1))
+    assert ppo.alive.tolist() == [False]
+    assert torch.equal(parameters(ppo), before)
+
+
+def test_a_dead_member_stays_dead(agent, rollout, orders, rates, configure):
     ppo = agent(DISCRETE, configure(seed=0), configure(seed=1))
     ppo.alive[1] = False
     before = parameters(ppo).clone()

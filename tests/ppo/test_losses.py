@@ -53,9 +53,7 @@ def uniform_policy(ratio, advantages, returns, valid):
 
 
 def loss_of_zeros(batch, value_clip=None):
-    coefficients = Coefficients(
-        clip=torch.tensor([0.2]), entropy_coef=torch.tensor([0.01]), value_coef=torch.tensor([0.5])
-    )
+    coefficients = Coefficients(*(torch.tensor([x]) for x in (0.2, 0.01, 0.5)))  # clip, entropy, value
     return ppo_loss(torch.zeros(2, sum(SHAPE.sizes)), batch, SHAPE, coefficients, value_clip)
 
 

@@ -1,6 +1,7 @@
 """Running moments against NumPy's, and reward scaling by hand."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,9 +16,8 @@ STATE = ("count", "mean", "var")
 def data(members=2, rows=50, size=3):
     rng = np.random.default_rng(0)
     x = rng.normal(loc=[5.0, -300.0, 0.01], scale=[1.0, 20.0, 0.001], size=(members, rows, size))
-    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(
-        (rng.random((members, rows)) < 0.7).astype(np.float32)
-    )
+    weight = rng.random((members, rows)) < 0.7
+    return torch.from_numpy(x.astype(np.float32)), torch.from_numpy(weight).float()
 
 
 def merged(*pieces, members=2, size=3):
@@ -41,7 +41,7 @@ def test_numpys_moments_of_the_valid_rows():
 def test_in_pieces_is_all_at_once(cuts):
     x, weight = data()
     edges = [0, *cuts, 50]
-    pieces = merged(*((x[:, i:j], weight[:, i:j]) for i, j in zip(edges, edges[1:])))
+    pieces = merged(*((x[:, i:j], weight[:, i:j]) for i, j in pairwise(edges)))
     whole = merged((x, weight))
     for key in STATE:
         torch.testing.assert_close(pieces[key], whole[key], rtol=1e-9, atol=1e-12)

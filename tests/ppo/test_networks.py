@@ -61,6 +61,13 @@ def test_the_actors_log_std_starts_as_asked(shape):
     assert (log_std[:2] == -0.5).all()
 
 
+def test_widths_are_multiples_of_four():
+    # layers of 5 -> 30 -> 17 -> 6 (or 1): 8, 32, 20 and 8, so 8*32 + 32, 32*20 + 20, 20*8 + 8, and 8 for log_std
+    assert [aligned(n) for n in (1, 4, 5, 17, 64)] == [4, 4, 8, 20, 64]
+    assert SHAPES["unequal"].widths == [8, 32, 20, 8]
+    assert sum(SHAPES["unequal"].sizes) == 288 + 660 + 168 + 8
+
+
 @EVERY_SHAPE
 def test_padding_is_zero_at_the_start(shape):
     assert shape.widths == [aligned(n) for n in real_widths(shape, shape.spaces.num_actions)]

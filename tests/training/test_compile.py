@@ -13,7 +13,9 @@ from rl_decay.training import checkpoint
 TOOLS = any(map(shutil.which, ("g++", "c++", "clang++"))) and Path(sysconfig.get_path("include"), "Python.h").exists()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, while it imports inductor
 @pytest.mark.skipif(not TOOLS, reason="inductor needs a C++ compiler and Python's headers")
+@pytest.mark.slow  # compiling takes half a minute where nothing is cached
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_compiled_and_eager_agree(env_id, configure, train):
     def learned(compile, iterations):
@@ -24,7 +26,5 @@ def test_compiled_and_eager_agree(env_id, configure, train):
 
     eager, compiled = learned("none", 1), learned("inductor", 1)
     for group in ("actor", "critic"):
-        torch.testing.assert_close(
-            compiled[group]["parameters"], eager[group]["parameters"], rtol=1e-3, atol=1e-5
-        )
+        torch.testing.assert_close(compiled[group]["parameters"], eager[group]["parameters"], rtol=1e-3, atol=1e-5)
     learned("inductor", 2)

@@ -6,7 +6,11 @@ import torch
 from rl_decay.runs import layout
 from rl_decay.training import checkpoint
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # PyTorch's own, while it imports inductor
+]
 
 
 @pytest.mark.parametrize("task", ["CartPole-v1", "Pendulum-v1", "tests/Corridor-v0"])
@@ -19,9 +23,7 @@ def test_one_iteration_agrees_with_the_cpu(task, configure, train):
 
     for on_cpu, on_gpu in zip(agent("cpu"), agent("cuda")):
         for group in ("actor", "critic"):
-            torch.testing.assert_close(
-                on_gpu[group]["parameters"], on_cpu[group]["parameters"], rtol=1e-3, atol=1e-4
-            )
+            torch.testing.assert_close(on_gpu[group]["parameters"], on_cpu[group]["parameters"], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("task", ["CartPole-v1", "Pendulum-v1"])

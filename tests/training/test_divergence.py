@@ -52,6 +52,12 @@ def test_a_rate_that_is_far_too_large(configure, train, differences, columns):
         assert differences(alone, together[seed]) == []
 
 
+def test_a_task_gets_finite_actions_only(configure, train):
+    options = {"env__id": "tests/Push-v0", "net__activation": "relu"}
+    results = train(*(configure(seed=s, actor__lr=1e30 if s == 1 else 1e-3, **options) for s in (0, 1)))
+    assert [r.status for r in results] == [layout.FINISHED, layout.DIVERGED]
+
+
 def test_an_evaluation_that_breaks(configure, train):
     kwargs = {"poison": evaluation_seeds(1_000_003, 2)[:1], "after": 2}
     (result,) = train(configure(env__id="tests/Push-v0", env__kwargs=kwargs))

@@ -1,0 +1,160 @@
+"""`python train.py`: inside this process where that is enough, which saves the seconds that PyTorch takes to import."""
+
+import contextlib
+import io
+import logging
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+TRAIN = Path(__file__).parents[2] / "train.py"
+SMALL = (
+    "env.num_envs=2",
+    "algo.num_steps=16",
+    "algo.minibatches=2",
+    "evaluation.episodes=2",
+    "net.hidden=[16,16]",
+    "device=cpu",
+)
+TASKS = '''
+"""Tasks that only a subprocess knows."""
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box
+
+
+class Fragile(gym.Env):
+    observation_space = Box(-1, 1, (3,), np.float32)
+    action_space = Box(-1, 1, (1,), np.float32)
+    taken = 0  # steps of all copies in this process
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        Fragile.taken, self.steps = Fragile.taken + 1, self.steps + 1
+        reward = float("nan") if Fragile.taken > 150 else 1.0
+        return np.zeros(3, np.float32), reward, False, self.steps == 5, {}
+
+
+gym.register("Fragile-v0", Fragile)
+'''
+
+
+@dataclass
+class Ended:
+    """How a command ended and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    def refused(self, *words: str) -> None:
+        """Assert: exit code 1 and a single line of error that has these words."""
+        assert self.code == 1, self
+        lines = self.err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("error: "), self.err
+        assert "Traceback" not in self.out
+        for word in words:
+            assert word in lines[0], (word, lines[0])
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Overrides that make an iteration 32 steps of a small network."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
+def train_in():
+    """Run train.py in a folder, inside this process: train_in(folder, *arguments) -> Ended."""
+    return _train_in
+
+
+@pytest.fixture
+def train_py(tmp_path):
+    """Run train.py in `tmp_path`, inside this process: train_py(*arguments) -> Ended."""
+    return lambda *arguments: _train_in(tmp_path, *arguments)
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run train.py as a person does: shell(*arguments) -> Ended."""
+
+    def run(*arguments: str) -> Ended:
+        command = [sys.executable, str(TRAIN), *arguments]
+        ended = subprocess.run(command, cwd=tmp_path, env=_environment(tmp_path), capture_output=True, text=True)
+        return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+    return run
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Start train.py in a process group of its own, `tasks:Fragile-v0` included; whatever is left of it is killed."""
+    (tmp_path / "tasks.py").write_text(TASKS)
+    processes = []
+
+    def start(*arguments: str) -> subprocess.Popen:
+        command = [sys.executable, str(TRAIN), *arguments]
+        options = {"cwd": tmp_path, "env": _environment(tmp_path), "start_new_session": True, "text": True}
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def files():
+    """Everything below a folder, byte by byte."""
+    return lambda folder: {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+
+
+def _train_in(folder: Path, *arguments: str) -> Ended:
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with _as_it_was(), contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        sys.argv = ["train.py", *arguments]
+        try:
+            runpy.run_path(str(TRAIN), run_name="__main__")
+        except SystemExit as end:
+            code = end.code or 0
+        except KeyboardInterrupt:  # it would end the tests; the interpreter prints a traceback
+            code = -signal.SIGINT
+    return Ended(code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _as_it_was():
+    """Put back what Hydra changes in a process that it takes for its own."""
+    argv, full_error, root = sys.argv, os.environ.get("HYDRA_FULL_ERROR"), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        sys.argv = argv
+        os.environ.pop("HYDRA_FULL_ERROR", None)
+        if full_error is not None:
+            os.environ["HYDRA_FULL_ERROR"] = full_error
+        for handler in set(root.handlers) - set(handlers):
+            handler.close()
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        GlobalHydra.instance().clear()

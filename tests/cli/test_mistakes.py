@@ -1,0 +1,88 @@
+"""Mistakes of the person: one line, exit code 1, no traceback, nothing left behind."""
+
+import pytest
+
+from rl_decay.schedules import CURVES
+
+BEFORE_TRAINING = [
+    # a value that the schema's type does not take
+    (["actor.lr=fast"], ["actor.lr", "fast"]),
+    (["seed=1.5"], ["seed", "1.5"]),
+    (["net.hidden=5"], ["net.hidden"]),
+    (["normalize.obs=maybe"], ["normalize.obs", "maybe"]),
+    (["env.id=null"], ["env.id"]),
+    # keys that there are not
+    (["+schedule.foo=1"], ["schedule.foo", "did you mean"]),
+    (["shcedule=linear"], ["shcedule", "did you mean schedule?"]),
+    (["schedule.warmpu=0.2"], ["schedule.warmpu", "did you mean schedule.warmup?"]),
+    (["actr.lr=1e-3"], ["actr", "did you mean actor?"]),
+    (["schedule.actor.finl=0"], ["schedule.actor.finl", "did you mean schedule.actor.final?"]),
+    # options that there are not
+    (["schedule=cosine"], ["schedule/cosine", "linear, linear_warmup, none"]),
+    (["schedule/critic=cosine"], ["schedule/critic/cosine", "linear, linear_warmup, none"]),
+    (["env=lunar"], ["env/lunar", "acrobot, cartpole, generic"]),
+    (["experiment=none_such"], ["experiment/none_such", "cleanrl, constant_critic, debug, reversed"]),
+    (["schedule=5"], ["group", "int"]),
+    # values that cannot be run
+    (["actor.lr=-1"], ["actor.lr=-1"]),
+    (["critic.lr=nan"], ["critic.lr=nan"]),
+    (["schedule=none", "schedule.warmup=nan"], ["schedule.warmup", "nan"]),
+    (["schedule=linear_warmup", "schedule.warmup=1.5"], ["schedule.warmup", "1.5"]),
+    (["schedule.final=-0.1"], ["schedule.final", "-0.1"]),
+    (["schedule/critic=none", "schedule.critic.final=0.1"], ["schedule.critic.final=0.1", "none"]),
+    (["env.num_envs=8", "algo.num_steps=128", "algo.minibatches=3"], ["algo.minibatches=3", "1024", "1, 2, 4"]),
+    (["env.num_envs=8", "algo.num_steps=128", "total_steps=10"], ["total_steps=10", "1024"]),
+    (["total_steps=0"], ["total_steps=0"]),
+    (["env.num_envs=-2"], ["env.num_envs=-2"]),
+    (["vec=threads"], ["vec=threads", "sync, async"]),
+    (["env.timeout=3"], ["env.timeout=3", "vec=async"]),
+    # tasks that cannot be made
+    (["env.id=Nope-v0"], ["env.id=Nope-v0"]),
+    (["env.id=no_such_module:Nope-v0"], ["env.id=no_such_module:Nope-v0"]),
+    (["env.id=Blackjack-v1"], ["env.id=Blackjack-v1", "Tuple", "Box or Discrete"]),
+    (["+env.kwargs.wheels=3"], ["env.id=CartPole-v1", "wheels"]),
+    (["env=pendulum", "+env.kwargs.g=nan"], ["env.kwargs", "nan"]),
+    (["env.rescale_actions=true"], ["env.rescale_actions=true", "Discrete(2)"]),
+    # words that are no overrides
+    (["schedule"], ["schedule"]),
+    (["seed=1,2"], ["seed=1,2", "multirun"]),
+    (["net.hidden=[64"], ["[64"]),
+]
+
+
+@pytest.fixture(scope="module", params=BEFORE_TRAINING, ids=[" ".join(case[0]) for case in BEFORE_TRAINING])
+def mistake(request, train_in, tmp_path_factory):
+    """How a mistake ended, what its message must name, and the folder it was made in."""
+    arguments, words = request.param
+    folder = tmp_path_factory.mktemp("mistake")
+    return train_in(folder, *arguments), words, folder
+
+
+def test_a_mistake_is_one_line_that_names_it(mistake):
+    ended, words, _ = mistake
+    ended.refused(*words)
+    assert ended.out == ""
+
+
+def test_a_mistake_leaves_nothing_behind(mistake):
+    _, _, folder = mistake
+    assert list(folder.glob("runs/**/*")) == []
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["+schedule.foo=1"], ["schedule.foo"]),
+        (["actor.lr=-1"], ["actor.lr=-1"]),
+        (["schedule=cosine"], ["linear, linear_warmup, none"]),
+    ],
+)
+def test_a_person_sees_the_same(shell, tmp_path, arguments, words):
+    ended = shell(*arguments)
+    ended.refused(*words)
+    assert ended.out == ""
+    assert list(tmp_path.glob("runs/**/*")) == []
+
+
+def test_an_unknown_curve_as_a_plain_key_lists_the_known_ones(train_py):
+    train_py("schedule.actor.curve=cosine").refused("cosine", ", ".join(CURVES))

@@ -1,0 +1,102 @@
+"""The files in conf/: small, complete, and every one of them runs."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from rl_decay import build
+from rl_decay.config.checks import PRESETS, preset_note
+from rl_decay.config.compose import checked
+from rl_decay.config.schema import Algo, Config, Env, Net
+from rl_decay.schedules import CURVES
+from rl_decay.training.plan import plan
+
+CONF = Path(__file__).parents[2] / "conf"
+OPTIONS = sorted(
+    f"{file.parent.relative_to(CONF)}={file.stem}"
+    for file in CONF.rglob("*.yaml")
+    if file.parent != CONF and file.relative_to(CONF).parts[0] != "hydra"
+)
+SMALL = (
+    "total_steps=64",
+    "env.num_envs=2",
+    "algo.num_steps=16",
+    "algo.minibatches=2",
+    "evaluation.episodes=1",
+    "evaluation.early=0",
+    "evaluation.late=1",
+    "device=cpu",
+)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_composes_builds_and_runs_two_iterations(compose, tmp_path, option):
+    overrides = [option] if option.startswith("logger=") else ["logger=none", option]
+    config = checked(compose(*overrides, *SMALL))
+    (result,) = build.run([config], [tmp_path / "run"], overrides=[[option]])
+    assert (result.status, result.summary["iterations"]) == ("finished", 2)
+    assert bool(list(result.folder.glob("events.out.tfevents.*"))) == (option == "logger=tensorboard")
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "env").iterdir()))
+def test_debug_runs_two_iterations_of_any_task(compose, name):
+    assert plan(checked(compose(f"env={name}", "experiment=debug")), None).num_iterations == 2
+
+
+@pytest.mark.parametrize("file, section", [("algo/ppo.yaml", Algo), ("net/mlp.yaml", Net)])
+def test_a_file_of_hyperparameters_lists_every_key_with_the_schemas_default(conf, file, section):
+    assert OmegaConf.to_container(OmegaConf.load(conf / file)) == dataclasses.asdict(section())
+
+
+@pytest.mark.parametrize("role", ["actor", "critic", "clip", "entropy"])
+def test_every_role_has_a_file_for_every_curve(conf, role):
+    files = {file.stem: OmegaConf.load(file) for file in (conf / "schedule" / role).iterdir()}
+    assert {name: content.curve for name, content in files.items()} == {name: name for name in CURVES}
+
+
+def test_the_shorthand_has_a_file_for_every_curve(conf):
+    assert {file.stem for file in (conf / "schedule").glob("*.yaml")} == set(CURVES)
+
+
+def test_presets_are_the_files_of_the_tasks(conf):
+    files = {file.stem: OmegaConf.load(file).env for file in (conf / "env").iterdir()}
+    assert all(env.preset == name for name, env in files.items())
+    assert "id" not in files.pop("generic")
+    assert {env.id: name for name, env in files.items()} == PRESETS
+
+
+@pytest.mark.parametrize("task, name", PRESETS.items())
+def test_a_task_with_its_own_preset_needs_no_note(compose, task, name):
+    config = checked(compose(f"env={name}"))
+    assert config.env.id == task
+    assert preset_note(config) is None
+
+
+@pytest.mark.parametrize(
+    "env, words",
+    [
+        (Env(id="Pendulum-v1", preset="cartpole"), ("Pendulum-v1", "env=cartpole", "env=pendulum")),
+        (Env(id="Pendulum-v1", preset="generic"), ("Pendulum-v1", "env=generic", "env=pendulum")),
+        (Env(id="my_package:MyEnv-v0", preset="cartpole"), ("my_package:MyEnv-v0", "env=cartpole", "env=generic")),
+    ],
+)
+def test_the_note_names_the_task_its_hyperparameters_and_the_fitting_preset(env, words):
+    note = preset_note(Config(env=env))
+    assert note and all(word in note for word in words)
+
+
+def test_an_unknown_task_fits_the_generic_preset():
+    assert preset_note(Config(env=Env(id="my_package:MyEnv-v0", preset="generic"))) is None
+
+
+@pytest.mark.parametrize("file", sorted(CONF.rglob("*.yaml")), ids=lambda file: str(file.relative_to(CONF)))
+def test_files_are_short(file):
+    assert len(file.read_text().splitlines()) <= 40
+
+
+def test_the_table_of_contents_names_every_group(compose):
+    chosen = compose(return_hydra_config=True).hydra.runtime.choices
+    groups = {option.partition("=")[0] for option in OPTIONS}
+    assert groups == {group for group in chosen if not group.startswith("hydra/")}

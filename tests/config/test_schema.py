@@ -1,0 +1,82 @@
+"""The keys, and what their metadata promises."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from rl_decay.config.schema import Config, flat, structure, walk
+from rl_decay.runs.record import experiment_keys, fingerprint
+
+ROLE_KNOBS = ("curve", "warmup", "start", "final")
+PER_MEMBER = {
+    "seed",
+    "actor.lr",
+    "critic.lr",
+    "schedule.inclusive",
+    *(f"schedule.{knob}" for knob in ("warmup", "start", "final")),
+    *(f"schedule.{role}.{knob}" for role in ("actor", "critic", "clip", "entropy") for knob in ROLE_KNOBS),
+    *(f"algo.{key}" for key in ("gamma", "gae_lambda", "clip", "entropy_coef", "value_coef")),
+    *(f"algo.{key}" for key in ("max_grad_norm", "target_kl")),
+}
+OUTSIDE_THE_EXPERIMENT = {"env.preset", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"}
+PUBLIC = {
+    *("seed", "total_steps", "device", "threads", "compile", "segments", "vec"),
+    *(f"env.{key}" for key in ("id", "kwargs", "num_envs", "timeout")),
+    *("net.hidden", "net.activation", "actor.lr", "critic.lr"),
+    *(f"schedule.{key}" for key in ("warmup", "start", "final", "inclusive")),
+    *(f"algo.{key}" for key in ("num_steps", "epochs", "minibatches", "gamma", "gae_lambda", "clip", "value_clip")),
+    *(f"algo.{key}" for key in ("entropy_coef", "value_coef", "max_grad_norm", "grad_clip", "target_kl")),
+    *("normalize.obs", "normalize.reward", "checkpoint.every", "checkpoint.keep"),
+    *(f"evaluation.{key}" for key in ("seed", "episodes", "early", "late")),
+}
+LEAVES = list(walk(Config()))
+
+
+@pytest.mark.parametrize("key, value, about", LEAVES, ids=[key for key, _, _ in LEAVES])
+def test_every_key_explains_itself_in_a_line(key, value, about):
+    assert set(about) == {"help", "per_member", "experiment"}
+    assert about["help"].strip() and "\n" not in about["help"]
+    assert isinstance(about["per_member"], bool) and isinstance(about["experiment"], bool)
+
+
+def test_members_of_a_population_may_differ_in_these_keys_only():
+    assert {key for key, _, about in LEAVES if about["per_member"]} == PER_MEMBER
+    assert set(structure(Config())) == {key for key, _, _ in LEAVES} - PER_MEMBER
+
+
+def test_only_logging_and_saving_stay_out_of_the_experiment():
+    assert {key for key, _, about in LEAVES if not about["experiment"]} == OUTSIDE_THE_EXPERIMENT
+    assert set(experiment_keys(Config())) == {key for key, _, _ in LEAVES} - OUTSIDE_THE_EXPERIMENT
+
+
+def test_public_keys_are_there():
+    assert set(flat(Config())) >= PUBLIC
+
+
+def test_defaults_of_the_schedule_are_the_documented_ones():
+    schedule = Config().schedule
+    assert (schedule.warmup, schedule.start, schedule.final, schedule.inclusive) == (0.1, 1.0, 0.0, False)
+    assert (schedule.actor.curve, schedule.critic.curve) == ("linear", "linear")
+    assert (schedule.clip.curve, schedule.entropy.curve) == ("none", "none")
+
+
+def test_two_configurations_share_nothing():
+    one, other = Config(), Config()
+    one.net.hidden.append(8)
+    one.env.kwargs["x"] = 1
+    one.schedule.actor.curve = "none"
+    assert flat(other) == flat(Config()) != flat(one)
+
+
+def test_omegaconf_takes_the_schema_and_gives_it_back():
+    assert OmegaConf.to_object(OmegaConf.structured(Config)) == Config()
+
+
+@pytest.mark.parametrize("key", sorted(PER_MEMBER))
+def test_the_fingerprint_sees_every_key_of_a_member(key):
+    config = Config()
+    owner, leaf = config, key
+    while "." in leaf:
+        name, _, leaf = leaf.partition(".")
+        owner = getattr(owner, name)
+    setattr(owner, leaf, "other")
+    assert fingerprint(experiment_keys(config)) != fingerprint(experiment_keys(Config()))
