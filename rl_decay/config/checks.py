@@ -69,14 +69,19 @@ def check(config: Config) -> Config:
         if not holds(values[key]):
             raise UserError(f"{key}={values[key]}: must be {text}")
     role_curves(config.schedule)
-    _check_minibatches(config)
+    _check_rollout(config)
     if config.env.timeout is not None and config.vec != "async":
         raise UserError(f"env.timeout={config.env.timeout}: only vec=async can time a step; set vec=async")
     return config
 
 
-def _check_minibatches(config: Config) -> None:
+def _check_rollout(config: Config) -> None:
     rows, count = config.env.num_envs * config.algo.num_steps, config.algo.minibatches
+    if config.total_steps < rows:
+        raise UserError(
+            f"total_steps={config.total_steps}: one iteration takes env.num_envs * algo.num_steps = {rows} steps; ask "
+            "for at least that many"
+        )
     if rows % count or rows // count < 2:
         fitting = [n for n in range(1, rows // 2 + 1) if rows % n == 0]
         near = sorted(fitting, key=lambda n: abs(n - count))[:3]

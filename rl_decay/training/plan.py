@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError
 
 LATE_SHARE = 0.3
 FINAL_SHARE = 0.1
@@ -36,14 +35,9 @@ class Plan:
 
 
 def plan(config: Config, time_limit: int | None) -> Plan:
-    """Lay out a run; UserError if it is shorter than one iteration."""
+    """Lay out a run of a configuration that was checked."""
     per_iteration = config.env.num_envs * config.algo.num_steps
     num_iterations = config.total_steps // per_iteration
-    if num_iterations < 1:
-        raise UserError(
-            f"total_steps={config.total_steps}: one iteration takes env.num_envs * algo.num_steps = {per_iteration} "
-            "steps; ask for at least that many"
-        )
     length = segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit)
     return Plan(
         asked_steps=config.total_steps,

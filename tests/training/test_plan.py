@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from rl_decay.errors import UserError
 from rl_decay.metrics import late_window
 from rl_decay.training.plan import evaluation_points, plan, segment_length
 
@@ -23,11 +22,6 @@ def test_whole_iterations_only(total, iterations, configure):
     layout = plan(configure(total_steps=total), None)
     assert layout.num_iterations == iterations
     assert layout.evaluation_points[-1] == iterations
-
-
-def test_less_than_one_iteration_is_refused(configure):
-    with pytest.raises(UserError, match=r"total_steps=63: .* env\.num_envs \* algo\.num_steps = 64"):
-        plan(configure(total_steps=63), None)
 
 
 @pytest.mark.parametrize(
