@@ -76,7 +76,8 @@ def measure(name: str, seeds: int) -> dict[str, Any]:
         "evaluation": [result.final_return for result in results],
         "statuses": [result.status for result in results],
         "seconds_all_seeds": round(seconds, 1),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain", "-uno") else ""),
+        "commit": _git("rev-parse", "--short", "HEAD")
+        + ("+" if _git("status", "--porcelain", "-uno", "--", ".", ":!benchmarks/results") else ""),
         "versions": versions(),
     }
 

@@ -62,18 +62,24 @@ class NetShape:
         return torch.baddbmm(head_bias, x, head_weight)
 
     def activate(self, x: Tensor) -> Tensor:
-        """Tanh or relu; tanh on the CPU by NumPy, because torch.tanh takes ten times as long there."""
+        """Activations of x, which may be overwritten: fresh temporaries of a population cost more than the arithmetic.
+
+        tanh is NumPy's on the CPU, because torch.tanh takes ten times as long there.
+        """
+        if x.requires_grad or torch.compiler.is_compiling():
+            return torch.relu(x) if self.activation == "relu" else torch.tanh(x)
         if self.activation == "relu":
-            return torch.relu(x)
-        if x.device.type != "cpu" or x.requires_grad or torch.compiler.is_compiling():
-            return torch.tanh(x)
-        return torch.from_numpy(np.tanh(x.numpy()))
+            return x.relu_()
+        if x.device.type != "cpu":
+            return x.tanh_()
+        np.tanh(x.numpy(), out=x.numpy())
+        return x
 
     def activate_backward(self, d_out: Tensor, out: Tensor) -> Tensor:
-        """Gradient by the input of `activate`, from that by its output and the output itself."""
+        """Gradient by the input of `activate`, from that by its output and the output; both are overwritten."""
         if self.activation == "relu":
-            return d_out * (out > 0)
-        return torch.addcmul(d_out, d_out * out, out, value=-1)  # d_out * (1 - out^2)
+            return d_out.mul_(out > 0)
+        return d_out.addcmul_(d_out, out.square_(), value=-1)  # d_out * (1 - out^2)
 
     def actor(self, layers: Layers, obs: Tensor) -> Tensor:
         """Logits or means [M, S, A] of the actors alone, for acting."""
