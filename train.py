@@ -9,10 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rl_decay.config.compose import checked, explained, refuse
+from rl_decay.config.compose import checked, explained, refuse_run
 from rl_decay.errors import UserError
-from rl_decay.runs.layout import DIVERGED, FAILED, INTERRUPTED, is_run
-from rl_decay.runs.record import write_summary
+from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -24,10 +23,7 @@ def main(cfg: DictConfig) -> float:
     try:
         return train(cfg, folder, overrides, alone)
     except UserError as error:
-        if alone:
-            refuse(str(error))
-        if not is_run(folder):  # the other jobs of a multirun go on; RunGuard lists the failures at its end
-            write_summary(folder, {"status": FAILED, "reason": str(error), "overrides": overrides})
+        refuse_run(str(error), folder, overrides, alone)
         return math.nan
 
 

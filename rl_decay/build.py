@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -172,7 +173,9 @@ def resolve_device(name: str) -> torch.device:
 
 @contextmanager
 def cpu_threads(count: int) -> Iterator[None]:
-    """Let PyTorch use `count` threads inside."""
+    """Let PyTorch use `count` threads inside; UserError for more than the machine has cores."""
+    if count > (os.cpu_count() or 1):
+        raise UserError(f"threads={count}: this machine has {os.cpu_count()} cores; ask for no more")
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

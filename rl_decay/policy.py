@@ -77,7 +77,12 @@ def env_of(config: dict[str, Any]) -> Env:
 
 
 def render(policy: Policy, path: Path, seed: int) -> float:
-    """Play one episode and save it as a video; returns the episode's return. UserError names a missing package."""
+    """Play one episode and save it as a video; returns the episode's return.
+
+    UserError for a path that no .mp4 can be written to, and for a missing package.
+    """
+    if path.suffix != ".mp4" or not path.parent.is_dir():
+        raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
     try:
         from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +28,8 @@ CHOICES = {
 }
 
 Rule = tuple[Callable[[Any], bool], str]
-AT_LEAST_ONE: Rule = (lambda x: x >= 1, "at least 1")
+AT_LEAST_ONE: Rule = (lambda x: _whole(x) and x >= 1, "a whole number of at least 1")
+COUNT: Rule = (lambda x: _whole(x) and x >= 0, "a whole number, 0 or more")
 NOT_NEGATIVE: Rule = (lambda x: 0 <= x < math.inf, "0 or more, and finite")
 POSITIVE: Rule = (lambda x: 0 < x < math.inf, "more than 0, and finite")
 SHARE: Rule = (lambda x: 0 <= x <= 1, "between 0 and 1")
@@ -48,13 +50,14 @@ RULES: dict[str, Rule] = {
         ),
         AT_LEAST_ONE,
     ),
+    **dict.fromkeys(("seed", "evaluation.seed", "evaluation.early", "checkpoint.keep"), COUNT),
     **dict.fromkeys(("actor.lr", "critic.lr", "algo.entropy_coef", "algo.value_coef"), NOT_NEGATIVE),
-    **dict.fromkeys(("seed", "evaluation.seed", "evaluation.early", "checkpoint.keep"), NOT_NEGATIVE),
-    **dict.fromkeys(("algo.gamma", "algo.gae_lambda"), SHARE),
+    **dict.fromkeys(("schedule.start", "schedule.final"), NOT_NEGATIVE),
+    **dict.fromkeys(("algo.gamma", "algo.gae_lambda", "schedule.warmup"), SHARE),
     "algo.clip": POSITIVE,
     **dict.fromkeys(("algo.value_clip", "algo.max_grad_norm", "algo.target_kl", "env.timeout"), OPTIONAL_POSITIVE),
-    "checkpoint.every": (lambda x: x is None or x >= 1, "at least 1; or null"),
-    "net.hidden": (lambda x: all(width >= 1 for width in x), "a list of widths of at least 1"),
+    "checkpoint.every": (lambda x: x is None or (_whole(x) and x >= 1), "a whole number of at least 1; or null"),
+    "net.hidden": (lambda x: all(_whole(width) and width >= 1 for width in x), "a list of whole numbers of at least 1"),
     "net.log_std": (math.isfinite, "finite"),
 }
 
@@ -66,13 +69,32 @@ def check(config: Config) -> Config:
         if values[key] not in options:
             raise UserError(f"{key}={values[key]}: choose one of {', '.join(options)}")
     for key, (holds, text) in RULES.items():
-        if not holds(values[key]):
+        if not _holds(holds, values[key]):
             raise UserError(f"{key}={values[key]}: must be {text}")
+    _check_kwargs(config.env.kwargs)
     role_curves(config.schedule)
     _check_rollout(config)
     if config.env.timeout is not None and config.vec != "async":
         raise UserError(f"env.timeout={config.env.timeout}: only vec=async can time a step; set vec=async")
     return config
+
+
+def _whole(x: Any) -> bool:
+    return isinstance(x, int) and not isinstance(x, bool)
+
+
+def _holds(rule: Callable[[Any], bool], value: Any) -> bool:
+    try:
+        return bool(rule(value))
+    except TypeError:  # a value of another type, given from Python
+        return False
+
+
+def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    try:
+        json.dumps(kwargs, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"env.kwargs={kwargs}: must be plain, finite values ({error})") from None
 
 
 def _check_rollout(config: Config) -> None:
@@ -93,7 +115,7 @@ def _check_rollout(config: Config) -> None:
 
 def preset_note(config: Config) -> str | None:
     """A line for the plan where the task is not its preset's: whose hyperparameters are used, which preset fits."""
-    fitting = PRESETS.get(config.env.id, "generic")
+    fitting = PRESETS.get(config.env.id.rpartition(":")[2], "generic")
     if config.env.preset == fitting:
         return None
     return f"{config.env.id} runs with the hyperparameters of env={config.env.preset}; env={fitting} fits it"

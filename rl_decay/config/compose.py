@@ -6,10 +6,11 @@ import difflib
 import logging
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,7 +24,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import FAILED, is_run
-from rl_decay.runs.record import experiment_keys, fingerprint, read_summary
+from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, write_summary
 
 log = logging.getLogger("rl_decay")
 
@@ -37,12 +38,16 @@ def checked(cfg: DictConfig) -> Config:
 
 
 def _strict(cfg: DictConfig) -> Config:
-    own = OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
-    values = OmegaConf.to_container(own, resolve=True)
     try:
+        values = OmegaConf.to_container(_own(cfg), resolve=True)
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         raise UserError(_explained(error)) from None
+
+
+def _own(cfg: DictConfig) -> DictConfig:
+    """The configuration without Hydra's part."""
+    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
 @contextmanager
@@ -54,6 +59,8 @@ def explained() -> Iterator[None]:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         yield
+    except KeyboardInterrupt:  # before training began; the trainer answers later ones
+        raise SystemExit(130) from None
     except OmegaConfBaseException as error:
         refuse(_explained(error))
     except HydraException as error:
@@ -83,17 +90,46 @@ def _explained(error: OmegaConfBaseException) -> str:
 
 
 def _short_fingerprint(_root_: Any) -> str:
-    """First 8 of the fingerprint, for folder names. A configuration that cannot be read is reported by its own job."""
+    """First 8 of the fingerprint, for folder names; of the bare text where the job itself will be refused."""
     try:
         return fingerprint(experiment_keys(_strict(_root_)))[:8]
-    except UserError:
-        return "invalid"
+    except (UserError, ValueError):
+        return fingerprint({"refused": repr(OmegaConf.to_container(_own(_root_)))})[:8]
 
 
 def register() -> None:
     """Make schema and resolvers known to Hydra; done on import, so that worker processes have them too."""
-    ConfigStore.instance().store(name="schema", node=Config)
+    schema = OmegaConf.structured(Config)
+    OmegaConf.set_struct(schema.env.kwargs, False)  # its keys are the environment's: env.kwargs.x=1 without a +
+    ConfigStore.instance().store(name="schema", node=schema)
     OmegaConf.register_new_resolver("fingerprint", _short_fingerprint, replace=True)
+
+
+REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
+
+
+def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
+    """Say why a run was refused: alone, by ending the program and leaving nothing behind; in a multirun, in the job's
+    summary.json, and the other jobs go on.
+    """
+    if alone:
+        if not is_run(folder):
+            _discard(folder)
+        refuse(message)
+    if is_run(folder):
+        REFUSED.append(f"{' '.join(overrides)}: {message}")
+    else:
+        write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
+
+
+def _discard(folder: Path) -> None:
+    """Remove Hydra's record of a run that never was, and the folders that this leaves empty."""
+    logging.shutdown()
+    shutil.rmtree(folder / ".hydra", ignore_errors=True)
+    for log_file in folder.glob("*.log"):
+        log_file.unlink()
+    with suppress(OSError):  # not empty: somebody's own folder
+        os.removedirs(folder)
 
 
 class RunGuard(Callback):
@@ -108,6 +144,7 @@ class RunGuard(Callback):
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a sweep folder that already holds runs."""
+        REFUSED.clear()
         folder = Path(config.hydra.sweep.dir)
         if any(is_run(job) for job in sorted(folder.glob("*/"))):
             refuse(f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder")
@@ -117,11 +154,12 @@ class RunGuard(Callback):
         """List what failed; exit code 1 if anything did. Read from the folders: jobs may have run elsewhere."""
         folder = Path(config.hydra.sweep.dir)
         summaries = {job: read_summary(job) for job in sorted(folder.glob("*/")) if is_run(job)}
-        failed = {job: s["reason"] for job, s in summaries.items() if s["status"] == FAILED}
-        for job, reason in failed.items():
-            log.error("%s failed: %s", job.name, reason)
-        if failed:
-            refuse(f"{len(failed)} of {len(summaries)} runs failed")
+        failures = [f"{job.name}: {s['reason']}" for job, s in summaries.items() if s["status"] == FAILED]
+        failures += REFUSED
+        for failure in failures:
+            log.error("failed: %s", failure)
+        if failures:
+            refuse(f"{len(failures)} of {len(summaries) + len(REFUSED)} runs failed")
 
 
 def _require_writable(key: str, folder: Path) -> None:

@@ -59,9 +59,10 @@ class Trainer:
             with StopRequest() as stop:
                 for iteration in range(self.plan.num_iterations):
                     self._iterate(iteration)
-                    self._save(iteration + 1, now=stop.signal is not None)
-                    if stop.signal is not None:
-                        self._end_all(layout.INTERRUPTED, f"{stop.signal} after iteration {iteration + 1}")
+                    asked = stop.signal  # read once: a signal during the save is answered an iteration later
+                    self._save(iteration + 1, now=asked is not None)
+                    if asked is not None:
+                        self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
                     if not any(run.running for run in self.runs):
                         break
             self._end_all(layout.FINISHED)

@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +139,9 @@ def _train_in(folder: Path, *arguments: str) -> Ended:
             code = end.code or 0
         except KeyboardInterrupt:  # it would end the tests; the interpreter prints a traceback
             code = -signal.SIGINT
+        except Exception:
+            code = 1
+            traceback.print_exc()
     return Ended(code, out.getvalue(), err.getvalue())
 
 

@@ -102,3 +102,10 @@ def test_a_sweep_without_failures_ends_with_0(train_py, tmp_path, small):
     ended = train_py(*SWEEP, *small, "total_steps=32", "logger=none", "seed=range(3,5)")
     assert (ended.code, ended.err) == (0, "")
     assert sorted(summary(job)["seed"] for job in (tmp_path / "sweep").glob("*/")) == [3, 4]
+
+
+@pytest.mark.parametrize("twice", ["seed=1,1", "checkpoint.every=1,2"])
+def test_two_jobs_of_the_same_experiment_do_not_pass_for_one(train_py, tmp_path, small, twice):
+    ended = train_py(*SWEEP, *small, "total_steps=32", "logger=none", twice)
+    jobs = list((tmp_path / "sweep").glob("*/"))
+    assert len(jobs) == 2 or ended.code == 1, "the second job was dropped without a word"
