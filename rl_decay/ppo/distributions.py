@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ class Categorical:
 
     logits: Tensor
 
+    @cached_property
+    def _log_p(self) -> Tensor:
+        return torch.log_softmax(self.logits, -1)
+
+    @cached_property
+    def _p(self) -> Tensor:
+        return self._log_p.exp()
+
     def sample(self, noise: Tensor) -> Tensor:
         """Actions [...] int64: argmax(logits + Gumbel noise) has the softmax distribution (Gumbel-max trick)."""
         return (self.logits + noise).argmax(-1)
@@ -25,22 +34,19 @@ class Categorical:
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Log p(actions) [...]."""
-        return torch.log_softmax(self.logits, -1).gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+        return self._log_p.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
 
     def entropy(self) -> Tensor:
         """-sum p log p, in nats [...]."""
-        log_p = torch.log_softmax(self.logits, -1)
-        return -(log_p.exp() * log_p).sum(-1)
+        return -(self._p * self._log_p).sum(-1)
 
     def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, None]:
         """Gradient by the logits [..., A] of a loss with slopes d_log_prob and d_entropy [...].
 
         d log p(a) / d logit_j = [a = j] - p_j          d entropy / d logit_j = -p_j (log p_j + entropy)
         """
-        log_p = torch.log_softmax(self.logits, -1)
-        p = log_p.exp()
-        entropy = -(p * log_p).sum(-1, keepdim=True)
-        gradient = -p * (d_log_prob.unsqueeze(-1) + d_entropy.unsqueeze(-1) * (log_p + entropy))
+        surprise = d_entropy.unsqueeze(-1) * (self._log_p + self.entropy().unsqueeze(-1))
+        gradient = -self._p * (d_log_prob.unsqueeze(-1) + surprise)
         return gradient.scatter_add_(-1, actions.unsqueeze(-1), d_log_prob.unsqueeze(-1)), None
 
 
