@@ -84,7 +84,7 @@ def render(policy: Policy, path: Path, seed: int) -> float:
     if path.suffix != ".mp4" or not path.parent.is_dir():
         raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
     try:
-        from moviepy.video.io.ImageSequenceClip import ImageSequenceClip
+        from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
 
         env = single(policy.env, render_mode="rgb_array")
         obs, _ = env.reset(seed=seed)
