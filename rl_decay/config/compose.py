@@ -72,8 +72,14 @@ def explained() -> Iterator[None]:
         refuse(str(error))
 
 
+EXTRAS = ("hydra/launcher/joblib", "hydra/sweeper/optuna")
+
+
 def _one_line(text: str) -> str:
     """Hydra's message without its search path, and the options it lists after each other."""
+    for option in EXTRAS:
+        if f"'{option}'" in text:
+            return f"{option} needs the extra `sweep`: pip install -c constraints.txt -e '.[sweep]'"
     text = text.split("Config search path")[0].strip()
     for pattern, joint in ((r"\n\n", ". "), (r":\n\s+", ": "), (r"\n\s+", ", "), (r"\n", "; ")):
         text = re.sub(pattern, joint, text)

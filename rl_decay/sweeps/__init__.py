@@ -1,0 +1,1 @@
+"""A multirun as populations: which jobs train together, and the processes that train them."""

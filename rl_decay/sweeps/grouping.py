@@ -1,0 +1,68 @@
+"""From the jobs of a sweep to populations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.schema import Config, flat, structure
+from rl_decay.errors import UserError
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job of a sweep: its number in the sweep, what it runs and where."""
+
+    number: int
+    config: Config
+    folder: Path
+    overrides: tuple[str, ...]
+    log_name: str = "train.log"
+
+
+Population = Sequence[Job]
+
+
+def populations(jobs: Sequence[Job], workers: int, max_members: int | None = None) -> list[Population]:
+    """Cut the jobs into populations: equal structure within each, at most `max_members`, and work for every worker.
+
+    Jobs that differ in per-member fields only train together, in the order of the sweep. A group is cut into as many
+    nearly equal parts as its share of the workers, so that all are busy. UserError if two jobs share a folder.
+    """
+    _check_folders(jobs)
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(json.dumps(structure(job.config), sort_keys=True), []).append(job)
+    return [part for group in groups.values() for part in _cut(group, _parts(len(group), workers, max_members))]
+
+
+def _parts(members: int, workers: int, max_members: int | None) -> int:
+    fewest = 1 if max_members is None else -(-members // max_members)
+    return min(members, max(workers, fewest))
+
+
+def _cut(group: list[Job], parts: int) -> list[Population]:
+    edges = [round(i * len(group) / parts) for i in range(parts + 1)]
+    return [tuple(group[a:b]) for a, b in pairwise(edges)]
+
+
+def _check_folders(jobs: Sequence[Job]) -> None:
+    seen: dict[Path, Job] = {}
+    for job in jobs:
+        other = seen.setdefault(job.folder, job)
+        if other is not job:
+            raise UserError(
+                f"jobs {other.number} ({' '.join(other.overrides)}) and {job.number} ({' '.join(job.overrides)}) have "
+                f"the same folder {job.folder}: they are the same run, or hydra.sweep.subdir does not tell them apart"
+            )
+
+
+def differing_keys(jobs: Sequence[Job]) -> dict[str, list[Any]]:
+    """Keys in which the jobs differ, with their distinct values in the order of the sweep."""
+    values = [flat(job.config) for job in jobs]
+    distinct = {key: list(dict.fromkeys(json.dumps(v[key]) for v in values)) for key in values[0]}
+    return {key: [json.loads(v) for v in found] for key, found in distinct.items() if len(found) > 1}

@@ -1,0 +1,131 @@
+"""What the Hydra launcher `population` does: compose the jobs, train them as populations, hand their results back."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, setup_globals
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from rl_decay.config.compose import checked, refuse
+from rl_decay.errors import UserError
+from rl_decay.runs.layout import is_run
+from rl_decay.runs.record import read_summary
+from rl_decay.sweeps import workers
+from rl_decay.sweeps.display import SweepDisplay
+from rl_decay.sweeps.grouping import Job, populations
+
+log = logging.getLogger("rl_decay")
+
+
+@dataclass
+class Composed:
+    """A job as Hydra sees it, and as training does."""
+
+    hydra_config: DictConfig
+    job: Job
+
+
+@dataclass(frozen=True)
+class Options:
+    """The launcher's own options: worker processes (None = by cores) and the largest population (None = any)."""
+
+    workers: int | None
+    max_members: int | None
+
+
+def launch(
+    context: HydraContext,
+    config: DictConfig,
+    task: TaskFunction,
+    job_overrides: Sequence[Sequence[str]],
+    first: int,
+    options: Options,
+) -> list[JobReturn]:
+    """Train the jobs of a sweep and return what Hydra's own launcher would have: one JobReturn each, in order.
+
+    Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run, or two jobs share
+    one. Job folders get Hydra's record before training; its callbacks fire around it.
+    """
+    setup_globals()
+    configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    composed = [_compose(context, config, list(o), first + i) for i, o in enumerate(job_overrides)]
+    jobs = [c.job for c in composed]
+    count = min(options.workers or workers.usable_cores(), len(jobs))
+    try:
+        groups = populations(jobs, count, options.max_members)
+    except UserError as error:
+        refuse(str(error))
+    display = SweepDisplay(groups, count)
+    for c in composed:
+        _record(c)
+        context.callbacks.on_job_start(config=c.hydra_config, task_function=task)
+    try:
+        whole = workers.train(groups, count, display.update)
+    finally:
+        display.stop()
+    returns = [_job_return(c) for c in composed]
+    for c, result in zip(composed, returns, strict=True):
+        context.callbacks.on_job_end(config=c.hydra_config, job_return=result)
+    display.results(jobs, [read_summary(job.folder) if is_run(job.folder) else {} for job in jobs])
+    if not whole:
+        raise SystemExit(130)
+    return returns
+
+
+def _compose(context: HydraContext, config: DictConfig, overrides: list[str], number: int) -> Composed:
+    cfg = context.config_loader.load_sweep_config(config, overrides)
+    with open_dict(cfg):
+        cfg.hydra.job.id = cfg.hydra.job.num = number
+    HydraConfig.instance().set_config(cfg)
+    folder = Path(str(cfg.hydra.sweep.dir), str(cfg.hydra.sweep.subdir)).absolute()
+    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
+        cfg.hydra.runtime.output_dir = str(folder)
+    words = tuple(filter_overrides(overrides))
+    try:
+        job = Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
+        if is_run(folder):
+            raise UserError(f"{folder} holds a run already; nothing was changed")
+    except UserError as error:
+        refuse(f"job {number} ({' '.join(words)}): {error}")
+    return Composed(cfg, job)
+
+
+def _record(composed: Composed) -> None:
+    """Hydra's own record of a job, where and how Hydra writes it."""
+    folder = composed.job.folder / str(composed.hydra_config.hydra.output_subdir)
+    folder.mkdir(parents=True, exist_ok=True)
+    own, hydra = _split(composed.hydra_config)
+    OmegaConf.save(own, folder / "config.yaml")
+    OmegaConf.save(hydra, folder / "hydra.yaml")
+    OmegaConf.save(composed.hydra_config.hydra.overrides.task, folder / "overrides.yaml")
+
+
+def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
+    own, hydra = copy.deepcopy(cfg), OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
+    with read_write(own), open_dict(own):
+        del own["hydra"]
+    return own, hydra
+
+
+def _job_return(composed: Composed) -> JobReturn:
+    own, hydra = _split(composed.hydra_config)
+    summary: dict[str, Any] = read_summary(composed.job.folder) if is_run(composed.job.folder) else {}
+    value = summary.get("final_return")
+    return JobReturn(
+        overrides=list(composed.job.overrides),
+        cfg=own,
+        hydra_cfg=hydra,
+        working_dir=str(Path.cwd()),
+        task_name=composed.hydra_config.hydra.job.name,
+        status=JobStatus.COMPLETED,  # a failed job does not fail the others; its summary.json says so
+        _return_value=math.nan if value is None else value,
+    )
