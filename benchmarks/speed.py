@@ -1,22 +1,25 @@
 """Training speed, side by side with Stable-Baselines3: valid environment steps per second, and their ratio.
 
     pip install -c constraints.txt -e ".[bench]"
-    python benchmarks/speed.py [--rounds 5] [--iterations 60]
+    python benchmarks/speed.py [--rounds 5] [--iterations 60] [--population 30]
 
 Both train PPO on CartPole-v1 with the same hyperparameters (8 environments x 128 steps, 4 epochs, 4 minibatches, two
 64-unit tanh layers for the actor and for the critic), on the CPU, with TensorBoard logging, without evaluation. They
 take turns within one run, because the speed of a machine drifts. The first iterations and the last are not counted, so
-start-up and the end are excluded for both. Stable-Baselines3 runs with one thread and with all; the faster one counts.
+start-up and the end are excluded for both; with --population the steps of all runs together are set against
+Stable-Baselines3's one run. Stable-Baselines3 runs with one thread and with all; the faster one counts.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -48,16 +51,44 @@ class Stopwatch:
         return (after - before) / (end - start)
 
 
-def rl_decay_rate(iterations: int) -> float:
-    """Speed of one run of ours."""
-    config = Config(total_steps=iterations * NUM_ENVS * NUM_STEPS)
+def config_of(seed: int, iterations: int) -> Config:
+    """Our configuration with the benchmark's hyperparameters; the one evaluation that always ends a run is minimal."""
+    config = Config(seed=seed, total_steps=iterations * NUM_ENVS * NUM_STEPS, device="cpu")
     config.env.num_envs, config.algo.num_steps = NUM_ENVS, NUM_STEPS
     config.algo.epochs, config.algo.minibatches = EPOCHS, MINIBATCHES
     config.actor.lr = config.critic.lr = LR
     config.evaluation.early, config.evaluation.late, config.evaluation.episodes = 0, 1, 1
+    return config
+
+
+def rl_decay_rate(iterations: int) -> float:
+    """Speed of one run of ours."""
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
-        build.run([config], [Path(folder)], show=lambda *_: watch)
+        build.run([config_of(0, iterations)], [Path(folder)], show=lambda *_: watch)
+    return watch.rate()
+
+
+def population_rate(iterations: int, members: int, workers: int) -> float:
+    """Speed of a population, all members together, over worker processes as a multirun uses them."""
+    context = multiprocessing.get_context("spawn")
+    edges = [round(i * members / workers) for i in range(workers + 1)]
+    barrier = context.Barrier(workers)
+    with ProcessPoolExecutor(workers, context, _keep, (barrier,)) as pool:
+        return sum(pool.map(_part_rate, [iterations] * workers, edges[:-1], edges[1:]))
+
+
+def _keep(barrier: Any) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _part_rate(iterations: int, first: int, last: int) -> float:
+    watch = Stopwatch()
+    configs = [config_of(seed, iterations) for seed in range(first, last)]
+    with tempfile.TemporaryDirectory() as folder:
+        _barrier.wait()  # all workers have started: they compete for the machine as they would in a sweep
+        build.run(configs, [Path(folder, str(c.seed)) for c in configs], show=lambda *_: watch)
     return watch.rate()
 
 
@@ -98,11 +129,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--iterations", type=int, default=60)
+    parser.add_argument("--population", type=int, metavar="M", help="measure M runs trained together, not one")
     args = parser.parse_args()
     cores = len(os.sched_getaffinity(0))
     rates: dict[str, list[float]] = {}
     for _ in range(args.rounds):
-        rates.setdefault("rl_decay, 1 thread", []).append(rl_decay_rate(args.iterations))
+        if args.population:
+            name = f"rl_decay, {args.population} runs, {cores} workers"
+            rates.setdefault(name, []).append(population_rate(args.iterations, args.population, cores))
+        else:
+            rates.setdefault("rl_decay, 1 thread", []).append(rl_decay_rate(args.iterations))
         for threads in sorted({1, cores}):
             name = f"Stable-Baselines3, {threads} thread(s)"
             rates.setdefault(name, []).append(sb3_rate(args.iterations, threads))

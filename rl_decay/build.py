@@ -20,9 +20,9 @@ from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
-from rl_decay.runs.layout import is_run
+from rl_decay.runs.layout import FAILED, is_taken
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.record import experiment_keys, fingerprint, versions
+from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.training.collector import Collector
 from rl_decay.training.plan import Plan, plan
 from rl_decay.training.sinks import RunSink
@@ -47,7 +47,8 @@ class Result:
     @property
     def final_return(self) -> float:
         """Mean evaluation return over the last 10 % of training: the objective of a sweep; NaN if it got not so far."""
-        return self.summary["final_return"]
+        value = self.summary["final_return"]
+        return math.nan if value is None else value
 
 
 def run(
@@ -65,7 +66,7 @@ def run(
     """
     for config, folder in zip(configs, folders, strict=True):
         check(config)
-        if is_run(folder):
+        if is_taken(folder):
             raise UserError(f"{folder} holds a run already; nothing was changed. Choose another folder")
     shared = configs[0]
     if any(structure(config) != structure(shared) for config in configs):
@@ -76,7 +77,7 @@ def run(
         trainer = _trainer(configs, folders, overrides or [[]] * len(configs), device, stack)
         trainer.display = show(shared, trainer.plan, str(device)) if show else None
         trainer.train()
-    return [Result(sink.folder, sink.summary()) for sink in trainer.runs]
+    return [Result(sink.folder, read_summary(sink.folder)) for sink in trainer.runs]
 
 
 def train(config: Config, folder: str | Path | None = None) -> Result:
@@ -101,11 +102,10 @@ def _trainer(
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     heads = [checkpoint_head(config, layout) for config in configs]
-    sinks = []
-    for config, folder, given, head in zip(configs, folders, overrides, heads):
-        folder.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(RunLock(folder))
-        sinks.append(RunSink(folder, config, layout, record(config, head, given, device)))
+    sinks = [
+        _sink(config, Path(folder), layout, record(config, head, given, device), stack)
+        for config, folder, given, head in zip(configs, folders, overrides, heads, strict=True)
+    ]
     return Trainer(
         plan=layout,
         members=members,
@@ -117,6 +117,23 @@ def _trainer(
         runs=sinks,
         checkpoint_head=heads,
     )
+
+
+def _sink(config: Config, folder: Path, layout: Plan, about: dict[str, Any], stack: ExitStack) -> RunSink:
+    """Open a run's folder; however the program goes on, it is unlocked and its summary.json says how the run ended."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(RunLock(folder))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
+    sink = RunSink(folder, config, layout, about)
+
+    def close() -> None:
+        sink.end(FAILED, "training did not begin")
+        sink.close()
+
+    stack.callback(close)
+    return sink
 
 
 def member(config: Config) -> Member:

@@ -7,15 +7,17 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import gymnasium as gym
+import numpy as np
 import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import score, unit
-from rl_decay.policy import Policy, load_policy, render
+from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import Evaluation, evaluate
 
@@ -51,6 +53,31 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def render(policy: Policy, path: Path, seed: int) -> float:
+    """Play one episode and save it as a video; returns the episode's return.
+
+    UserError for a path that no .mp4 can be written to, and for a missing package.
+    """
+    if path.suffix != ".mp4" or not path.parent.is_dir():
+        raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
+    try:
+        from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
+
+        env = single(policy.env, render_mode="rgb_array")
+        obs, _ = env.reset(seed=seed)
+        frames, total, over = [env.render()], 0.0, False
+    except (ImportError, gym.error.DependencyNotInstalled) as error:
+        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
+    while not over:
+        obs, reward, terminated, truncated, _ = env.step(policy(obs))
+        total, over = total + float(reward), terminated or truncated
+        frames.append(env.render())
+    fps = env.metadata.get("render_fps", 30)
+    env.close()
+    ImageSequenceClip([np.asarray(frame) for frame in frames], fps=fps).write_videofile(str(path), logger=None)
+    return total
 
 
 def _table(policy: Policy, result: Evaluation) -> Table:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 
@@ -24,7 +23,7 @@ class Policy:
     """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser included.
 
     obs is one observation of the task's own shape, or a batch [S, ...] of them; the action comes alike. `config` is
-    the run's flat configuration, `env_steps` how long it had trained.
+    the run's flat configuration, `iteration` the number of iterations it had trained.
     """
 
     def __init__(self, content: dict[str, Any]):
@@ -49,7 +48,7 @@ class Policy:
         if shape[int(batched) :] != (space.shape or ()):
             raise ValueError(f"an observation of {self.env.id} has the shape {space.shape}, this one {shape}")
         rows = self.codec.encode(obs if batched else np.asarray(obs)[None])
-        actions = self.codec.decode(self.act(torch.from_numpy(rows).unsqueeze(0)).squeeze(0).numpy())
+        actions = self.codec.decode(self.act(torch.from_numpy(rows.copy()).unsqueeze(0)).squeeze(0).numpy())
         return actions if batched else actions[0]
 
     @torch.no_grad()
@@ -74,28 +73,3 @@ def load_policy(run_folder: str | Path, checkpoint_name: str = "latest") -> Poli
 def env_of(config: dict[str, Any]) -> Env:
     """The env section of a flat configuration."""
     return Env(**{key.removeprefix("env."): value for key, value in config.items() if key.startswith("env.")})
-
-
-def render(policy: Policy, path: Path, seed: int) -> float:
-    """Play one episode and save it as a video; returns the episode's return.
-
-    UserError for a path that no .mp4 can be written to, and for a missing package.
-    """
-    if path.suffix != ".mp4" or not path.parent.is_dir():
-        raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
-    try:
-        from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
-
-        env = single(policy.env, render_mode="rgb_array")
-        obs, _ = env.reset(seed=seed)
-        frames, total, over = [env.render()], 0.0, False
-    except (ImportError, gym.error.DependencyNotInstalled) as error:
-        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
-    while not over:
-        obs, reward, terminated, truncated, _ = env.step(policy(obs))
-        total, over = total + float(reward), terminated or truncated
-        frames.append(env.render())
-    fps = env.metadata.get("render_fps", 30)
-    env.close()
-    ImageSequenceClip([np.asarray(frame) for frame in frames], fps=fps).write_videofile(str(path), logger=None)
-    return total

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
-from rl_decay.runs.layout import FAILED, is_run
+from rl_decay.runs.layout import FAILED, is_run, is_taken
 from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, write_summary
 
 log = logging.getLogger("rl_decay")
@@ -112,6 +112,7 @@ def register() -> None:
 
 
 REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
+MADE: set[Path] = set()  # run folders that did not exist before this process
 
 
 def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
@@ -123,19 +124,20 @@ def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) ->
             _discard(folder)
         refuse(message)
     if is_run(folder):
-        REFUSED.append(f"{' '.join(overrides)}: {message}")
+        if read_summary(folder)["status"] != FAILED:  # another job's folder
+            REFUSED.append(f"{' '.join(overrides)}: {message}")
     else:
         write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
 
 
 def _discard(folder: Path) -> None:
-    """Remove Hydra's record of a run that never was, and the folders that this leaves empty."""
+    """Remove the folder of a run that never was, if this process made it."""
+    if folder.absolute() not in MADE:
+        return
     logging.shutdown()
-    shutil.rmtree(folder / ".hydra", ignore_errors=True)
-    for log_file in folder.glob("*.log"):
-        log_file.unlink()
-    with suppress(OSError):  # not empty: somebody's own folder
-        os.removedirs(folder)
+    shutil.rmtree(folder)
+    with suppress(OSError):  # not empty: it holds other runs
+        os.removedirs(folder.parent)
 
 
 class RunGuard(Callback):
@@ -144,15 +146,17 @@ class RunGuard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that already holds a run."""
         folder = Path(config.hydra.run.dir)
-        if is_run(folder):
+        if is_taken(folder):
             refuse(f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder")
+        if not folder.exists():
+            MADE.add(folder.absolute())
         _require_writable("hydra.run.dir", folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a sweep folder that already holds runs."""
         REFUSED.clear()
         folder = Path(config.hydra.sweep.dir)
-        if any(is_run(job) for job in sorted(folder.glob("*/"))):
+        if any(is_taken(job) for job in folder.glob("*/")):
             refuse(f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder")
         _require_writable("hydra.sweep.dir", folder)
 

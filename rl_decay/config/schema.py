@@ -28,7 +28,7 @@ class Env:
     id: str = _key("CartPole-v1", "a registered Gymnasium id, or module:Id-v0")
     kwargs: dict[str, Any] = _key({}, "arguments of the environment's constructor")
     num_envs: int = _key(8, "environments per run")
-    timeout: float | None = _key(None, "seconds a step may take (vec=async only)")
+    timeout: float | None = _key(None, "seconds a step or reset may take (vec=async only)")
     rescale_actions: bool = _key(False, "map the policy's [-1, 1] onto finite action bounds")
     preset: str = _key("generic", "the file in conf/env that these values come from", experiment=False)
 

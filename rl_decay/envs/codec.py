@@ -63,4 +63,4 @@ def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
         return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
-    raise UserError(f"env.id={env_id}: action space {action} is not supported; choose a task with Box or Discrete")
+    raise UserError(f"env.id={env_id}: action space {action} is not supported; choose a float Box or Discrete one")

@@ -32,7 +32,8 @@ class GymnasiumVec:
             self._env.close()
             raise
         self.spaces = self.codec.spaces
-        self.time_limit = self._env.spec.max_episode_steps if self._env.spec else None
+        spec_limit = self._env.spec.max_episode_steps if self._env.spec else None
+        self.time_limit: int | None = env.kwargs.get("max_episode_steps", spec_limit)  # the vector's spec ignores it
         self._after_done = np.zeros(slots, bool)
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
@@ -84,12 +85,13 @@ def _make_vec(env: Env, slots: int, vec: str) -> VectorEnv:
 
 @contextmanager
 def _explained(env: Env) -> Iterator[None]:
-    """Turn Gymnasium's refusal to make a task into a UserError."""
+    """Turn whatever keeps a task from being made, unknown ids and unfit arguments, into a UserError."""
     try:
         yield
-    except (gym.error.Error, ImportError, TypeError) as error:
+    except Exception as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
-        raise UserError(f"env.id={env.id}{kwargs}: {error}") from error
+        kind = "" if isinstance(error, gym.error.Error) else f"{type(error).__name__}: "
+        raise UserError(f"env.id={env.id}{kwargs}: {kind}{error}") from error
 
 
 @contextmanager

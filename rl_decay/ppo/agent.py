@@ -72,13 +72,14 @@ class PPO:
         """Learn from one rollout; permutations [E, M, T*N]; rates [M] of actor, critic, clip and entropy.
 
         Returns scalars per member [M] by their TensorBoard tag. A member whose loss or gradient is not finite makes
-        no step and is no longer `alive`.
+        no step and is no longer `alive`, nor is one whose parameters are not.
         """
         batch = self._batch(rollout)
         set_learning_rates(self.optimizer, {name: rates[name] for name in GROUPS})
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
         before = self.flat.clone()
         report = self._epochs(batch, permutations, coefficients)
+        self.alive &= self.flat.isfinite().all(-1).view(2, -1).all(0)
         report |= self._geometry(before) | self._diagnostics(batch)
         if self.obs_moments is not None:  # only now: within an iteration the policy saw one normalisation
             self.obs_moments.merge(member_first(rollout.obs[:-1]), member_first(rollout.valid))

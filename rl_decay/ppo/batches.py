@@ -26,8 +26,8 @@ def flatten(
 ) -> Batch:
     """The rows of a rollout: obs [M, T*N, D] already flat, advantages and values [T, M, N].
 
-    Filler rows are zeroed in every field before anything is computed from them: a weight of 0 alone would not stop an
-    infinite ratio, since 0 * inf is NaN.
+    Filler rows are zeroed in every field, so that nothing an ignored action or a reset left there can reach a mean:
+    a weight of 0 alone would not stop infinity, since 0 * inf is NaN.
     """
     valid = member_first(rollout.valid)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -15,14 +14,13 @@ class Categorical:
     """Discrete actions 0..A-1 from logits [..., A]."""
 
     logits: Tensor
+    _cached: Tensor | None = None
 
-    @cached_property
+    @property
     def _log_p(self) -> Tensor:
-        return torch.log_softmax(self.logits, -1)
-
-    @cached_property
-    def _p(self) -> Tensor:
-        return self._log_p.exp()
+        if self._cached is None:  # not functools.cached_property: torch.compile refuses its lock
+            self._cached = torch.log_softmax(self.logits, -1)
+        return self._cached
 
     def sample(self, noise: Tensor) -> Tensor:
         """Actions [...] int64: argmax(logits + Gumbel noise) has the softmax distribution (Gumbel-max trick)."""
@@ -38,7 +36,7 @@ class Categorical:
 
     def entropy(self) -> Tensor:
         """-sum p log p, in nats [...]."""
-        return -(self._p * self._log_p).sum(-1)
+        return -(self._log_p.exp() * self._log_p).sum(-1)
 
     def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, None]:
         """Gradient by the logits [..., A] of a loss with slopes d_log_prob and d_entropy [...].
@@ -46,7 +44,7 @@ class Categorical:
         d log p(a) / d logit_j = [a = j] - p_j          d entropy / d logit_j = -p_j (log p_j + entropy)
         """
         surprise = d_entropy.unsqueeze(-1) * (self._log_p + self.entropy().unsqueeze(-1))
-        gradient = -self._p * (d_log_prob.unsqueeze(-1) + surprise)
+        gradient = -self._log_p.exp() * (d_log_prob.unsqueeze(-1) + surprise)
         return gradient.scatter_add_(-1, actions.unsqueeze(-1), d_log_prob.unsqueeze(-1)), None
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.losses import Coefficients, loss_terms, means
+from rl_decay.ppo.losses import Coefficients, loss_terms, masked_log_ratio, means
 from rl_decay.ppo.networks import Layers, NetShape
 from rl_decay.types import Minibatch
 
@@ -32,7 +32,7 @@ class PPOGradient:
         inputs, out = _forward(self.shape, self._layers, torch.cat((batch.obs, batch.obs)))
         policy = distribution(out[:members, :, :actions], self._log_std[:members], self.shape.spaces.continuous)
         values = out[members:, :, 0]
-        log_ratio = policy.log_prob(batch.actions) - batch.old_log_probs
+        log_ratio = masked_log_ratio(policy.log_prob(batch.actions), batch)
         terms = loss_terms(log_ratio, policy.entropy(), values, batch, coef.clip.unsqueeze(-1), self.value_clip)
 
         unclipped = -log_ratio.exp() * batch.advantages

@@ -49,6 +49,11 @@ def value_loss(values: Tensor, returns: Tensor, old_values: Tensor, value_clip: 
     return 0.5 * error
 
 
+def masked_log_ratio(log_probs: Tensor, batch: Minibatch) -> Tensor:
+    """Log pi(a) - log pi_old(a) [M, S], 0 on fillers: there it could be large, and infinity * weight 0 is NaN."""
+    return torch.where(batch.weight > 0, log_probs - batch.old_log_probs, 0.0)
+
+
 def loss_terms(
     log_ratio: Tensor, entropy: Tensor, values: Tensor, batch: Minibatch, clip: Tensor, value_clip: float | None
 ) -> LossTerms:
@@ -80,7 +85,7 @@ def ppo_loss(
     """
     actor_out, log_std, values = shape.actor_critic(flat, batch.obs)
     policy = distribution(actor_out, log_std, shape.spaces.continuous)
-    log_ratio = policy.log_prob(batch.actions) - batch.old_log_probs
+    log_ratio = masked_log_ratio(policy.log_prob(batch.actions), batch)
     terms = loss_terms(log_ratio, policy.entropy(), values, batch, coef.clip.unsqueeze(-1), value_clip)
     scalars = means(terms, batch.weight)
     per_member = scalars[0] + coef.value_coef * scalars[1] - coef.entropy_coef * scalars[2]

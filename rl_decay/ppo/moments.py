@@ -20,6 +20,7 @@ class Moments:
         self.count = torch.zeros(members, 1, dtype=torch.float64, device=device)
         self.mean = torch.zeros(members, size, dtype=torch.float64, device=device)
         self.var = torch.ones(members, size, dtype=torch.float64, device=device)
+        self._refresh()
 
     def merge(self, rows: Tensor, weight: Tensor) -> None:
         """Merge rows [M, S, D] of weight 1 (weight [M, S]) by Chan, Golub and LeVeque's pairwise update (1979)."""
@@ -35,11 +36,15 @@ class Moments:
         self.mean = self.mean + delta * share
         self.var = torch.where(total > 0, merged, self.var)
         self.count = total
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Mean and scale in float32, ready for every step until the next merge."""
+        self._shift, self._scale = self.mean.float().unsqueeze(1), (self.var + 1e-8).rsqrt().float().unsqueeze(1)
 
     def normalise(self, x: Tensor) -> Tensor:
         """(x - mean) / sqrt(var + 1e-8), clipped at +-10; x [M, S, D]."""
-        mean, scale = self.mean.float(), (self.var + 1e-8).rsqrt().float()
-        return ((x - mean.unsqueeze(1)) * scale.unsqueeze(1)).clamp(-CLIP, CLIP)
+        return ((x - self._shift) * self._scale).clamp(-CLIP, CLIP)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors with the member axis first."""
@@ -48,6 +53,7 @@ class Moments:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over tensors of the same shapes."""
         self.count, self.mean, self.var = (state[k].to(self.mean) for k in ("count", "mean", "var"))
+        self._refresh()
 
 
 class RewardScaler:

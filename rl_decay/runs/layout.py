@@ -65,3 +65,8 @@ def evaluation_columns(episodes: int) -> tuple[str, ...]:
 def is_run(folder: str | Path) -> bool:
     """Whether a folder holds a run: it has a summary.json, which is written before anything else."""
     return (Path(folder) / SUMMARY).is_file()
+
+
+def is_taken(folder: str | Path) -> bool:
+    """Whether a new run must not be written there: it holds a run, or what is left of one."""
+    return any((Path(folder) / name).exists() for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))

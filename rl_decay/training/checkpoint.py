@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ def member_state(state: Any, member: int) -> Any:
     """Cut one member [1, ...] out of nested dicts of tensors [M, ...]."""
     if isinstance(state, dict):
         return {key: member_state(value, member) for key, value in state.items()}
-    return state[member : member + 1].cpu().clone()  # a copy: a view would save all members
+    return state[member : member + 1].clone()  # a copy: a view would save all members
+
+
+def to_cpu(state: Any) -> Any:
+    """The same nested dicts with every tensor on the CPU."""
+    if isinstance(state, dict):
+        return {key: to_cpu(value) for key, value in state.items()}
+    return state.cpu()
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
@@ -36,12 +44,11 @@ def save(path: Path, content: dict[str, Any]) -> None:
 
 
 def keep_copy(folder: Path, iteration: int, keep: int) -> None:
-    """Keep the newest `keep` checkpoints under their iteration's number, as links to what latest.pt was."""
+    """Keep copies of the newest `keep` checkpoints under their iteration's number."""
     if keep == 0:
         return
     numbered = folder / f"iteration_{iteration:09d}.pt"
-    numbered.unlink(missing_ok=True)
-    os.link(folder / LATEST, numbered)
+    shutil.copyfile(folder / LATEST, numbered)
     for old in sorted(folder.glob("iteration_*.pt"))[:-keep]:
         old.unlink()
 

@@ -28,8 +28,8 @@ def evaluate(policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, d
     """Play one episode per slot, each to the end of its first: seeds [E] are the same for every member.
 
     policy maps observations [M, E, D] to actions. A slot that has finished goes on being stepped, uncounted, until
-    the slowest has, or `UNLIMITED` steps in a task without a time limit. Rewards that are not finite make the
-    episode's return NaN.
+    the slowest has, or `UNLIMITED` steps in a task without a time limit. An observation, action or reward that is not
+    finite makes the episode's return NaN.
     """
     episodes = len(seeds)
     padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), device=device)
@@ -39,12 +39,21 @@ def evaluate(policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, d
     steps_left = envs.time_limit or UNLIMITED
     while running.any() and steps_left > 0:
         steps_left -= 1
-        padded[:, : obs.shape[1]] = torch.from_numpy(np.nan_to_num(obs))
+        padded[:, : obs.shape[1]] = torch.from_numpy(_finite(obs, returns, running))
         actions = policy(padded.unflatten(0, (members, episodes))).cpu().numpy()
-        actions = np.where(np.isfinite(actions), actions, 0).astype(actions.dtype)  # of a member that diverged
-        step = envs.step(actions.reshape(members * episodes, *actions.shape[2:]))
+        step = envs.step(_finite(actions.reshape(members * episodes, *actions.shape[2:]), returns, running))
         returns[running] += step.rewards[running]
         lengths += running
         running &= ~(step.terminated | step.truncated)
         obs = step.obs
     return Evaluation(returns.reshape(members, episodes), lengths.reshape(members, episodes))
+
+
+def _finite(values: np.ndarray, returns: np.ndarray, running: np.ndarray) -> np.ndarray:
+    """Replace what is not finite by 0, for a task may refuse it; returns of running slots that had it become NaN."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    bad = ~finite.reshape(len(values), -1).all(1)
+    returns[bad & running] = np.nan
+    return np.where(finite, values, 0).astype(values.dtype)

@@ -23,7 +23,7 @@ from rl_decay.training.plan import LATE_SHARE, Plan
 from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
-TELLING = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # HParams columns
+HPARAM_COLUMNS = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # shown first
 CHARTS = {
     "learning rate": {"actor and critic": ["lr/actor", "lr/critic"]},
     "return": {"evaluation": ["eval/return"], "training": ["charts/return_100"]},
@@ -45,14 +45,13 @@ class RunSink:
         self._record = record
         self._closed = False
         self._started = time.perf_counter()
-        folder.mkdir(parents=True, exist_ok=True)
-        self.write_summary()
         self._metrics = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
         self._evaluations = CsvTable(folder / layout.EVALUATIONS, layout.evaluation_columns(config.evaluation.episodes))
+        self.write_summary()
         self._events = EventFile(folder) if config.logger.tensorboard else None
         if self._events is not None:
             self._events.layout(CHARTS)
-            self._events.hparams(flat(config), layout.FINAL_TAGS, first=TELLING)
+            self._events.hparams(flat(config), layout.FINAL_TAGS, first=HPARAM_COLUMNS)
         self.flush()
 
     @property
@@ -119,12 +118,12 @@ class RunSink:
         if self._closed:
             return
         self._closed = True
-        if self._events is not None:
-            final = self.summary()
-            steps = self.iterations * self.plan.steps_per_iteration
-            self._events.scalars(steps, dict(zip(layout.FINAL_TAGS, (final["final_return"], final["osc_late"]))))
-            self._events.session_end(self.status)
         try:
+            if self._events is not None:
+                final = self.summary()
+                steps = self.iterations * self.plan.steps_per_iteration
+                self._events.scalars(steps, dict(zip(layout.FINAL_TAGS, (final["final_return"], final["osc_late"]))))
+                self._events.session_end(self.status)
             self.flush()
         finally:
             self.write_summary()

@@ -61,7 +61,7 @@ class Trainer:
                     self._iterate(iteration)
                     asked = stop.signal  # read once: a signal during the save is answered an iteration later
                     self._save(iteration + 1, now=asked is not None)
-                    if asked is not None:
+                    if asked is not None and iteration + 1 < self.plan.num_iterations:
                         self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
                     if not any(run.running for run in self.runs):
                         break
@@ -117,7 +117,7 @@ class Trainer:
             best = max(run.eval_returns, default=-np.inf)
             row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m])
             if run.running and run.eval_returns[-1] > best:
-                self._checkpoint(m, layout.BEST, done)
+                self._checkpoint(m, layout.BEST, done, self.ppo.state_dict())
         run.row(done, row, episodes, int(scalars["valid"][m]))
         if not run.running:
             run.close()
@@ -130,14 +130,15 @@ class Trainer:
                 run.flush()
             self._flushed = time.monotonic()
         if due:
+            state = checkpoint.to_cpu(self.ppo.state_dict())
             for m, run in enumerate(self.runs):
                 if run.running:
-                    self._checkpoint(m, layout.LATEST, done)
+                    self._checkpoint(m, layout.LATEST, done, state)
                     checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
 
-    def _checkpoint(self, m: int, name: str, done: int) -> None:
-        state = checkpoint.member_state(self.ppo.state_dict(), m)
-        content = {**self.checkpoint_head[m], "iteration": done, "agent": state}
+    def _checkpoint(self, m: int, name: str, done: int, state: dict[str, Any]) -> None:
+        agent = checkpoint.to_cpu(checkpoint.member_state(state, m))
+        content = {**self.checkpoint_head[m], "iteration": done, "agent": agent}
         checkpoint.save(self.runs[m].folder / layout.CHECKPOINTS / name, content)
 
     def _end_all(self, status: str, reason: str = "") -> None:

@@ -28,3 +28,11 @@ def test_compiled_and_eager_agree(env_id, configure, train):
     for group in ("actor", "critic"):
         torch.testing.assert_close(compiled[group]["parameters"], eager[group]["parameters"], rtol=1e-3, atol=1e-5)
     learned("inductor", 2)
+
+
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+def test_the_loss_can_be_traced_whole(env_id, configure, train, monkeypatch):
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: original(f, **options, backend="eager"))
+    (result,) = train(configure(compile="inductor", env__id=env_id, total_steps=64))
+    assert result.status == layout.FINISHED

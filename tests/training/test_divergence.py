@@ -63,7 +63,7 @@ def test_an_evaluation_that_breaks(configure, train):
     (result,) = train(configure(env__id="tests/Push-v0", env__kwargs=kwargs))
     assert result.status == layout.DIVERGED
     assert result.summary["reason"] == "evaluation return not finite at iteration 4"
-    assert result.summary["last_return"] != result.summary["last_return"]  # NaN: there is none
+    assert result.summary["last_return"] is None
 
 
 def test_when_all_have_ended_training_stops(configure, train, push):
@@ -72,3 +72,25 @@ def test_when_all_have_ended_training_stops(configure, train, push):
     results = train(configure(seed=0, **options), configure(seed=1, **options))
     assert [r.summary["iterations"] for r in results] == [1, 1]
     assert len(push.resets) == 4  # neither a second segment nor an evaluation
+
+
+def test_parameters_that_overflow_in_the_last_step(configure, train):
+    (result,) = train(configure(actor__lr=1e39, total_steps=64, algo__epochs=1, algo__minibatches=1))
+    assert result.status == layout.DIVERGED
+
+
+def test_fillers_of_a_narrow_policy_with_many_actions_are_harmless(configure, train):
+    # 17 actions at a standard deviation of exp(-6.5): the density of a filler's zeroed action overflows float32
+    options = {"env__id": "tests/Push-v0", "env__kwargs": {"size": 17}, "net__log_std": -6.5, "actor__lr": 1e-6}
+    (result,) = train(configure(**options))
+    assert result.summary["valid_steps"] < result.summary["env_steps"]  # there were fillers
+    assert result.status == layout.FINISHED
+
+
+def test_an_observation_that_breaks_in_an_evaluation(configure, train):
+    kwargs = {"poison": evaluation_seeds(1_000_003, 2)[:1], "after": 2, "what": "observation"}
+    (result,) = train(configure(env__id="tests/Push-v0", env__kwargs=kwargs))
+    assert (result.status, result.summary["reason"]) == (
+        layout.DIVERGED,
+        "evaluation return not finite at iteration 4",
+    )

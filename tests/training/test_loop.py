@@ -1,10 +1,16 @@
 """Whole small runs: counters, segments, and schedules that must not be felt."""
 
+from pathlib import Path
+
 import pytest
 
+from rl_decay import build
+from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
 from rl_decay.runs import layout
+from rl_decay.runs.record import read_summary
+from rl_decay.runs.tables import read
 from rl_decay.training import checkpoint
 
 
@@ -110,3 +116,31 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(configure, train):
     iterations = [int(row[head.index("iteration")]) for row in rows]
     assert checkpoint.load(folder / layout.BEST)["iteration"] == iterations[means.index(max(means))]
     assert result.summary["best_return"] == max(means)
+
+
+def test_a_run_that_never_began_says_so(configure, tmp_path):
+    def show(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build.run([configure()], [tmp_path], show=show)
+    summary = read_summary(tmp_path)
+    assert (summary["status"], summary["reason"]) == (layout.FAILED, "training did not begin")
+
+
+@pytest.mark.parametrize("name", [layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS])
+def test_the_remains_of_a_run_are_not_continued(name, configure, tmp_path):
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="holds a run already"):
+        build.run([configure()], [tmp_path])
+
+
+def test_a_folder_that_cannot_be_written(configure):
+    with pytest.raises(UserError, match="/proc/nowhere: cannot be written"):
+        build.run([configure()], [Path("/proc/nowhere")])
+
+
+def test_a_longer_time_limit_is_the_tasks(configure, train):
+    # an episode of Pendulum lasts until its time limit, in training as in evaluation
+    (result,) = train(configure(env__id="Pendulum-v1", env__kwargs={"max_episode_steps": 300}))
+    assert read(result.folder / layout.EVALUATIONS)["episode_length"][-1] == 300
