@@ -72,12 +72,22 @@ class SweepDisplay:
         return f"{rate:,.0f} steps/s, return {shown}"
 
 
+CURVES = ("schedule.actor.curve", "schedule.critic.curve")
+
+
 def arms(jobs: Sequence[Job]) -> dict[int, str]:
     """Job number -> name of its arm: every key in which the jobs differ, the seed aside."""
     keys = [key for key in differing_keys(jobs) if key != "seed"]
-    short = {key: key.removeprefix("schedule.").removesuffix(".curve") for key in keys}
-    values = {job.number: flat(job.config) for job in jobs}
-    return {number: " ".join(f"{short[k]}={_plain(v[k])}" for k in keys) or "all" for number, v in values.items()}
+    return {job.number: _arm(flat(job.config), keys) for job in jobs}
+
+
+def _arm(values: dict[str, Any], keys: Sequence[str]) -> str:
+    """What a person would type for it: schedule=linear where actor and critic share a curve."""
+    shown = {key: values[key] for key in keys}
+    if set(CURVES) <= set(keys) and values[CURVES[0]] == values[CURVES[1]]:
+        shown = {"schedule": shown.pop(CURVES[0])} | {key: v for key, v in shown.items() if key != CURVES[1]}
+    names = {key: key.removesuffix(".curve").replace(".", "/") if key in CURVES else key for key in shown}
+    return " ".join(f"{names[key]}={_plain(value)}" for key, value in shown.items()) or "all"
 
 
 def populations_table(groups: Sequence[Population], workers: int) -> Table:
