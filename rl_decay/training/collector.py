@@ -52,7 +52,8 @@ class Collector:
 
     def _for_env(self, actions: Tensor, alive: np.ndarray) -> np.ndarray:
         array = actions.cpu().numpy().reshape(len(self._returns), *actions.shape[2:])
-        array = self._finite(array, "action")
+        if array.dtype.kind == "f":
+            array = self._finite(array, "action")
         if self.broken or not alive.all():
             idle = ~alive
             idle[list(self.broken)] = True
@@ -61,8 +62,8 @@ class Collector:
 
     def _finite(self, values: np.ndarray, what: str) -> np.ndarray:
         """Replace what is not finite in float32 by 0 and remember whose it was."""
-        finite = np.abs(values) <= LARGEST  # False for NaN too
-        if not finite.all():
+        if not -LARGEST <= values.min() <= values.max() <= LARGEST:  # so it is for NaN
+            finite = np.abs(values) <= LARGEST
             for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
                 self.broken.setdefault(int(slot) // self.num_envs, f"{what} not finite")
             values = np.where(finite, values, 0).astype(values.dtype)

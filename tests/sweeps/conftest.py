@@ -1,0 +1,134 @@
+"""Sweeps of tiny runs, through train.py; tasks and a callback that worker processes can import."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
+MODULE = '''
+"""Tasks that break, and a callback that remembers."""
+import json
+import os
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box
+from hydra.experimental.callback import Callback
+
+
+class Breaking(gym.Env):
+    """Fine for 40 steps of all copies in this process; then it raises, or ends the process with exit code 3."""
+
+    observation_space = Box(-1, 1, (3,), np.float32)
+    action_space = Box(-1, 1, (1,), np.float32)
+    taken = 0
+
+    def __init__(self, how="raise"):
+        self.how = how
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        Breaking.taken, self.steps = Breaking.taken + 1, self.steps + 1
+        if Breaking.taken > 40:
+            if self.how == "exit":
+                os._exit(3)
+            raise OSError("the simulator is out of fuel")
+        return np.zeros(3, np.float32), 1.0, False, self.steps == 5, {}
+
+
+class Recorder(Callback):
+    """Append what Hydra says of each job to calls.jsonl in the current folder."""
+
+    def on_job_start(self, config, *, task_function, **kwargs):
+        self._write("start", config.hydra.job.num, config.seed, config.hydra.runtime.output_dir, task_function.__name__)
+
+    def on_job_end(self, config, job_return, **kwargs):
+        job = config.hydra.job.num
+        self._write("end", job, config.seed, job_return.return_value, [job_return.cfg.seed, job_return.status.name])
+
+    def on_multirun_end(self, config, **kwargs):
+        self._write("multirun_end")
+
+    def _write(self, *row):
+        with open("calls.jsonl", "a") as file:
+            file.write(json.dumps(row) + "\\n")
+
+
+gym.register("Raising-v0", Breaking, disable_env_checker=True)
+gym.register("Exiting-v0", Breaking, disable_env_checker=True, kwargs={"how": "exit"})
+'''
+
+_spec = importlib.util.spec_from_file_location("running_train_py", CLI)
+assert _spec is not None and _spec.loader is not None
+_cli = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_cli)
+shell, started, train_in, train_py = _cli.shell, _cli.started, _cli.train_in, _cli.train_py
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """Overrides of a multirun into `sweep`: runs of three iterations of 32 steps, an evaluation after each."""
+    return ("-m", "hydra.sweep.dir=sweep", "total_steps=96", *_cli.SMALL)
+
+
+@pytest.fixture
+def breaking(tmp_path_factory, monkeypatch):
+    """Make `sweep_tasks` importable, here and in worker processes."""
+    folder = tmp_path_factory.mktemp("importable")
+    (folder / "sweep_tasks.py").write_text(MODULE)
+    monkeypatch.syspath_prepend(str(folder))
+
+
+@pytest.fixture(scope="session")
+def summaries():
+    """The summaries below a sweep's folder, by job folder's name."""
+    return lambda sweep: {job.name: said(job) for job in sorted(Path(sweep).glob("*/"))}
+
+
+def said(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def differences():
+    """What two folders of the same run, by whatever launcher, do not have in common; speed is no result."""
+    return _differences
+
+
+def _differences(one: Path, other: Path) -> list[str]:
+    first, second = _left_behind(one), _left_behind(other)
+    return sorted(name for name in first.keys() | second.keys() if first.get(name) != second.get(name))
+
+
+def _left_behind(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name in ("metrics.csv", "evaluations.csv"):
+        head, *rows = [line.split(",") for line in (folder / name).read_text().splitlines()]
+        assert rows, f"{folder / name} has no rows"
+        columns = {f"{name}/{column}": tuple(row[i] for row in rows) for i, column in enumerate(head)}
+        found |= {column: cells for column, cells in columns.items() if not column.endswith("charts/SPS")}
+    for name in ("config.yaml", "overrides.yaml"):
+        found[name] = (folder / ".hydra" / name).read_text()
+    times = ("wall_seconds", "steps_per_second")
+    found |= {f"summary.json/{key}": value for key, value in said(folder).items() if key not in times}
+    for path in (folder / "checkpoints").iterdir():
+        found |= _leaves(_load(path), path.name)
+    return found
+
+
+def _load(path: Path):
+    import torch
+
+    return torch.load(path, weights_only=True)
+
+
+def _leaves(state, name: str) -> dict[str, object]:
+    if isinstance(state, dict):
+        return {key: leaf for k, v in state.items() for key, leaf in _leaves(v, f"{name}/{k}").items()}
+    return {name: state.numpy().tobytes() if hasattr(state, "numpy") else state}

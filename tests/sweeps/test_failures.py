@@ -1,0 +1,44 @@
+"""One job that breaks, one worker that dies: the others go on, and the reason is told."""
+
+import pytest
+
+
+def test_a_diverging_member_leaves_its_neighbours_as_they_were(train_py, tiny, tmp_path, summaries, differences):
+    three = ("schedule=none", "total_steps=320", "critic.lr=1e-3,1e30,2e-3")
+    codes = [
+        train_py(*tiny, *three, "hydra/launcher=basic", "hydra.sweep.dir=basic").code,
+        train_py(*tiny, *three, "hydra.launcher.workers=1", "hydra.sweep.dir=population").code,
+    ]
+    assert codes[0] == codes[1]
+    said = summaries(tmp_path / "population")
+    assert sorted(s["status"] for s in said.values()) == ["diverged", "finished", "finished"]
+    assert said.keys() == summaries(tmp_path / "basic").keys()
+    for name, summary in said.items():
+        assert differences(tmp_path / "basic" / name, tmp_path / "population" / name) == []
+        assert (summary["status"] == "diverged") == ("critic.lr=1e30" in summary["overrides"])
+        assert (summary["status"] == "diverged") == (summary["reason"] is not None)
+
+
+@pytest.mark.parametrize(
+    "workers, task, reason",
+    [
+        (2, "Exiting-v0", "died with exit code 3"),
+        (2, "Raising-v0", "OSError: the simulator is out of fuel"),
+        (1, "Raising-v0", "OSError: the simulator is out of fuel"),
+    ],
+)
+def test_what_breaks_takes_no_other_population_along(
+    breaking, train_py, tiny, tmp_path, summaries, differences, workers, task, reason
+):
+    sound = (*tiny, "env=generic", "env.num_envs=2")
+    ended = train_py(*sound, f"env.id=sweep_tasks:{task},Pendulum-v1", f"hydra.launcher.workers={workers}")
+    said = {s["overrides"][-1]: (name, s) for name, s in summaries(tmp_path / "sweep").items()}
+    broken, summary = said[f"env.id=sweep_tasks:{task}"]
+    assert summary["status"] == "failed" and reason in summary["reason"]
+    name, summary = said["env.id=Pendulum-v1"]
+    assert summary["status"] == "finished"
+    assert ended.code == 1
+    assert "error: 1 of 2 runs failed" in ended.err.splitlines()
+    assert broken in ended.out.splitlines()[-1] and reason in ended.out.splitlines()[-1]
+    train_py(*sound, "env.id=Pendulum-v1", "hydra.sweep.dir=alone", "hydra/launcher=basic")
+    assert differences(tmp_path / "sweep" / name, tmp_path / "alone" / name) == []
