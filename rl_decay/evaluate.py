@@ -20,6 +20,7 @@ from rl_decay.metrics.tasks import score, unit
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import Evaluation, evaluate
+from rl_decay.training.sinks import scored_task
 
 
 def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
@@ -64,12 +65,16 @@ def render(policy: Policy, path: Path, seed: int) -> float:
         raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
     try:
         from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
-
-        env = single(policy.env, render_mode="rgb_array")
-        obs, _ = env.reset(seed=seed)
-        frames, total, over = [env.render()], 0.0, False
-    except (ImportError, gym.error.DependencyNotInstalled) as error:
+    except ImportError as error:
         raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
+    env = single(policy.env, render_mode="rgb_array")
+    obs, _ = env.reset(seed=seed)
+    try:
+        frames, total, over = [env.render()], 0.0, False
+    except gym.error.DependencyNotInstalled as error:
+        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
+    except Exception as error:  # a task's own code
+        raise UserError(f"--video: {policy.env.id} cannot be rendered ({type(error).__name__}: {error})") from error
     while not over:
         obs, reward, terminated, truncated, _ = env.step(policy(obs))
         total, over = total + float(reward), terminated or truncated
@@ -84,7 +89,8 @@ def _table(policy: Policy, result: Evaluation) -> Table:
     table = Table("episodes", "return", "std", "min", "max", "length", "score", box=box.SIMPLE_HEAD)
     table.title = f"{policy.env.id} after iteration {policy.iteration}"
     returns = result.returns[0]
-    mean = f"{float(score(policy.env.id, returns.mean())):.3f}" if unit(policy.env.id) == "score" else "-"
+    task = scored_task(policy.env)
+    mean = f"{float(score(task, returns.mean())):.3f}" if unit(task) == "score" else "-"
     numbers = [f"{x:.1f}" for x in (returns.mean(), returns.std(), returns.min(), returns.max(), result.lengths.mean())]
     table.add_row(str(len(returns)), *numbers, mean)
     return table

@@ -15,7 +15,7 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
-from rl_decay.runs.layout import CHECKPOINTS
+from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training import checkpoint
 
 
@@ -65,8 +65,8 @@ def load_policy(run_folder: str | Path, checkpoint_name: str = "latest") -> Poli
     """The policy of a run: its `latest` or `best` checkpoint, or a path. UserError if there is none."""
     named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
     path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)
-    if not Path(run_folder).is_dir():
-        raise UserError(f"{run_folder}: no such run folder")
+    if not is_run(run_folder):
+        raise UserError(f"{run_folder}: no run folder, for it holds no summary.json")
     return Policy(checkpoint.load(path))
 
 

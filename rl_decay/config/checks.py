@@ -116,6 +116,6 @@ def _check_rollout(config: Config) -> None:
 def preset_note(config: Config) -> str | None:
     """A line for the plan where the task is not its preset's: whose hyperparameters are used, which preset fits."""
     fitting = PRESETS.get(config.env.id.rpartition(":")[2], "generic")
-    if config.env.preset == fitting:
+    if config.env.preset in (fitting, "none"):
         return None
     return f"{config.env.id} runs with the hyperparameters of env={config.env.preset}; env={fitting} fits it"

@@ -92,6 +92,8 @@ def _explained(error: OmegaConfBaseException) -> str:
     known = {known.rsplit(".", depth)[0] for known in flat(Config()) for depth in range(3)}  # sections too
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {near[0]}?" if near and near[0] != key else ""
+    if whole := re.search(r"Value '([\d.]+)' of type 'float' could not be converted to Integer", str(error)):
+        hint = f"; write {float(whole[1]):_.0f}"
     return f"{key}: {str(error).splitlines()[0]}{hint}"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from rl_decay.config.schema import Role, Schedule
 from rl_decay.errors import UserError
 from rl_decay.schedules import CURVES, Curve, knobs
 
 ROLES = ("actor", "critic", "clip", "entropy")
 FOLLOWERS = ("actor", "critic")  # the roles that take the shared knobs
-KNOBS = ("warmup", "start", "final")
+KNOBS = tuple(f.name for f in fields(Role) if f.name != "curve")
 
 
 def role_curves(schedule: Schedule) -> dict[str, Curve]:

@@ -30,7 +30,7 @@ class Env:
     num_envs: int = _key(8, "environments per run")
     timeout: float | None = _key(None, "seconds a step or reset may take (vec=async only)")
     rescale_actions: bool = _key(False, "map the policy's [-1, 1] onto finite action bounds")
-    preset: str = _key("generic", "the file in conf/env that these values come from", experiment=False)
+    preset: str = _key("none", "the file in conf/env that these values come from", experiment=False)
 
 
 @dataclass

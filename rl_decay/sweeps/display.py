@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from rich.table import Table
 
 from rl_decay.config.schema import flat
@@ -19,6 +19,7 @@ from rl_decay.runs.layout import FINISHED
 from rl_decay.sweeps.grouping import Job, Population, differing_keys
 from rl_decay.sweeps.memory import megabytes
 from rl_decay.sweeps.workers import Progress as Report
+from rl_decay.training.console import progress_columns, shown
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
@@ -35,8 +36,7 @@ class SweepDisplay:
         self._bar: Progress | None = None
         self._console.print(populations_table(groups, workers))
         if self._console.is_terminal:
-            columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
-            self._bar = Progress(*columns, console=self._console)
+            self._bar = Progress(*progress_columns(), console=self._console)
             self._task = self._bar.add_task("starting", total=sum(map(len, groups)))
             self._bar.start()
 
@@ -60,6 +60,7 @@ class SweepDisplay:
     def results(self, jobs: Sequence[Job], summaries: Sequence[dict[str, Any]]) -> None:
         """Print the results per arm."""
         self._console.print(arms_table(self._arms, jobs, summaries))
+        print(f"look at it: tensorboard --logdir {shown(jobs[0].folder.parent)}")
 
     def _words(self) -> str:
         spread: dict[str, list[float]] = {}

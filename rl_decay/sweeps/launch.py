@@ -59,8 +59,8 @@ def launch(
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     composed = [_compose(context, config, list(o), first + i) for i, o in enumerate(job_overrides)]
     jobs = [c.job for c in composed]
-    count = min(options.workers or workers.usable_cores(), len(jobs))
     try:
+        count = min(options.workers or workers.default_workers(jobs[0].config.device, len(jobs)), len(jobs))
         groups = populations(jobs, count, options.max_members)
     except UserError as error:
         refuse(str(error))

@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from rl_decay import build
 from rl_decay.config.schema import Config
@@ -69,6 +70,12 @@ def usable_cores() -> int:
         return max(1, min(cores, int(quota) // int(period)))
     except (OSError, ValueError):  # no control group, or no quota ("max")
         return cores
+
+
+def default_workers(device: str, jobs: int) -> int:
+    """One worker per usable core, or per GPU where the jobs run on CUDA; never more than jobs."""
+    on_cuda = build.resolve_device(device).type == "cuda"
+    return min(torch.cuda.device_count() if on_cuda else usable_cores(), jobs)
 
 
 def train(populations: Sequence[Population], workers: int, listen: Listener) -> bool:
@@ -140,6 +147,8 @@ def _start(index: int, population: Population) -> tuple[Connection, BaseProcess]
 def _work(index: int, population: Population, sender: Connection) -> None:
     """The life of a worker process."""
     try:
+        if torch.cuda.is_available():
+            torch.cuda.set_device(index % torch.cuda.device_count())
         _train_one(index, population, sender.send)
     finally:
         sender.close()

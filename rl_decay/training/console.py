@@ -12,18 +12,20 @@ from typing import Any
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config
+from rl_decay.runs.layout import EVENTS
 from rl_decay.schedules import describe, progress
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
+WIDE = 115  # columns of a terminal that has room for the rates
 
 
 def plan_table(config: Config, plan: Plan, device: str) -> Table:
@@ -92,7 +94,7 @@ class Terminal:
         self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
         if self._console.is_terminal:
             self._mute_log()
-            columns = (BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+            columns = progress_columns()
             self._bar = Progress(*columns, console=self._console)
             self._task = self._bar.add_task("starting", total=plan.num_iterations)
             self._bar.start()
@@ -102,7 +104,8 @@ class Terminal:
         self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
     ) -> None:
         """Show an iteration: return, steps/s, time left, both rates."""
-        words = partial(_progress_words, runs, scalars)
+        narrow = self._bar is not None and self._console.width < WIDE
+        words = partial(_progress_words, runs, scalars, narrow)
         if self._bar is not None:
             self._bar.update(self._task, completed=iteration, description=words())
         if evaluated or time.monotonic() - self._spoke > SILENCE:
@@ -123,7 +126,9 @@ class Terminal:
         for summary in summaries:
             if summary["reason"]:
                 print(f"{summary['status']}: {summary['reason']}")
-        print(f"folder: {_shown(folder)}\nlook at it: tensorboard --logdir {_shown(folder)}")
+        print(f"folder: {shown(folder)}")
+        if any(folder.glob(f"{EVENTS}*")):
+            print(f"look at it: tensorboard --logdir {shown(folder)}")
 
     def _mute_log(self) -> None:
         """While the bar is on the screen, log lines go to the file alone."""
@@ -132,13 +137,25 @@ class Terminal:
             handler.addFilter(_warnings_only)
 
 
-def _progress_words(runs: Sequence[RunSink], scalars: dict[str, np.ndarray]) -> str:
+def progress_columns() -> tuple[ProgressColumn, ...]:
+    """A bar, a count, the time left, and a description that is cut before they are."""
+    fixed = Column(no_wrap=True, min_width=7)
+    return (
+        BarColumn(12),
+        MofNCompleteColumn(table_column=fixed),
+        TimeRemainingColumn(table_column=fixed),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
+    )
+
+
+def _progress_words(runs: Sequence[RunSink], scalars: dict[str, np.ndarray], narrow: bool) -> str:
     returns = [run.return_100 for run in runs if run.running]
     evaluations = [run.eval_returns[-1] for run in runs if run.running and run.eval_returns]
     speed = sum(run.valid_steps for run in runs) / runs[0].wall_seconds
     lr = " ".join(f"{group} {scalars[f'lr/{group}'][0]:.2e}" for group in FOLLOWERS)
     evaluation = f", eval {_mean(evaluations)}" if evaluations else ""
-    return f"return {_mean(returns)}{evaluation}, {speed:,.0f} steps/s, lr {lr}"
+    words = f"return {_mean(returns)}{evaluation}, {speed:,.0f} steps/s"
+    return words if narrow else f"{words}, lr {lr}"
 
 
 def _warnings_only(line: logging.LogRecord) -> bool:
@@ -157,7 +174,7 @@ def _words(curve: Any) -> str:
     return " ".join([curve.name, *(f"{key}={value:g}" for key, value in knobs.items())])
 
 
-def _shown(folder: Path) -> Path:
+def shown(folder: Path) -> Path:
     """A folder as a person would type it here."""
     return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.config.schema import Config, flat
+from rl_decay.config.schema import Config, Env, flat
 from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.metrics.tasks import score, unit
 from rl_decay.runs import layout
@@ -75,7 +75,7 @@ class RunSink:
         if not math.isfinite(mean):
             self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
             return {}
-        value = float(score(self.config.env.id, mean))
+        value = float(score(scored_task(self.config.env), mean))
         self.env_steps.append(steps)
         self.eval_returns.append(mean)
         row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
@@ -147,9 +147,14 @@ class RunSink:
             "reason": self.reason or None,
             **self._record,
             **progress,
-            **outcome(self.config.env.id, *curve, self.plan.total_steps),
+            **outcome(scored_task(self.config.env), *curve, self.plan.total_steps),
         }
 
     @property
     def _scored(self) -> bool:
-        return unit(self.config.env.id) == "score"
+        return unit(scored_task(self.config.env)) == "score"
+
+
+def scored_task(env: Env) -> str:
+    """The id to look up a task's score constants by; none where its arguments may change what it returns."""
+    return "" if env.kwargs else env.id

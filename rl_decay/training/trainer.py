@@ -67,7 +67,7 @@ class Trainer:
                         break
             self._end_all(layout.FINISHED)
         except KeyboardInterrupt:
-            self._end_all(layout.INTERRUPTED, "interrupted twice: the last iteration is lost")
+            self._end_all(layout.INTERRUPTED, "a second signal: the last iteration is lost")
         except BaseException as error:
             self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
             raise

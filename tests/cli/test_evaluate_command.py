@@ -11,6 +11,7 @@ from rl_decay import build
 from rl_decay.config.schema import Config, Env
 from rl_decay.evaluate import main, replay
 from rl_decay.policy import load_policy
+from rl_decay.runs.record import write_summary
 from rl_decay.runs.tables import read
 
 
@@ -86,7 +87,12 @@ def test_a_missing_folder_is_named(refused, tmp_path):
     assert str(tmp_path / "nothing") in refused(tmp_path / "nothing")
 
 
-def test_a_folder_without_checkpoint_is_named(refused, tmp_path):
+def test_a_folder_that_holds_no_run_is_named(refused, tmp_path):
+    assert f"{tmp_path}: no run folder" in refused(tmp_path)
+
+
+def test_a_run_without_checkpoint_is_named(refused, tmp_path):
+    write_summary(tmp_path, {"status": "failed"})
     assert "latest.pt: no such checkpoint" in refused(tmp_path)
 
 

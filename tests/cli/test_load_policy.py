@@ -8,6 +8,7 @@ import rl_decay
 from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
+from rl_decay.runs.record import write_summary
 
 RUNS = {
     "discrete": {"env__id": "CartPole-v1"},
@@ -89,6 +90,9 @@ def test_a_list_of_numbers_will_do(configure, tmp_path):
 
 
 def test_what_is_not_there_is_a_user_error(tmp_path):
-    for folder, name in ((tmp_path / "none", "latest"), (tmp_path, "latest"), (tmp_path, str(tmp_path / "none.pt"))):
-        with pytest.raises(UserError, match="no such"):
-            rl_decay.load_policy(folder, name)
+    with pytest.raises(UserError, match="no run folder"):
+        rl_decay.load_policy(tmp_path / "none")
+    write_summary(tmp_path, {"status": "failed"})
+    for name in ("latest", str(tmp_path / "none.pt")):
+        with pytest.raises(UserError, match="no such checkpoint"):
+            rl_decay.load_policy(tmp_path, name)

@@ -18,8 +18,8 @@ BEFORE_TRAINING = [
     (["actr.lr=1e-3"], ["actr", "did you mean actor?"]),
     (["schedule.actor.finl=0"], ["schedule.actor.finl", "did you mean schedule.actor.final?"]),
     # options that there are not
-    (["schedule=cosine"], ["schedule/cosine", "linear, linear_warmup, none"]),
-    (["schedule/critic=cosine"], ["schedule/critic/cosine", "linear, linear_warmup, none"]),
+    (["schedule=no_such_curve"], ["schedule/no_such_curve", "linear, linear_warmup, none"]),
+    (["schedule/critic=no_such_curve"], ["schedule/critic/no_such_curve", "linear, linear_warmup, none"]),
     (["env=lunar"], ["env/lunar", "acrobot, cartpole, generic"]),
     (["experiment=none_such"], ["experiment/none_such", "cleanrl, constant_critic, debug, reversed"]),
     (["schedule=5"], ["group", "int"]),
@@ -74,7 +74,7 @@ def test_a_mistake_leaves_nothing_behind(mistake):
     [
         (["+schedule.foo=1"], ["schedule.foo"]),
         (["actor.lr=-1"], ["actor.lr=-1"]),
-        (["schedule=cosine"], ["linear, linear_warmup, none"]),
+        (["schedule=no_such_curve"], ["linear, linear_warmup, none"]),
     ],
 )
 def test_a_person_sees_the_same(shell, tmp_path, arguments, words):
@@ -85,4 +85,4 @@ def test_a_person_sees_the_same(shell, tmp_path, arguments, words):
 
 
 def test_an_unknown_curve_as_a_plain_key_lists_the_known_ones(train_py):
-    train_py("schedule.actor.curve=cosine").refused("cosine", ", ".join(CURVES))
+    train_py("schedule.actor.curve=no_such_curve").refused("no_such_curve", ", ".join(CURVES))

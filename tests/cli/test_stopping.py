@@ -82,7 +82,7 @@ def test_a_second_signal_ends_at_once(train_py, tmp_path, small, interrupting):
     ended = train_py(*small, "total_steps=96", "logger=none", "hydra.run.dir=mine")
     assert (ended.code, ended.err) == (130, "")
     said, _ = read_back(tmp_path / "mine")
-    assert said["status"] == "interrupted" and "twice" in said["reason"]
+    assert said["status"] == "interrupted" and "second signal" in said["reason"]
 
 
 def test_a_signal_while_rows_are_written_still_leaves_the_last_checkpoint(train_py, tmp_path, small, monkeypatch):

@@ -116,8 +116,8 @@ def test_a_knob_that_the_curve_of_its_role_lacks_is_an_error(role, curve, knob, 
 
 @pytest.mark.parametrize("role", ["actor", "critic", "clip", "entropy"])
 def test_an_unknown_curve_is_named_with_the_known_ones(role):
-    message = refused({f"schedule.{role}.curve": "cosine"})
-    assert re.search(rf"schedule[./]{role}.*=cosine", message)
+    message = refused({f"schedule.{role}.curve": "no_such_curve"})
+    assert re.search(rf"schedule[./]{role}.*=no_such_curve", message)
     assert "none, linear, linear_warmup" in message
 
 

@@ -75,14 +75,12 @@ def test_one_worker_and_no_limit_is_one_population_per_structure():
 
 
 def test_a_group_feeds_every_worker_with_nearly_equal_parts():
-    assert [len(g) for g in populations([job(i) for i in range(30)], 4)] in ([7, 8, 7, 8], [8, 7, 8, 7], [8, 8, 7, 7])
+    assert sorted(len(g) for g in populations([job(i) for i in range(30)], 4)) == [7, 7, 8, 8]
     assert numbers(populations([job(0), job(1)], 8)) == [[0], [1]]
 
 
 def test_max_members_bounds_a_population():
-    assert numbers(populations([job(i) for i in range(5)], 1, 2)) == [[0, 1], [2, 3], [4]] or (
-        sorted(len(g) for g in populations([job(i) for i in range(5)], 1, 2)) == [1, 2, 2]
-    )
+    assert sorted(len(g) for g in populations([job(i) for i in range(5)], 1, 2)) == [1, 2, 2]
     assert numbers(populations([job(i) for i in range(3)], 1, 1)) == [[0], [1], [2]]
     assert numbers(populations([job(i) for i in range(3)], 1, 99)) == [[0, 1, 2]]
 
@@ -128,8 +126,8 @@ def test_an_arm_is_named_by_what_differs_the_seed_aside():
     named = arms([job(10 + i, c) for i, c in enumerate(configs)])
     assert list(named) == [10, 11, 12, 13]
     assert named[10] == named[11] != named[12] == named[13]
-    assert named[10].split() == ["actor.lr=0.001", "actor=none"]
-    assert named[12].split() == ["actor.lr=0.1", "actor=linear"]
+    assert named[10].split() == ["actor.lr=0.001", "schedule/actor=none"]
+    assert named[12].split() == ["actor.lr=0.1", "schedule/actor=linear"]
     assert set(arms([job(0), job(1)]).values()) == {"all"}
 
 

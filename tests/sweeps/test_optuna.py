@@ -4,8 +4,8 @@ import pytest
 from omegaconf import OmegaConf
 
 
-def test_tuning(train_py, tiny, tmp_path, summaries):
-    ended = train_py(
+def test_tuning(shell, tiny, tmp_path, summaries):
+    ended = shell(
         *tiny, "experiment=tune", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "hydra.launcher.workers=1"
     )
     assert ended.code == 0, ended

@@ -15,7 +15,7 @@ def untouched(folder):
         (("seed=1,2", "hydra.sweep.subdir=same"), ("jobs 0", "and 1", "same folder", "seed=1", "seed=2")),
         (("seed=3,3",), ("jobs 0", "and 1", "same folder")),
         (("seed=0", "actor.lr=1e-3,-1"), ("job 1", "actor.lr=-1")),
-        (("seed=0,1", "algo.minibatches=2,5"), ("job 1", "algo.minibatches=5")),
+        (("seed=0,1", "algo.minibatches=2,5"), ("job 2", "algo.minibatches=5")),
         (("+schedule.foo=1,2",), ("job 0", "schedule.foo")),
         (("schedule/actor=linear,none", "schedule.actor.final=0.1"), ("job 1", "schedule.actor.final=0.1")),
         (("seed=0,1", "hydra.launcher.worker=2"), ("worker",)),
@@ -29,11 +29,17 @@ def test_nothing_starts(train_py, tiny, tmp_path, words, said):
     assert untouched(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "option", ["workers=-1", "workers=0", "workers=two", "max_members=0", "max_members=-2", "workers=1.5"]
-)
-def test_a_launcher_option_without_sense_is_named(shell, tiny, tmp_path, option):
-    shell(*tiny, "seed=0,1", f"hydra.launcher.{option}").refused(option.partition("=")[0])
+@pytest.mark.parametrize("option", ["workers=0", "workers=two", "workers=1.5", "max_members=0", "max_members=-2"])
+def test_a_launcher_option_without_sense_is_named(train_py, tiny, tmp_path, option):
+    train_py(*tiny, "seed=0,1", f"hydra.launcher.{option}").refused(option)
+    assert untouched(tmp_path)
+
+
+def test_fewer_than_no_workers_are_refused_too(started, tiny, tmp_path):
+    process = started(*tiny, "seed=0,1", "hydra.launcher.workers=-1")
+    _, err = process.communicate(timeout=15)  # a process of its own, because with no worker it might never end
+    assert (process.returncode, len(err.splitlines())) == (1, 1), err
+    assert "workers=-1" in err
     assert untouched(tmp_path)
 
 
@@ -48,7 +54,6 @@ def test_a_job_folder_with_a_run_is_left_alone(train_py, tiny, tmp_path):
     old = tmp_path / "sweep" / "group" / "b"  # deeper than the check of the sweep's folder looks
     old.mkdir(parents=True)
     (old / "summary.json").write_text("{}")
-    names = "hydra.sweep.subdir=group/${oc.dict.values:{a: b}}"
     names = "hydra.sweep.subdir='group/${env.kwargs.name}'"
     train_py(*tiny, "+env.kwargs.name=a,b", names).refused("job 1", "holds a run already")
     assert [p.name for p in (tmp_path / "sweep" / "group").iterdir()] == ["b"]
