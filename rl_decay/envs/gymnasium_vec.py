@@ -16,6 +16,7 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
 from rl_decay.errors import UserError
+from rl_decay.interrupt import ignored
 
 
 class GymnasiumVec:
@@ -79,7 +80,7 @@ def single(env: Env, **options: Any) -> gym.Env:
 def _make_vec(env: Env, slots: int, vec: str) -> VectorEnv:
     # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
     mode = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    with _explained(env), _interrupts_ignored():
+    with _explained(env), ignored(signal.SIGINT):
         return gym.make_vec(env.id, num_envs=slots, vectorization_mode=vec, vector_kwargs=mode, **env.kwargs)
 
 
@@ -92,17 +93,3 @@ def _explained(env: Env) -> Iterator[None]:
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         kind = "" if isinstance(error, gym.error.Error) else f"{type(error).__name__}: "
         raise UserError(f"env.id={env.id}{kwargs}: {kind}{error}") from error
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Worker processes started inside ignore Ctrl-C: the trainer answers it, and closes them."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # only the main thread may set handlers
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

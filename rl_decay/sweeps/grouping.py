@@ -37,12 +37,15 @@ def populations(jobs: Sequence[Job], workers: int, max_members: int | None = Non
     groups: dict[str, list[Job]] = {}
     for job in jobs:
         groups.setdefault(json.dumps(structure(job.config), sort_keys=True), []).append(job)
-    return [part for group in groups.values() for part in _cut(group, _parts(len(group), workers, max_members))]
+    parts = {
+        key: _parts(len(group), -(-workers * len(group) // len(jobs)), max_members) for key, group in groups.items()
+    }
+    return [part for key, group in groups.items() for part in _cut(group, parts[key])]
 
 
-def _parts(members: int, workers: int, max_members: int | None) -> int:
+def _parts(members: int, share: int, max_members: int | None) -> int:
     fewest = 1 if max_members is None else -(-members // max_members)
-    return min(members, max(workers, fewest))
+    return min(members, max(share, fewest))
 
 
 def _cut(group: list[Job], parts: int) -> list[Population]:

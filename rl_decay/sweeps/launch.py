@@ -55,6 +55,7 @@ def launch(
     Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run, or two jobs share
     one. Job folders get Hydra's record before training; its callbacks fire around it.
     """
+    _check(options)
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     composed = [_compose(context, config, list(o), first + i) for i, o in enumerate(job_overrides)]
@@ -79,6 +80,13 @@ def launch(
     if not whole:
         raise SystemExit(130)
     return returns
+
+
+def _check(options: Options) -> None:
+    for name in ("workers", "max_members"):
+        value = getattr(options, name)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            refuse(f"hydra.launcher.{name}={value}: must be a whole number of at least 1; or null")
 
 
 def _compose(context: HydraContext, config: DictConfig, overrides: list[str], number: int) -> Composed:

@@ -19,10 +19,10 @@ import torch
 from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
+from rl_decay.interrupt import SIGNALS, StopRequest, ignored
 from rl_decay.runs.layout import FAILED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.record import read_summary, write_summary
 from rl_decay.sweeps.grouping import Population
-from rl_decay.training.interrupt import StopRequest
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 
@@ -40,18 +40,23 @@ class Progress:
 
 Scalars = dict[str, np.ndarray]
 Listener = Callable[[Progress], None]
+Asked = Callable[[], str | None]  # why to stop, or None
+Running = dict[Connection, tuple[BaseProcess, Population]]
 
 
 class Reporter:
     """A display that hands the progress of a population on, and writes each run's own log."""
 
-    def __init__(self, index: int, population: Population, plan: Plan, listen: Listener):
-        self._index, self._population, self._plan, self._listen = index, population, plan, listen
+    def __init__(self, index: int, population: Population, plan: Plan, listen: Listener, asked: Asked):
+        self._index, self._population, self._plan, self._listen, self._asked = index, population, plan, listen, asked
 
-    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: Scalars, evaluated: bool) -> None:
-        """Report evaluations; in between little changes."""
-        if not evaluated:
-            return
+    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: Scalars, evaluated: bool) -> str | None:
+        """Report evaluations (in between little changes), and hand on the wish to stop."""
+        if evaluated:
+            self._report(iteration, runs)
+        return self._asked()
+
+    def _report(self, iteration: int, runs: Sequence[RunSink]) -> None:
         returns = tuple(run.eval_returns[-1] if run.eval_returns else run.return_100 for run in runs)
         steps = sum(run.valid_steps for run in runs)
         self._listen(Progress(self._index, iteration, self._plan.num_iterations, steps, returns))
@@ -87,38 +92,42 @@ def train(populations: Sequence[Population], workers: int, listen: Listener) -> 
     with StopRequest() as stop:
         if workers == 1:
             for index, population in enumerate(populations):
-                _train_one(index, population, listen)
+                _train_one(index, population, listen, lambda: None)
                 if stop.signal is not None or _interrupted(population):
                     return False
             return True
-        waiting, running = deque(enumerate(populations)), dict[Connection, tuple[BaseProcess, Population]]()
+        waiting, running, told = deque(enumerate(populations)), Running(), False
         while running or (waiting and stop.signal is None):
             while waiting and len(running) < workers and stop.signal is None:
                 index, population = waiting.popleft()
                 channel, process = _start(index, population)
                 running[channel] = process, population
             _listen_once(running, listen)
+            if stop.signal is not None and not told:
+                told = True
+                for channel in running:
+                    channel.send(stop.signal)
         return stop.signal is None
 
 
-def _listen_once(running: dict[Connection, tuple[BaseProcess, Population]], listen: Listener) -> None:
-    """Wait for a message of any worker, or for its end."""
-    for channel in wait(list(running)):
+def _listen_once(running: Running, listen: Listener) -> None:
+    """Wait a moment for a message of any worker, or for its end."""
+    for channel in wait(list(running), timeout=0.5):
         assert isinstance(channel, Connection)
         try:
             listen(channel.recv())
-        except EOFError:  # the worker has ended, one way or another
+        except (EOFError, ConnectionResetError):  # the worker has ended, one way or another
             process, population = running.pop(channel)
             process.join()
             if process.exitcode:
                 _fail(population, f"its worker process died with exit code {process.exitcode}")
 
 
-def _train_one(index: int, population: Population, listen: Listener) -> None:
+def _train_one(index: int, population: Population, listen: Listener, asked: Asked) -> None:
     """Train a population in this process; whatever it raises is written into its summaries."""
 
     def show(config: Config, plan: Plan, device: str) -> Reporter:
-        return Reporter(index, population, plan, listen)
+        return Reporter(index, population, plan, listen, asked)
 
     try:
         build.run(
@@ -137,21 +146,26 @@ def _train_one(index: int, population: Population, listen: Listener) -> None:
 def _start(index: int, population: Population) -> tuple[Connection, BaseProcess]:
     # spawn: a forked copy of a process whose PyTorch has run threads can hang
     context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(index, population, sender))
-    process.start()
-    sender.close()
-    return receiver, process
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_work, args=(index, population, theirs))
+    with ignored(*SIGNALS):
+        process.start()
+    theirs.close()
+    return ours, process
 
 
-def _work(index: int, population: Population, sender: Connection) -> None:
+def _work(index: int, population: Population, channel: Connection) -> None:
     """The life of a worker process."""
+
+    def asked() -> str | None:
+        return channel.recv() if channel.poll() else None
+
     try:
         if torch.cuda.is_available():
             torch.cuda.set_device(index % torch.cuda.device_count())
-        _train_one(index, population, sender.send)
+        _train_one(index, population, channel.send, asked)
     finally:
-        sender.close()
+        channel.close()
 
 
 def _interrupted(population: Population) -> bool:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import VecEnv
+from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
@@ -19,7 +20,6 @@ from rl_decay.schedules import progress
 from rl_decay.training import checkpoint
 from rl_decay.training.collector import Collector
 from rl_decay.training.evaluation import Evaluation, evaluate
-from rl_decay.training.interrupt import StopRequest
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 from rl_decay.types import Episode, Member
@@ -32,8 +32,8 @@ class Display(Protocol):
 
     def iteration(
         self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
-    ) -> None:
-        """Called after every iteration, with its scalars per member [M]."""
+    ) -> str | None:
+        """Called after every iteration, with its scalars per member [M]; returns why to stop, or None to go on."""
         ...
 
 
@@ -58,8 +58,8 @@ class Trainer:
         try:
             with StopRequest() as stop:
                 for iteration in range(self.plan.num_iterations):
-                    self._iterate(iteration)
-                    asked = stop.signal  # read once: a signal during the save is answered an iteration later
+                    asked = self._iterate(iteration)
+                    asked = asked or stop.signal  # read once: a signal during the save is answered an iteration later
                     self._save(iteration + 1, now=asked is not None)
                     if asked is not None and iteration + 1 < self.plan.num_iterations:
                         self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
@@ -75,8 +75,8 @@ class Trainer:
             for run in self.runs:
                 run.close()
 
-    def _iterate(self, iteration: int) -> None:
-        """One iteration for all members; whatever it measured is written before it returns."""
+    def _iterate(self, iteration: int) -> str | None:
+        """One iteration for all members, written before it returns; returns why the display wants to stop."""
         done = iteration + 1
         if iteration % self.plan.segment_length == 0:
             self.collector.reset(self.streams.env_seeds(iteration // self.plan.segment_length, self.collector.num_envs))
@@ -96,8 +96,9 @@ class Trainer:
         for m, run in enumerate(self.runs):
             if run.running:
                 self._write(m, done, scalars, [e for e in episodes if e.member == m], evaluation)
-        if self.display is not None:
-            self.display.iteration(done, self.runs, scalars, evaluation is not None)
+        if self.display is None:
+            return None
+        return self.display.iteration(done, self.runs, scalars, evaluation is not None)
 
     def _evaluate(self) -> Evaluation:
         return evaluate(

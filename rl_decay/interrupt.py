@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """`with StopRequest() as stop:` makes `stop.signal` the name of the first signal; a second one ends at once."""
+    """`with StopRequest() as stop:` makes `stop.signal` the name of the first signal; a second one ends at once.
+
+    A signal that the process was told to ignore stays ignored.
+    """
 
     def __init__(self) -> None:
         self.signal: str | None = None
@@ -17,6 +23,8 @@ class StopRequest:
 
     def __enter__(self) -> StopRequest:
         for number in SIGNALS:
+            if signal.getsignal(number) == signal.SIG_IGN:
+                continue
             try:
                 self._before[number] = signal.signal(number, self._handle)
             except ValueError:  # only the main thread may set handlers; elsewhere nothing changes
@@ -31,3 +39,17 @@ class StopRequest:
         if self.signal is not None:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
+
+
+@contextmanager
+def ignored(*numbers: int) -> Iterator[None]:
+    """Processes started inside ignore these signals: whoever started them answers, and tells them."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
