@@ -105,7 +105,7 @@ def populations_table(groups: Sequence[Population], workers: int) -> Table:
 def arms_table(names: dict[int, str], jobs: Sequence[Job], summaries: Sequence[dict[str, Any]]) -> Table:
     """Mean and standard deviation over the runs of each arm."""
     table = Table(title="Results", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("arm")
+    table.add_column("arm", overflow="fold")
     for name in ("finished", "final return", "osc_late", "retention"):
         table.add_column(name, justify="right", no_wrap=True)
     by_arm: dict[str, list[dict[str, Any]]] = {}
