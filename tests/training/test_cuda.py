@@ -39,3 +39,17 @@ def test_two_iterations_finish(task, compile, configure, train, columns):
 def test_a_broken_member_on_the_gpu_ends_alone(configure, train):
     results = train(*(configure(seed=s, device="cuda", critic__lr=1e30 if s == 1 else 1e-3) for s in (0, 1, 2)))
     assert [r.status for r in results] == [layout.FINISHED, layout.DIVERGED, layout.FINISHED]
+
+
+@pytest.mark.parametrize("task", ["CartPole-v1", "Pendulum-v1"])
+def test_a_member_is_the_same_as_alone_but_for_rounding(task, configure, train):
+    def agent(result):
+        return checkpoint.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
+
+    options = {"env__id": task, "device": "cuda", "normalize__obs": True, "total_steps": 64}
+    together = train(*(configure(seed=seed, **options) for seed in (0, 1, 2)))
+    for seed, result in enumerate(together):
+        (alone,) = train(configure(seed=seed, **options))
+        for group in ("actor", "critic"):
+            expected = agent(alone)[group]["parameters"]
+            torch.testing.assert_close(agent(result)[group]["parameters"], expected, rtol=1e-3, atol=1e-4)
