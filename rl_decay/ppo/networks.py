@@ -1,9 +1,8 @@
 """Member-stacked networks: the actors and critics of M members as 2M MLPs in one flat buffer.
 
-Row m of the buffer [2M, P] is the actor of member m, row M + m its critic. Stacked like this a layer is one batched
-matmul over at least two networks, an optimizer step is one pass over one tensor, and one member computes the same bits
-whatever its neighbours (DESIGN: matmul kernels differ for a batch of one with one output column, and for slabs that
-are not 16-byte aligned; neither can occur here).
+Row m of the buffer [2M, P] is the actor of member m, row M + m its critic, so that a layer of the update is one batched
+matmul over all networks. One member computes the same bits whatever its neighbours: matmul takes another kernel for a
+lone network with one output column, and for slabs that are not 16-byte aligned; padding rules out both.
 """
 
 from __future__ import annotations
