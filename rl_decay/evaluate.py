@@ -16,11 +16,10 @@ from rich.table import Table
 
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.errors import UserError
-from rl_decay.metrics.tasks import score, unit
+from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import Evaluation, evaluate
-from rl_decay.training.sinks import scored_task
 
 
 def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
@@ -89,7 +88,7 @@ def _table(policy: Policy, result: Evaluation) -> Table:
     table = Table("episodes", "return", "std", "min", "max", "length", "score", box=box.SIMPLE_HEAD)
     table.title = f"{policy.env.id} after iteration {policy.iteration}"
     returns = result.returns[0]
-    task = scored_task(policy.env)
+    task = scored_task(policy.env.id, policy.env.kwargs)
     mean = f"{float(score(task, returns.mean())):.3f}" if unit(task) == "score" else "-"
     numbers = [f"{x:.1f}" for x in (returns.mean(), returns.std(), returns.min(), returns.max(), result.lengths.mean())]
     table.add_row(str(len(returns)), *numbers, mean)

@@ -12,6 +12,7 @@ from rl_decay.metrics.risk import cvar, drawdown, retention
 from rl_decay.metrics.trend import residual_std
 
 LATE_SHARE = 0.3
+FINAL_SHARE = 0.1  # the window of final_return and of the levels that retention compares
 # A quadratic takes three of the points; with fewer than eight in all, the rest says little about a spread.
 FEWEST_LATE_POINTS = 8
 
@@ -69,7 +70,7 @@ def drawdown_cvar_late(
     return cvar(losses[..., late], alpha, "upper")
 
 
-def retention_late(t: ArrayLike, y: ArrayLike, share: float = 0.1, end: float | None = None) -> Floats:
+def retention_late(t: ArrayLike, y: ArrayLike, share: float = FINAL_SHARE, end: float | None = None) -> Floats:
     """Retention with as many points in a level as lie in the last `share` of training.
 
         retention(y, width)        width = number of points in (end * (1 - share), end]

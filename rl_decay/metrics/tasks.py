@@ -8,7 +8,8 @@ that the metrics look for. `random` is the mean of 100 episodes of a uniformly r
 solved; for CartPole the ceiling of the return; where Gymnasium names no threshold, a published PPO result.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,6 +51,11 @@ TASKS = {
 def constants(env_id: str) -> Constants | None:
     """The score constants of a task, None if it has none; a module prefix ("module:Id-v0") is ignored."""
     return TASKS.get(env_id.rpartition(":")[2])
+
+
+def scored_task(env_id: str, kwargs: Mapping[str, Any]) -> str:
+    """The id to look up a task's score constants by; none where its arguments may change what it returns."""
+    return "" if kwargs else env_id
 
 
 def unit(env_id: str) -> Literal["score", "return"]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rl_decay.config.schema import Config
+from rl_decay.metrics.late import LATE_SHARE
 
-LATE_SHARE = 0.3
-FINAL_SHARE = 0.1
 EPISODES_PER_SEGMENT = 10
 
 

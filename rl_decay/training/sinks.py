@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.config.schema import Config, Env, flat
+from rl_decay.config.schema import Config, flat
+from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
-from rl_decay.metrics.tasks import score, unit
+from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.events import EventFile
+from rl_decay.runs.outcome import outcome
 from rl_decay.runs.record import write_summary
 from rl_decay.runs.tables import CsvTable
-from rl_decay.training.outcome import outcome
-from rl_decay.training.plan import LATE_SHARE, Plan
+from rl_decay.training.plan import Plan
 from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
@@ -37,6 +38,7 @@ class RunSink:
     def __init__(self, folder: Path, config: Config, plan: Plan, record: dict[str, Any]):
         self.folder, self.config, self.plan = folder, config, plan
         self.status, self.reason = layout.RUNNING, ""
+        self._task = scored_task(config.env.id, config.env.kwargs)
         self.valid_steps = self.iterations = 0
         self.env_steps: list[int] = []  # of the evaluations
         self.eval_returns: list[float] = []
@@ -75,7 +77,7 @@ class RunSink:
         if not math.isfinite(mean):
             self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
             return {}
-        value = float(score(scored_task(self.config.env), mean))
+        value = float(score(self._task, mean))
         self.env_steps.append(steps)
         self.eval_returns.append(mean)
         row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
@@ -147,14 +149,9 @@ class RunSink:
             "reason": self.reason or None,
             **self._record,
             **progress,
-            **outcome(scored_task(self.config.env), *curve, self.plan.total_steps),
+            **outcome(self._task, *curve, self.plan.total_steps),
         }
 
     @property
     def _scored(self) -> bool:
-        return unit(scored_task(self.config.env)) == "score"
-
-
-def scored_task(env: Env) -> str:
-    """The id to look up a task's score constants by; none where its arguments may change what it returns."""
-    return "" if env.kwargs else env.id
+        return unit(self._task) == "score"

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from rl_decay.metrics import drawdown_cvar_late, late_window, osc_late, retention_late
-from rl_decay.metrics.late import FEWEST_LATE_POINTS
+from rl_decay.metrics.late import FEWEST_LATE_POINTS, FINAL_SHARE, LATE_SHARE
 from rl_decay.metrics.tasks import score, unit
-from rl_decay.training.plan import FINAL_SHARE, LATE_SHARE
 
 
 def outcome(env_id: str, env_steps: np.ndarray, returns: np.ndarray, total_steps: int) -> dict[str, Any]:
