@@ -1,0 +1,101 @@
+"""What travels from the loader to the report. Arrays are float64; what is undefined is NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ENDPOINTS = ("osc_late", "final")  # the confirmatory ones
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run that ended, as its folder tells it."""
+
+    folder: Path
+    task: str
+    seed: int
+    config: Mapping[str, Any]  # flat; of a foreign run what is known of it
+    status: str  # finished or diverged (others are never compared, see `Unfinished`)
+    total_steps: int  # trained env steps asked for, whole iterations
+    unit: str  # of `scores`: score | return
+    steps: np.ndarray  # [K] env steps of the evaluations (of a foreign run: of its training-return points)
+    scores: np.ndarray  # [K] mean evaluation score (a foreign run: mean training return)
+    rates: Mapping[str, tuple[np.ndarray, np.ndarray]]  # actor, critic -> (env steps [I], rate [I])
+    versions: Mapping[str, str | None]
+    overrides: tuple[str, ...]
+    source: str = "rl_decay"  # or cleanrl, sb3
+    metrics: Mapping[str, float] = field(default_factory=dict)  # filled by the loader: every metric of this curve
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A run that is listed and not compared: how it stands, how far it got, why."""
+
+    folder: Path
+    status: str
+    progress: float  # share of its env steps
+    reason: str
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs equal in every key but the seed, ordered by seed; `values` are the keys in which the arms differ."""
+
+    name: str
+    runs: tuple[Run, ...]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % interval; NaN bounds where one seed (or none) allows no interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """One arm against the baseline on one endpoint, paired by seed.
+
+    effect       IQM of the paired differences: log((osc_a + 0.005) / (osc_b + 0.005)) for osc_late, a - b for final
+    p, p_holm    sign-flip p-value, and after Holm's step-down over the family; NaN without pairs
+    improvement  P(arm better than baseline), over all pairs of runs, ties half
+    detectable   the size of effect (same unit) that these pairs would have found with power 0.8 at the uncorrected 0.05
+    correlation  Pearson correlation of the two arms over the paired seeds; NaN where undefined
+    """
+
+    arm: str
+    endpoint: str
+    pairs: int
+    effect: Estimate
+    p: float
+    p_holm: float
+    improvement: Estimate
+    detectable: float
+    correlation: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything a report says. Per arm: {metric: Estimate}; curves: {arm: (steps [K], mean [K], low [K], high [K])}."""
+
+    tasks: tuple[str, ...]
+    unit: str
+    arms: tuple[Arm, ...]
+    baseline: str
+    estimates: Mapping[str, Mapping[str, Estimate]]
+    contrasts: tuple[Contrast, ...]  # confirmatory: (arms - 1) x ENDPOINTS
+    exploratory: tuple[Contrast, ...]  # the other metrics, no p_holm
+    unfinished: tuple[Unfinished, ...]
+    skipped: tuple[str, ...]  # damaged files and the like, one line each
+    notes: tuple[str, ...]  # what a reader must know: too few pairs, seeds without partner, foreign runs ...
+    differences: Mapping[str, Mapping[str, Any]]  # key -> {arm: value}: how the arms' configurations differ
+    commands: tuple[str, ...]  # the exact commands that made the runs, and the one that made this report
+    versions: Mapping[str, str]
