@@ -7,4 +7,23 @@ statistics  interquartile means, bootstrap intervals, sign-flip tests: pure func
 study       arms -> the comparison: estimates, contrasts, everything the report says
 plots       the figures
 report      Markdown, HTML and CSV
+command     all of it: what `python -m rl_decay.compare` does, and a sweep at its end
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rl_decay.compare.command import Options, run
+
+__all__ = ["Options", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    """What needs everything below is imported when it is first used."""
+    if name not in __all__:
+        raise AttributeError(f"module 'rl_decay.compare' has no attribute {name!r}")
+    from rl_decay.compare import command
+
+    return getattr(command, name)

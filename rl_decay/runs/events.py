@@ -12,6 +12,7 @@ import operator
 import os
 import re
 import socket
+import struct
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -61,6 +62,12 @@ class EventFile:
         points = [Summary.Value(tag=tag, simple_value=x) for tag, x in numbers.items() if not math.isnan(x)]
         if points:
             self._write(wall_time, step=operator.index(step), summary=Summary(value=points))
+
+    def image(self, tag: str, step: SupportsIndex, png: bytes) -> None:
+        """Add a picture, the bytes of a PNG file, at a step."""
+        width, height = struct.unpack(">II", png[16:24])  # the header chunk comes first, and they are its first numbers
+        picture = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
+        self._write(None, step=operator.index(step), summary=Summary(value=[Summary.Value(tag=tag, image=picture)]))
 
     def layout(self, categories: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Group scalars into shared charts: {category: {chart: tags}}, shown on TensorBoard's custom-scalars page."""

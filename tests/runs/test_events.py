@@ -73,6 +73,16 @@ def test_steps_are_whole_numbers(tmp_path):
         EventFile(tmp_path).scalars(1.5, {"a": 1.0})  # pyright: ignore[reportArgumentType]
 
 
+def test_images_are_png_files_as_they_are(tmp_path):
+    # signature, then the header chunk: its length, its name, width 7, height 3
+    png = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + bytes([0, 0, 0, 7, 0, 0, 0, 3]) + b"the rest \0"
+    events = EventFile(tmp_path)
+    events.image("a/b", 5, png)
+    events.flush()
+    (image,) = accumulated(tmp_path).Images("a/b")
+    assert (image.step, image.width, image.height, image.encoded_image_string) == (5, 7, 3, png)
+
+
 def test_a_resumed_run_is_one_run(tmp_path):
     events = EventFile(tmp_path, start_time=1000)
     for step in range(5):

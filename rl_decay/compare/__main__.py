@@ -1,0 +1,51 @@
+"""Compare learning-rate schedules: python -m rl_decay.compare <folders> [--by KEYS] [--out FOLDER]."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from rl_decay.compare.command import Options, run
+from rl_decay.compare.foreign import SOURCES
+from rl_decay.errors import UserError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = _parser().parse_args(argv)
+    options = Options(
+        by=tuple(word.strip() for word in args.by.split(",") if word.strip()),
+        baseline=args.baseline,
+        source=args.source,
+        task=args.task,
+        across_tasks=args.across_tasks,
+        command=shlex.join(["python", "-m", "rl_decay.compare", *argv]),
+    )
+    try:
+        run(args.folders, args.out, options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m rl_decay.compare",
+        description="Compare learning-rate schedules from the folders of their runs, and write a report.",
+    )
+    parser.add_argument("folders", type=Path, nargs="+", help="run folders, sweep folders, or folders above them")
+    parser.add_argument("--by", default="", metavar="KEYS", help="tell arms apart by these keys or sections alone")
+    parser.add_argument("--baseline", metavar="NAME", help="name of an arm (default: the one without decay)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the report goes (default: <folder>/report)")
+    parser.add_argument("--from", dest="source", choices=tuple(SOURCES), help="also read event files of that program")
+    parser.add_argument("--task", metavar="ID", help="task of the --from runs, where their names do not tell")
+    parser.add_argument("--across-tasks", action="store_true", help="allow different tasks, by their scores")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,114 @@
+"""From folders to a printed verdict and a report: what the command line does, and what a sweep does at its end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from rl_decay.compare import arms, foreign, load, provenance, report, study
+from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
+from rl_decay.compare.verdicts import interval, verdict
+from rl_decay.errors import UserError
+
+NOTES = 8  # printed; the report has them all
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to compare; `by`, `baseline` and `across_tasks` as in arms.py, `source` and `task` as in foreign.py."""
+
+    by: tuple[str, ...] = ()
+    baseline: str | None = None
+    source: str | None = None
+    task: str | None = None
+    across_tasks: bool = False
+    command: str | None = None  # that a person typed; it goes into the report
+
+
+def run(folders: Iterable[str | Path], out: str | Path | None = None, options: Options = Options()) -> Comparison:
+    """Compare the runs in the folders, write the report into `out` (default: <first folder>/report), print the verdict.
+
+    Errors: UserError for folders without runs, runs that cannot be compared, options that do not fit them, and a
+    folder that cannot be written.
+    """
+    folders = [Path(folder) for folder in folders]
+    comparison = compare(folders, options)
+    out = Path(out) if out is not None else folders[0] / "report"
+    try:
+        written = report.write(comparison, out)
+    except OSError as error:
+        raise UserError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
+    show(comparison, written[0])
+    return comparison
+
+
+def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:
+    """Compare the runs in the folders. Errors: UserError, as `run`."""
+    found = load.load(folders, training=options.source is not None)
+    if options.source is not None:
+        found += foreign.load(folders, options.source, options.task)
+    if not found.runs:
+        raise UserError(_nothing(folders, found))
+    grouped, notes = arms.group(found.runs, options.by, options.across_tasks)
+    comparison = study.compare(
+        grouped,
+        baseline=arms.baseline(grouped, options.baseline),
+        unfinished=found.unfinished,
+        skipped=found.skipped,
+        commands=(*provenance.commands(grouped), *filter(None, [options.command])),
+        versions=provenance.versions(found.runs),
+    )
+    return replace(comparison, notes=(*comparison.notes, *notes, *provenance.notes(found.runs)))
+
+
+def show(comparison: Comparison, page: Path) -> None:
+    """Print the verdict in short, what a reader must know, and which page to open."""
+    console = Console()
+    console.print(table(comparison))
+    others = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
+    lines = [f"{name}: {verdict(comparison, name)}" for name in others]
+    lines += [f"not compared: {u.folder}: {u.status} at {u.progress:.0%}, {u.reason}" for u in comparison.unfinished]
+    lines += [f"skipped: {line}" for line in comparison.skipped]
+    lines += [f"note: {line}" for line in comparison.notes[:NOTES]]
+    if len(comparison.notes) > NOTES:
+        lines.append(f"note: {len(comparison.notes) - NOTES} more in the report")
+    for line in (*lines, f"report: {page}"):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def table(comparison: Comparison) -> Table:
+    """Per arm: runs, and the interquartile means of the endpoints with their 95 % intervals."""
+    title = escape(f"{', '.join(comparison.tasks)}: interquartile mean [95 % interval]")
+    found = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    found.add_column("arm", overflow="fold")
+    found.add_column("runs", justify="right")
+    endpoints = [name for name in ENDPOINTS if any(_known(of, name) for of in comparison.estimates.values())]
+    for name in endpoints:
+        found.add_column(f"{name} ({comparison.unit})", justify="right", overflow="fold")
+    for arm in comparison.arms:
+        mark = " (baseline)" if arm.name == comparison.baseline else ""
+        numbers = (escape(interval(comparison.estimates[arm.name][name])) for name in endpoints)
+        found.add_row(escape(arm.name) + mark, str(len(arm.runs)), *numbers)
+    return found
+
+
+def _known(estimates: Mapping[str, Estimate], name: str) -> bool:
+    return not math.isnan(estimates[name].value)
+
+
+def _nothing(folders: Sequence[Path], found: load.Loaded) -> str:
+    """Why there is nothing to compare, in one line."""
+    where = ", ".join(map(str, folders))
+    if found.empty:
+        return f"{where}: no runs there; give run folders (they hold a summary.json), sweeps, or folders above them"
+    parts = [f"{one.folder} is {one.status} at {one.progress:.0%}" for one in found.unfinished[:1]]
+    parts += [f"skipped: {line}" for line in found.skipped[:1]]
+    counts = f"{len(found.unfinished)} unfinished, {len(found.skipped)} unreadable"
+    return f"{where}: no run that finished or diverged ({counts}; {'; '.join(parts)})"

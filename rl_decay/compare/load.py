@@ -1,0 +1,189 @@
+"""From folders to runs: run folders, sweeps, or anything with run folders below it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rl_decay.compare.measures import measure, measure_training, training_curve
+from rl_decay.compare.model import Run, Unfinished
+from rl_decay.compare.unfinished import unfinished
+from rl_decay.config.schema import Config, flat
+from rl_decay.errors import UserError
+from rl_decay.metrics.tasks import score, scored_task, unit
+from rl_decay.runs import layout
+from rl_decay.runs.arms import identity, text
+from rl_decay.runs.record import read_summary
+
+COMPARED = (layout.FINISHED, layout.DIVERGED)
+RATES = {"actor": "lr/actor", "critic": "lr/critic"}
+TRAINING = "charts/return_100"
+SKIPPED_FOLDERS = (layout.CHECKPOINTS, ".hydra", ".git")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What lay in the folders: runs to compare, runs to list, and a line for each thing that could not be read."""
+
+    runs: tuple[Run, ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+    def __add__(self, other: Loaded) -> Loaded:
+        runs, unfinished = self.runs + other.runs, self.unfinished + other.unfinished
+        return Loaded(runs, unfinished, self.skipped + other.skipped)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was found, not even something unreadable."""
+        return not (self.runs or self.unfinished or self.skipped)
+
+
+def load(folders: Iterable[str | Path], training: bool = False) -> Loaded:
+    """Read every run in or below the folders, each once, in the order of their paths.
+
+    Runs that finished or diverged are compared, with every metric of measures.py; all others are listed. A run whose
+    summary or evaluations are damaged is skipped, with a line that names the file; but a diverged run stays, because
+    what it scores does not depend on its curve. With `training` a curve is the training return of metrics.csv (the mean
+    of the last 100 episodes) instead of the evaluations.
+    Errors: UserError for a folder that does not exist.
+    """
+    return collect(folders, layout.is_run, lambda folder: read(folder, training))
+
+
+def collect(
+    folders: Iterable[str | Path],
+    is_run: Callable[[Path], bool],
+    reader: Callable[[Path], tuple[Run | Unfinished, Sequence[str]]],
+) -> Loaded:
+    """Read every folder in or below `folders` that is a run; what raises UserError becomes a line of `skipped`."""
+    runs, others, skipped = [], [], []
+    found = (folder for given in folders for folder in below(Path(given), is_run))
+    for folder in {folder.resolve(): folder for folder in found}.values():
+        try:
+            run, lines = reader(folder)
+        except UserError as error:
+            skipped.append(str(error))
+            continue
+        (runs if isinstance(run, Run) else others).append(run)
+        skipped += lines
+    return Loaded(tuple(runs), tuple(others), tuple(skipped))
+
+
+def below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
+    """The run folders in or below a folder, by path; UserError if it does not exist."""
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; give run folders, sweep folders, or folders with runs below them")
+    found = []
+    for path, inner, _ in os.walk(folder):
+        if is_run(Path(path)):
+            found.append(Path(path))
+            inner.clear()  # a run holds no runs
+        inner[:] = sorted(name for name in inner if name not in SKIPPED_FOLDERS)
+    return found
+
+
+def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[str]]:
+    """Read one run folder: the run, and a line for what could not be read of it. Errors: UserError if it is damaged."""
+    summary = read_summary(folder)
+    try:
+        config = flat(Config()) | summary["config"]
+        identity(config)  # refuses what this version does not know
+        per_iteration = config["env.num_envs"] * config["algo.num_steps"]
+        end = config["total_steps"] // per_iteration * per_iteration
+        if summary["status"] not in COMPARED:
+            return unfinished(folder, summary, end), []
+        return _run(folder, summary, config, end, training)
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({error!r}); run skipped") from None
+    except UserError as error:
+        line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
+        raise UserError(line) from None
+
+
+def _run(
+    folder: Path, summary: Mapping[str, Any], config: dict[str, Any], end: int, training: bool
+) -> tuple[Run, list[str]]:
+    task, lines, rates = scored_task(config["env.id"], config["env.kwargs"]), [], {}
+    try:
+        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), TRAINING))
+        rates = {group: (iterations["env_steps"], iterations[tag]) for group, tag in RATES.items()}
+    except UserError as error:
+        iterations = {"env_steps": np.empty(0), TRAINING: np.empty(0)}
+        lines.append(f"{error}; the run counts, its learning rates are not shown")
+    try:
+        steps, returns = _trained(iterations, end) if training else _evaluated(folder, summary["status"], end)
+    except UserError as error:
+        if summary["status"] != layout.DIVERGED:
+            raise UserError(f"{error}; run skipped") from None
+        steps = returns = np.empty(0)
+        lines.append(f"{error}; the run diverged and counts as such")
+    scores, kind = score(task, returns), unit(task)
+    run = Run(
+        folder=folder,
+        task=task_name(config["env.id"], config["env.kwargs"]),
+        seed=int(summary["seed"]),
+        config=config,
+        status=summary["status"],
+        total_steps=end,
+        unit=kind,
+        steps=steps,
+        scores=scores,
+        rates=rates,
+        versions=dict(summary["versions"]),
+        overrides=tuple(summary["overrides"]),
+        metrics=(measure_training if training else measure)(steps, scores, end, kind),
+    )
+    return run, lines
+
+
+def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
+    """What tells tasks apart: the id, and the arguments where there are any."""
+    return f"{env_id} {text(kwargs)}" if kwargs else env_id
+
+
+def columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
+
+    A last line without its line end is ignored. Errors: UserError, which names the file, where it is missing, lacks a
+    column or holds a line that is no row of numbers.
+    """
+    try:
+        data = path.read_bytes()
+        head, *lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+        header = head.split(",")
+        places = [header.index(name) for name in names]
+        rows = [line.split(",") for line in lines]
+        cells = [[row[i] or "nan" for row in rows if len(row) == len(header)] for i in places]
+        values = np.array(cells, dtype=np.float64).reshape(len(names), -1)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error})") from None
+    if values.shape[1] != len(lines):
+        raise UserError(f"{path}: damaged (a line has not {len(header)} cells)")
+    return dict(zip(names, values, strict=True))
+
+
+def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
+    """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
+    path = folder / layout.EVALUATIONS
+    table = columns(path, ("env_steps", "return_mean"))
+    steps, returns = table["env_steps"], table["return_mean"]
+    if not (np.isfinite(steps).all() and np.isfinite(returns).all() and (np.diff(steps) > 0).all()):
+        raise UserError(f"{path}: damaged (an empty cell, or env_steps that do not increase)")
+    last = steps[-1] if len(steps) else 0
+    if last > end or (status == layout.FINISHED and last < end):
+        raise UserError(f"{path}: damaged (its last evaluation is at env step {last:.0f} of {end})")
+    return steps, returns
+
+
+def _trained(iterations: Mapping[str, np.ndarray], end: int) -> tuple[np.ndarray, np.ndarray]:
+    steps, returns = iterations["env_steps"], iterations[TRAINING]
+    known = np.isfinite(returns)
+    return training_curve(steps[known], returns[known], end)

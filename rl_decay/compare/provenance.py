@@ -1,0 +1,69 @@
+"""Where the runs of a comparison come from: the commands that make them again, the versions that made them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from rl_decay.compare.model import Arm, Run
+
+OWN = "rl_decay"
+UNTYPED = ("",)
+
+
+def commands(arms: Sequence[Arm]) -> tuple[str, ...]:
+    """Commands that make the runs again: one for all runs of an arm that were typed alike but for the seed."""
+    return tuple(dict.fromkeys(line for arm in arms for line in _of_arm(arm)))
+
+
+def versions(runs: Sequence[Run]) -> dict[str, str]:
+    """The versions of Python and packages that the runs name; where they differ, all of them."""
+    found: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for package, version in run.versions.items():
+            found.setdefault(package, {})[version or "not installed"] = None
+    return {package: ", ".join(sorted(those)) for package, those in found.items()}
+
+
+def notes(runs: Sequence[Run]) -> list[str]:
+    """What a reader must know about the runs' origin."""
+    lines = []
+    sources = sorted({run.source for run in runs} - {OWN})
+    if sources:
+        lines.append(
+            f"runs of {', '.join(sources)}: every run, own ones too, is compared by its training returns (mean of the "
+            "last 100 episodes, at 100 even points); they are no measure of oscillation"
+        )
+    if "sb3" in sources:
+        lines.append(
+            "seeds of sb3 runs are those in their folder's name, else the run's number: pairs may mean nothing"
+        )
+    mixed = [f"{package} {those}" for package, those in versions(runs).items() if "," in those]
+    if mixed:
+        lines.append(f"the runs were made with different versions: {'; '.join(mixed)}")
+    return lines
+
+
+def _of_arm(arm: Arm) -> list[str]:
+    """One command per way in which the arm's runs were started; a run that nobody typed is named as such."""
+    typed: dict[tuple[str, ...], list[int]] = {}
+    for run in arm.runs:
+        if run.source == OWN:
+            typed.setdefault(_words(run), []).append(run.seed)
+    return [_command(words, sorted(set(seeds)), arm.name) for words, seeds in typed.items()]
+
+
+def _words(run: Run) -> tuple[str, ...]:
+    """What was typed but for the seed; UNTYPED where nothing was, and no preset was chosen: Hydra had no part in it."""
+    if not run.overrides and run.config.get("env.preset") == "none":
+        return UNTYPED
+    return tuple(word for word in run.overrides if not word.startswith("seed="))
+
+
+def _command(words: tuple[str, ...], seeds: list[int], arm: str) -> str:
+    if words == UNTYPED:
+        return f"rl_decay.train(...) from Python: {arm}, seed {', '.join(map(str, seeds))}"
+    whole = len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1))
+    sweep = f"range({seeds[0]},{seeds[-1] + 1})" if whole else ",".join(map(str, seeds))
+    parts = ["python", "train.py", *(["-m"] if len(seeds) > 1 else []), *words, f"seed={sweep}"]
+    return shlex.join(parts)

@@ -1,0 +1,143 @@
+"""Arms -> the comparison: every number that the report prints.
+
+Each interval and p-value starts its own Generator from the same seed, so none of them changes when another arm or
+metric joins. Two things do, since arms share them: Holm's correction, and the worst value that a diverged run counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from rl_decay.compare import scoring, statistics
+from rl_decay.compare.arms import baseline as choose_baseline
+from rl_decay.compare.curves import align
+from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast, Estimate, Unfinished
+from rl_decay.compare.notes import notes
+from rl_decay.compare.statistics import Profile
+from rl_decay.errors import UserError
+from rl_decay.metrics.arrays import Floats
+
+SEED = 0  # of every resampling
+PROFILE_POINTS = 101
+
+
+def compare(
+    arms: Sequence[Arm],
+    *,
+    baseline: str | None = None,
+    unfinished: Sequence[Unfinished] = (),
+    skipped: Sequence[str] = (),
+    commands: Sequence[str] = (),
+    versions: Mapping[str, str] | None = None,
+) -> Comparison:
+    """Compare arms with a baseline, the one of that name or the one that arms.baseline chooses.
+
+    `arms` of the result hold the metrics of each run as they were counted (scoring.counted).
+    Errors: UserError without runs, for an unknown baseline, and for runs in different units.
+    """
+    chosen = choose_baseline(arms, baseline)
+    unit = _unit(arms)
+    arms = scoring.counted(arms)
+    confirmatory, exploratory = _contrasts(arms, chosen)
+    comparison = Comparison(
+        tasks=tuple(sorted({run.task for arm in arms for run in arm.runs})),
+        unit=unit,
+        arms=arms,
+        baseline=chosen,
+        estimates={arm.name: {name: estimate(arm, name) for name in scoring.metric_names(arms)} for arm in arms},
+        contrasts=confirmatory,
+        exploratory=exploratory,
+        unfinished=tuple(unfinished),
+        skipped=tuple(skipped),
+        notes=(),
+        differences={key: {arm.name: arm.values.get(key) for arm in arms} for arm in arms for key in arm.values},
+        commands=tuple(commands),
+        versions=dict(versions or {}),
+        curves={arm.name: curve(arm) for arm in arms},
+        profiles=profiles(arms),
+    )
+    return replace(comparison, notes=notes(comparison))
+
+
+def estimate(arm: Arm, metric: str) -> Estimate:
+    """The typical value of a metric over the runs of an arm in which it is defined, tasks as strata."""
+    return _typical(scoring.strata(scoring.values(arm, metric)), metric)
+
+
+def contrast(arm: Arm, base: Arm, metric: str) -> Contrast:
+    """One arm against the baseline on one metric, by the pairs of runs of equal task and seed that both define it."""
+    a, b = scoring.values(arm, metric), scoring.values(base, metric)
+    of_arm, of_base = (scoring.strata({key: of[key] for key in a if key in b}) for of in (a, b))
+    difference = statistics.osc_effect if metric == "osc_late" else np.subtract
+    d = [difference(x, y) for x, y in zip(of_arm, of_base)]
+    pooled = np.concatenate([np.empty(0), *d])
+    return Contrast(
+        arm=arm.name,
+        endpoint=metric,
+        pairs=len(pooled),
+        effect=_typical(d, metric),
+        p=float(statistics.sign_flip_p(pooled, _rng())),
+        p_holm=np.nan,
+        improvement=_improvement(a, b, scoring.sign(metric)),
+        detectable=float(statistics.detectable_effect(pooled)),
+        correlation=statistics.correlation(*([difference(x, 0.0) for x in of] for of in (of_arm, of_base))),
+    )
+
+
+def curve(arm: Arm) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean score of an arm on a common grid of env steps, with its interval: steps, mean, low, high, each [K]."""
+    steps, scores = align(arm.runs)
+    tasks = np.array([run.task for run in arm.runs])
+    return steps, *statistics.mean_interval([scores[tasks == task] for task in np.unique(tasks)], _rng())
+
+
+def profiles(arms: Sequence[Arm]) -> dict[str, tuple[Floats, *Profile]]:
+    """Share of each arm's runs whose final is above tau, over the range of all arms: tau, share, low, high [T]."""
+    finals = {arm.name: scoring.strata(scoring.values(arm, "final")) for arm in arms}
+    everything = np.concatenate([values for of_arm in finals.values() for values in of_arm] or [np.empty(0)])
+    if not everything.size:
+        return {}
+    taus = np.linspace(min(0.0, everything.min()), everything.max(), PROFILE_POINTS)
+    return {
+        name: (taus, *statistics.performance_profile(of_arm, taus, _rng())) for name, of_arm in finals.items() if of_arm
+    }
+
+
+def _contrasts(arms: Sequence[Arm], baseline: str) -> tuple[tuple[Contrast, ...], tuple[Contrast, ...]]:
+    """Confirmatory contrasts, corrected as one family, and all others."""
+    base = next(arm for arm in arms if arm.name == baseline)
+    others = [arm for arm in arms if arm is not base]
+    family = [contrast(arm, base, endpoint) for arm in others for endpoint in ENDPOINTS]
+    adjusted = statistics.holm([test.p for test in family])
+    rest = [name for name in scoring.metric_names(arms) if name not in ENDPOINTS]
+    exploratory = tuple(contrast(arm, base, name) for arm in others for name in rest)
+    return tuple(replace(test, p_holm=float(p)) for test, p in zip(family, adjusted)), exploratory
+
+
+def _typical(strata: Sequence[Floats], metric: str) -> Estimate:
+    """Interquartile mean with its interval; of `collapse`, which is 0 or 1, the plain mean: the share of the runs."""
+    if metric != "collapse" or not strata:
+        return statistics.iqm_interval(strata, _rng())
+    return Estimate(*(float(x[0]) for x in statistics.mean_interval([values[:, None] for values in strata], _rng())))
+
+
+def _improvement(a: Mapping[scoring.Key, float], b: Mapping[scoring.Key, float], sign: float) -> Estimate:
+    """Probability that the arm is the better one, over the tasks that both have; every run counts, partner or not."""
+    tasks = sorted({task for task, _ in a} & {task for task, _ in b})
+    x, y = ([sign * values for values in scoring.strata(of, tasks)] for of in (a, b))
+    return statistics.improvement_interval(x, y, _rng())
+
+
+def _unit(arms: Sequence[Arm]) -> str:
+    found = sorted({(run.task, run.unit) for arm in arms for run in arm.runs})
+    if len({unit for _, unit in found}) > 1:
+        listed = ", ".join(f"{task} in {unit}s" for task, unit in found)
+        raise UserError(f"unit: {listed} cannot be averaged; compare tasks with scores apart from those without")
+    return found[0][1]
+
+
+def _rng() -> np.random.Generator:
+    return np.random.default_rng(SEED)

@@ -1,0 +1,53 @@
+"""Runs that did not come to an end: how they stand and how far they got."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rl_decay.compare.model import Unfinished
+from rl_decay.runs import layout
+
+KILLED = "killed"
+REASONS = {layout.RUNNING: "still training", KILLED: "its process ended without a word"}
+
+
+def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished:
+    """What to say of a run of `end` env steps whose summary says neither finished nor diverged.
+
+    A run that says `running` while nobody holds its lock was killed.
+    """
+    status = summary["status"]
+    if status == layout.RUNNING and not is_held(folder):
+        status = KILLED
+    # The summary counts steps when a run ends; a killed one has them in its table alone.
+    reached = max(int(summary["env_steps"]), _last_step(folder / layout.METRICS))
+    progress = min(reached / end, 1.0) if end > 0 else 0.0
+    return Unfinished(folder, status, progress, summary.get("reason") or REASONS.get(status, "no reason given"))
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a training holds the folder's lock; also where the file system cannot tell."""
+    try:
+        descriptor = os.open(folder / layout.LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing gives it back
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _last_step(path: Path) -> int:
+    """Env steps of a table's last whole row; 0 where there is none."""
+    try:
+        *_, last = path.read_bytes().rpartition(b"\n")[0].splitlines()
+        return int(last.split(b",")[0])
+    except (OSError, ValueError):
+        return 0
