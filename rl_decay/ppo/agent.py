@@ -180,3 +180,16 @@ class PPO:
             if part is not None:
                 state[name] = part.state_dict()
         return state
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state of the same shapes."""
+        self.alive.copy_(state["alive"])
+        for group, step in zip(self.optimizer.param_groups, self.previous_step.chunk(2)):
+            (p,), saved = group["params"], state[group["name"]]
+            for name, tensor in {"parameters": p, "previous_step": step, **self.optimizer.state[p]}.items():
+                tensor.copy_(saved[name])
+        for name in ("obs_moments", "reward_scaler"):
+            part = getattr(self, name)
+            if part is not None:
+                part.load_state_dict(state[name])

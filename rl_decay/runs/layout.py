@@ -12,6 +12,7 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
+JOBS = "jobs.json"  # in a sweep folder
 
 RUNNING = "running"
 FINISHED = "finished"

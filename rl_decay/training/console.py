@@ -18,8 +18,9 @@ from rich.table import Column, Table
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config
-from rl_decay.runs.layout import EVENTS
-from rl_decay.schedules import describe, progress
+from rl_decay.runs.continuation import continue_command
+from rl_decay.runs.layout import EVENTS, INTERRUPTED
+from rl_decay.schedules import describe
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 
@@ -66,7 +67,7 @@ def schedule_table(config: Config, plan: Plan) -> Table:
 def moments(config: Config, plan: Plan) -> list[float]:
     """Progress of the first, the middle and the last iteration."""
     iterations = (0, plan.num_iterations // 2, plan.num_iterations - 1)
-    return [progress(t, plan.num_iterations, config.schedule.inclusive) for t in iterations]
+    return [plan.clock.progress(t, config.schedule.inclusive) for t in iterations]
 
 
 def results_table(summaries: Sequence[dict[str, Any]]) -> Table:
@@ -92,6 +93,7 @@ class Terminal:
         """Print the plan and begin to show progress."""
         self._console.print(plan_table(config, plan, device), schedule_table(config, plan))
         self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
+        self._first: int | None = None
         if self._console.is_terminal:
             self._mute_log()
             columns = progress_columns()
@@ -104,13 +106,15 @@ class Terminal:
         self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
     ) -> None:
         """Show an iteration: return, steps/s, time left, both rates."""
+        if self._first is None:
+            self._first = iteration - 1
         narrow = self._bar is not None and self._console.width < WIDE
         words = partial(_progress_words, runs, scalars, narrow)
         if self._bar is not None:
             self._bar.update(self._task, completed=iteration, description=words())
         if evaluated or time.monotonic() - self._spoke > SILENCE:
             self._spoke = time.monotonic()
-            left = (self._spoke - self._started) / iteration * (self._plan.num_iterations - iteration)
+            left = (self._spoke - self._started) / (iteration - self._first) * (self._plan.num_iterations - iteration)
             log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
 
     def stop(self) -> None:
@@ -127,6 +131,8 @@ class Terminal:
             if summary["reason"]:
                 print(f"{summary['status']}: {summary['reason']}")
         print(f"folder: {shown(folder)}")
+        if any(summary["status"] == INTERRUPTED for summary in summaries):
+            print(f"continue it: {continue_command(shown(folder))}")
         if any(folder.glob(f"{EVENTS}*")):
             print(f"look at it: tensorboard --logdir {shown(folder)}")
 
@@ -163,7 +169,7 @@ def _warnings_only(line: logging.LogRecord) -> bool:
 
 
 def _segments(plan: Plan) -> str:
-    words = f"{plan.segments} of {plan.segment_length:,} iterations"
+    words = f"{plan.segments} of {plan.clock.segment_length:,} iterations"
     if plan.segments < plan.segments_asked:
         words += f" ({plan.segments_asked} asked: each must hold 10 time limits and one iteration)"
     return words
