@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import os
 import time
@@ -32,6 +33,7 @@ from rl_decay.training.sinks import RunSink
 from rl_decay.training.trainer import Display, Trainer
 from rl_decay.types import Member
 
+log = logging.getLogger("rl_decay")
 ShowPlan = Callable[[Config, Plan, str], Display | None]
 
 
@@ -107,6 +109,9 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
     keep_freed_memory()
     trainer = _trainer(jobs, device, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None
+    for changed in begun.history[-1:]:
+        for version in changed.get("versions", ()):
+            log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
     trainer.train()
 
 
@@ -124,7 +129,7 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
     shared, count = configs[0], len(configs)
     envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.env.num_envs, shared.vec)))
     eval_envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.evaluation.episodes, shared.vec)))
-    layout = plan(shared, envs.time_limit, begun.clock)
+    layout = plan(shared, envs.time_limit, begun.clock, begun.iteration)
     members = [member(config) for config in configs]
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
@@ -141,7 +146,6 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=sinks,
         checkpoint_head=heads,
-        start=begun.iteration,
     )
     if begun.content and begun.content["actions"] is not None:
         trainer.resume(torch.stack([s.content["actions"] for s in starts], dim=1))

@@ -76,7 +76,7 @@ class EventFile:
 
     def text(self, tag: str, step: SupportsIndex, markdown: str) -> None:
         """Add a note at a step, shown on TensorBoard's text page."""
-        tensor = make_tensor_proto(markdown, dtype=str)
+        tensor = make_tensor_proto(markdown)
         value = Summary.Value(tag=tag, metadata=text_metadata.create_summary_metadata(tag, ""), tensor=tensor)
         self._write(None, step=operator.index(step), summary=Summary(value=[value]))
 

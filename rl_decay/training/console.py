@@ -42,6 +42,10 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_row(
         "evaluations", f"{len(plan.evaluation_points)}, of {_count(config.evaluation.episodes, 'episode')} each"
     )
+    if plan.start:
+        table.add_row("continued", f"after iteration {plan.start:,}")
+    if config.horizon != "refuse":
+        table.add_row("made longer", _horizon(config, plan))
     for knob in unused_knobs(config.schedule):
         table.add_row("[yellow]unused[/]", f"[yellow]{knob}: no chosen curve takes it[/]")
     if note := preset_note(config):
@@ -93,7 +97,6 @@ class Terminal:
         """Print the plan and begin to show progress."""
         self._console.print(plan_table(config, plan, device), schedule_table(config, plan))
         self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
-        self._first: int | None = None
         if self._console.is_terminal:
             self._mute_log()
             columns = progress_columns()
@@ -106,15 +109,15 @@ class Terminal:
         self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
     ) -> None:
         """Show an iteration: return, steps/s, time left, both rates."""
-        if self._first is None:
-            self._first = iteration - 1
         narrow = self._bar is not None and self._console.width < WIDE
         words = partial(_progress_words, runs, scalars, narrow)
         if self._bar is not None:
             self._bar.update(self._task, completed=iteration, description=words())
         if evaluated or time.monotonic() - self._spoke > SILENCE:
             self._spoke = time.monotonic()
-            left = (self._spoke - self._started) / (iteration - self._first) * (self._plan.num_iterations - iteration)
+            left = (
+                (self._spoke - self._started) / (iteration - self._plan.start) * (self._plan.num_iterations - iteration)
+            )
             log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
 
     def stop(self) -> None:
@@ -166,6 +169,12 @@ def _progress_words(runs: Sequence[RunSink], scalars: dict[str, np.ndarray], nar
 
 def _warnings_only(line: logging.LogRecord) -> bool:
     return line.levelno >= logging.WARNING
+
+
+def _horizon(config: Config, plan: Plan) -> str:
+    held = plan.clock.held_at
+    what = f"end at iteration {plan.clock.horizon_iterations:,}" if held is None else f"stand still from {held:,} on"
+    return f"horizon={config.horizon}: the schedules {what}"
 
 
 def _segments(plan: Plan) -> str:

@@ -51,6 +51,7 @@ class Plan:
     segments_asked: int
     evaluation_points: tuple[int, ...]  # numbers of completed iterations, 1..num_iterations
     checkpoint_every: int  # iterations
+    start: int = 0  # iterations done before
 
     @property
     def total_steps(self) -> int:
@@ -63,8 +64,8 @@ class Plan:
         return -(-self.num_iterations // self.clock.segment_length)
 
 
-def plan(config: Config, time_limit: int | None, clock: Clock | None = None) -> Plan:
-    """Lay out a run of a configuration that was checked; a resumed run brings its clock."""
+def plan(config: Config, time_limit: int | None, clock: Clock | None = None, start: int = 0) -> Plan:
+    """Lay out a run of a configuration that was checked; a resumed run brings its clock and its start."""
     per_iteration = config.env.num_envs * config.algo.num_steps
     num_iterations = iterations(config)
     length = segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit)
@@ -77,6 +78,7 @@ def plan(config: Config, time_limit: int | None, clock: Clock | None = None) -> 
         segments_asked=config.segments,
         evaluation_points=evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late),
         checkpoint_every=config.checkpoint.every or clock.segment_length,
+        start=start,
     )
 
 

@@ -52,7 +52,6 @@ class Trainer:
     eval_seeds: Sequence[int]
     runs: Sequence[RunSink]
     checkpoint_head: Sequence[dict[str, Any]]  # per member: what a checkpoint says beside the agent's state
-    start: int = 0  # iterations done before
     display: Display | None = None
 
     def train(self) -> None:
@@ -88,7 +87,7 @@ class Trainer:
                     run.close()
 
     def _iterations(self, stop: StopRequest) -> None:
-        for iteration in range(self.start, self.plan.num_iterations):
+        for iteration in range(self.plan.start, self.plan.num_iterations):
             asked = self._iterate(iteration)
             asked = asked or stop.signal  # read once: a signal during the save is answered an iteration later
             self._save(iteration + 1, now=asked is not None)
@@ -98,8 +97,8 @@ class Trainer:
                 break
 
     def resume(self, actions: Tensor) -> None:
-        """Take the environments to `start`, inside a segment, by its actions so far [t, M, N(, A)]."""
-        self.collector.reset(self._env_seeds(self.start))
+        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)]."""
+        self.collector.reset(self._env_seeds(self.plan.start))
         self.collector.replay(actions)
 
     def _env_seeds(self, iteration: int) -> list[int]:
