@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from rl_decay.config.compose import checked, explained, refuse_run
 from rl_decay.errors import UserError
-from rl_decay.runs.layout import DIVERGED, INTERRUPTED
+from rl_decay.runs.layout import INTERRUPTED
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -30,19 +30,11 @@ def main(cfg: DictConfig) -> float:
 def train(cfg: DictConfig, folder: Path, overrides: list[str], alone: bool) -> float:
     """Train one run with all that a person wants to see. SystemExit: 130 if interrupted, 1 if diverged and `alone`."""
     config = checked(cfg)
-    from rl_decay import build  # torch takes seconds to import: not for --help, not for a typo
-    from rl_decay.training.console import Terminal
+    from rl_decay import attended  # torch takes seconds to import: not for --help, not for a typo
 
-    terminal = Terminal()
-    try:
-        (result,) = build.run([config], [folder], overrides=[overrides], show=terminal.plan)
-    finally:
-        terminal.stop()
-    terminal.results([result.summary], folder)
-    if result.status == INTERRUPTED:
-        sys.exit(130)
-    if result.status == DIVERGED and alone:
-        sys.exit(1)
+    result = attended.train(config, folder, overrides)
+    if result.status == INTERRUPTED or (alone and result.status in attended.EXIT_CODES):
+        sys.exit(attended.EXIT_CODES[result.status])
     return result.final_return
 
 

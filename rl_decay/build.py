@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,18 @@ from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
-from rl_decay.runs.layout import FAILED, is_taken
+from rl_decay.runs.continuation import recorded
+from rl_decay.runs.layout import FAILED
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, versions
+from rl_decay.start import Start, load_agents, start
 from rl_decay.training.collector import Collector
 from rl_decay.training.plan import Plan, plan
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.trainer import Display, Trainer
 from rl_decay.types import Member
 
+log = logging.getLogger("rl_decay")
 ShowPlan = Callable[[Config, Plan, str], Display | None]
 
 
@@ -39,6 +43,7 @@ class Result:
 
     folder: Path
     summary: dict[str, Any]
+    trained: bool = True  # False: it had ended before
 
     @property
     def status(self) -> str:
@@ -61,25 +66,22 @@ def run(
 ) -> list[Result]:
     """Train one population: member m as configs[m] says, into folders[m]; returns one result per member.
 
-    The configurations may differ in per-member fields only (ValueError). UserError, before anything is written, for a
-    configuration that cannot be run and for a folder that holds a run. `show` gets (configuration, plan, device)
-    before the first step and may return a display for the progress.
+    With resume=auto a folder's run is continued, and one that has ended is left as it is. The configurations may
+    differ in per-member fields only, and unfinished runs must have come equally far (ValueError). UserError, before
+    anything is written, for a configuration that cannot be run and for a folder that holds another run. `show` gets
+    (configuration, plan, device) before the first step and may return a display for the progress.
     """
-    for config, folder in zip(configs, folders, strict=True):
-        check(config)
-        if is_taken(folder):
-            raise UserError(f"{folder} holds a run already; nothing was changed. Choose another folder")
-    shared = configs[0]
-    if any(structure(config) != structure(shared) for config in configs):
+    given = overrides or [[]] * len(configs)
+    if any(structure(check(config)) != structure(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
-    device = resolve_device(shared.device)
     with ExitStack() as stack:
-        stack.enter_context(cpu_threads(shared.threads))
-        keep_freed_memory()
-        trainer = _trainer(configs, folders, overrides or [[]] * len(configs), device, stack)
-        trainer.display = show(shared, trainer.plan, str(device)) if show else None
-        trainer.train()
-    return [Result(sink.folder, read_summary(sink.folder)) for sink in trainer.runs]
+        for folder in folders:
+            _lock(Path(folder), stack)
+        jobs = [Job(Path(f), start(c, Path(f)), o) for c, f, o in zip(configs, folders, given, strict=True)]
+        todo = [job for job in jobs if not job.start.ended]
+        if todo:
+            _train(todo, show, stack)
+    return [Result(job.folder, read_summary(job.folder), not job.start.ended) for job in jobs]
 
 
 def train(config: Config, folder: str | Path | None = None) -> Result:
@@ -89,26 +91,52 @@ def train(config: Config, folder: str | Path | None = None) -> Result:
     return run([config], [Path(folder or Path("runs", config.env.id, curves, name))])[0]
 
 
-def _trainer(
-    configs: Sequence[Config],
-    folders: Sequence[Path],
-    overrides: Sequence[Sequence[str]],
-    device: torch.device,
-    stack: ExitStack,
-) -> Trainer:
+@dataclass(frozen=True)
+class Job:
+    """One member's run: where it is written, where it begins, what was typed."""
+
+    folder: Path
+    start: Start
+    overrides: Sequence[str]
+
+
+def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None:
+    shared, begun = jobs[0].start.config, jobs[0].start
+    if any(job.start.moment != begun.moment for job in jobs):
+        raise ValueError("the members of a population must have come equally far")
+    device = _same_device(jobs[0].folder) if begun.content else resolve_device(shared.device)
+    stack.enter_context(cpu_threads(shared.threads))
+    keep_freed_memory()
+    trainer = _trainer(jobs, device, stack)
+    trainer.display = show(shared, trainer.plan, str(device)) if show else None
+    for changed in begun.history[-1:]:
+        for version in changed.get("versions", ()):
+            log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
+    trainer.train()
+
+
+def _same_device(folder: Path) -> torch.device:
+    """The device that a run was begun on; UserError where there is none, because another one gives other bits."""
+    name = recorded(folder)["device"]
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError(f"{folder}: trained on CUDA, which PyTorch does not find here, and a CPU would change its bits")
+    return torch.device(name)
+
+
+def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Trainer:
+    starts = [job.start for job in jobs]
+    configs, begun = [s.config for s in starts], starts[0]
     shared, count = configs[0], len(configs)
     envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.env.num_envs, shared.vec)))
     eval_envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.evaluation.episodes, shared.vec)))
-    layout = plan(shared, envs.time_limit)
+    layout = plan(shared, envs.time_limit, begun.clock, begun.iteration)
     members = [member(config) for config in configs]
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
-    heads = [checkpoint_head(config, layout) for config in configs]
-    sinks = [
-        _sink(config, Path(folder), layout, record(config, head, given, device), stack)
-        for config, folder, given, head in zip(configs, folders, overrides, heads, strict=True)
-    ]
-    return Trainer(
+    load_agents(ppo, starts)
+    heads = [checkpoint_head(config) for config in configs]
+    sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
+    trainer = Trainer(
         plan=layout,
         members=members,
         ppo=ppo,
@@ -119,16 +147,26 @@ def _trainer(
         runs=sinks,
         checkpoint_head=heads,
     )
+    if begun.content and begun.content["actions"] is not None:
+        trainer.resume(torch.stack([s.content["actions"] for s in starts], dim=1))
+    return trainer
 
 
-def _sink(config: Config, folder: Path, layout: Plan, about: dict[str, Any], stack: ExitStack) -> RunSink:
-    """Open a run's folder; however the program goes on, it is unlocked and its summary.json says how the run ended."""
+def _lock(folder: Path, stack: ExitStack) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(RunLock(folder))
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
-    sink = RunSink(folder, config, layout, about)
+
+
+def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, stack: ExitStack) -> RunSink:
+    """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
+    about = record(job, layout, head, device)
+    try:
+        sink = RunSink(job.folder, job.start.config, layout, about, job.start.content.get("run"))
+    except OSError as error:
+        raise UserError(f"{job.folder}: cannot be written ({error.strerror}); choose another folder") from None
 
     def close() -> None:
         sink.end(FAILED, "training did not begin")
@@ -156,29 +194,30 @@ def member(config: Config) -> Member:
     )
 
 
-def record(config: Config, head: dict[str, Any], overrides: Sequence[str], device: torch.device) -> dict[str, Any]:
+def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -> dict[str, Any]:
     """What summary.json says of a run that training does not change."""
+    config = job.start.config
     return {
         "env_id": config.env.id,
         "seed": config.seed,
         "config": head["config"],
         "fingerprint": head["fingerprint"],
-        "overrides": list(overrides),
+        "overrides": list(job.overrides),
         "threads": config.threads,
         "compile": config.compile,
         "vec": config.vec,
         "device": str(device),
-        "segment_length": head["segment_length"],
+        **asdict(layout.clock),
+        "resumed": list(job.start.history),
         "versions": versions(),
     }
 
 
-def checkpoint_head(config: Config, layout: Plan) -> dict[str, Any]:
+def checkpoint_head(config: Config) -> dict[str, Any]:
     """What a checkpoint says beside the agent's state."""
     return {
         "config": flat(config),
         "fingerprint": fingerprint(experiment_keys(config)),
-        "segment_length": layout.segment_length,
     }
 
 

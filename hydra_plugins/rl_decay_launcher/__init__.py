@@ -22,7 +22,8 @@ class PopulationLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs; see rl_decay.sweeps.launch."""
-        from rl_decay.sweeps.launch import Options, launch
+        from rl_decay.sweeps.engine import Options
+        from rl_decay.sweeps.launch import launch
 
         options = Options(self.workers, self.max_members)
         return launch(self.hydra_context, self.config, self.task_function, job_overrides, initial_job_idx, options)

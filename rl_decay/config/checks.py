@@ -23,6 +23,8 @@ CHOICES = {
     "device": ("auto", "cpu", "cuda"),
     "compile": ("none", "inductor"),
     "vec": ("sync", "async"),
+    "resume": ("never", "auto"),
+    "horizon": ("refuse", "keep", "stretch", "hold"),
     "net.activation": ("tanh", "relu"),
     "algo.grad_clip": ("per_group", "joint"),
 }
@@ -74,6 +76,8 @@ def check(config: Config) -> Config:
     _check_kwargs(config.env.kwargs)
     role_curves(config.schedule)
     _check_rollout(config)
+    if config.horizon != "refuse" and config.resume == "never":
+        raise UserError(f"horizon={config.horizon}: only a run that is continued can become longer; add resume=auto")
     if config.env.timeout is not None and config.vec != "async":
         raise UserError(f"env.timeout={config.env.timeout}: only vec=async can time a step; set vec=async")
     return config

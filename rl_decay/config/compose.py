@@ -23,7 +23,9 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
+from rl_decay.runs.continuation import same_experiment
 from rl_decay.runs.layout import FAILED, is_run, is_taken
+from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, write_summary
 
 log = logging.getLogger("rl_decay")
@@ -146,20 +148,33 @@ class RunGuard(Callback):
     """Keep Hydra from writing its record over an existing run, and list the failures of a multirun at its end."""
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Refuse a run folder that already holds a run."""
+        """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
         folder = Path(config.hydra.run.dir)
-        if is_taken(folder):
-            refuse(f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder")
+        if is_taken(folder) and config.resume != "auto":
+            refuse(
+                f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder, or continue "
+                "it with resume=auto"
+            )
+        try:
+            if is_taken(folder):
+                same_experiment(_strict(config), folder)
+                with RunLock(folder):  # or else Hydra writes its record while another training goes on
+                    pass
+        except UserError as error:
+            refuse(f"hydra.run.dir={folder}: {error}")
         if not folder.exists():
             MADE.add(folder.absolute())
         _require_writable("hydra.run.dir", folder)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Refuse a sweep folder that already holds runs."""
+        """Refuse a sweep folder that holds runs, unless resume=auto."""
         REFUSED.clear()
         folder = Path(config.hydra.sweep.dir)
-        if any(is_taken(job) for job in folder.glob("*/")):
-            refuse(f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder")
+        if config.resume != "auto" and any(is_taken(job) for job in folder.glob("*/")):
+            refuse(
+                f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder, or continue "
+                "the sweep, or add to it, with resume=auto"
+            )
         _require_writable("hydra.sweep.dir", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:

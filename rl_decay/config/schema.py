@@ -9,8 +9,10 @@ Metadata of a field:
 The classes are not frozen because OmegaConf would then refuse to compose them; nothing assigns to them after checking.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import reduce
 from typing import Any
 
 
@@ -28,7 +30,7 @@ class Env:
     id: str = _key("CartPole-v1", "a registered Gymnasium id, or module:Id-v0")
     kwargs: dict[str, Any] = _key({}, "arguments of the environment's constructor")
     num_envs: int = _key(8, "environments per run")
-    timeout: float | None = _key(None, "seconds a step or reset may take (vec=async only)")
+    timeout: float | None = _key(None, "seconds a step or reset may take (vec=async only)", experiment=False)
     rescale_actions: bool = _key(False, "map the policy's [-1, 1] onto finite action bounds")
     preset: str = _key("none", "the file in conf/env that these values come from", experiment=False)
 
@@ -136,7 +138,10 @@ class Config:
     threads: int = _key(1, "CPU threads of PyTorch")
     compile: str = _key("none", "none | inductor: torch.compile for the update")
     segments: int = _key(10, "cuts at which every environment is reset from its own seed; 1 = never")
-    vec: str = _key("sync", "sync | async environments")
+    vec: str = _key("sync", "sync | async environments", experiment=False)
+    resume: str = _key("never", "never | auto: continue the run that the folder holds", experiment=False)
+    horizon: str = _key("refuse", "refuse | keep | stretch | hold: what a longer run does to its schedule")
+    init_from: str | None = _key(None, "checkpoint whose weights a new run starts from", per_member=True)
     env: Env = field(default_factory=Env)
     net: Net = field(default_factory=Net)
     actor: Group = field(default_factory=Group)
@@ -157,6 +162,18 @@ def walk(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dict[str, An
             yield from walk(value, f"{prefix}{f.name}.")
         else:
             yield prefix + f.name, value, dict(f.metadata)
+
+
+def unflat(values: Mapping[str, Any]) -> Config:
+    """The configuration of {dotted key: value}; what is missing has its default, KeyError for an unknown key."""
+    config = Config()
+    known = flat(config)
+    for key, value in values.items():
+        if key not in known:
+            raise KeyError(key)
+        *path, leaf = key.split(".")
+        setattr(reduce(getattr, path, config), leaf, copy.deepcopy(value))
+    return config
 
 
 def flat(config: Any) -> dict[str, Any]:

@@ -58,17 +58,21 @@ class GymnasiumVec:
             self._env.close()
 
     def _call(self, name: str, **arguments: Any) -> Any:
-        """`reset` or `step` of every copy; UserError if processes take longer than the timeout."""
-        if not isinstance(self._env, AsyncVectorEnv):
-            return getattr(self._env, name)(**arguments)
-        getattr(self._env, f"{name}_async")(**arguments)
+        """`reset` or `step` of every copy; UserError if a copy raises, dies, or takes longer than the timeout."""
         try:
+            if not isinstance(self._env, AsyncVectorEnv):
+                return getattr(self._env, name)(**arguments)
+            getattr(self._env, f"{name}_async")(**arguments)
             return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
         except multiprocessing.TimeoutError:
             raise UserError(
                 f"env.timeout={self._timeout}: a {name} of {self._id} took longer than that many seconds; raise it, or "
                 "set it to null to wait for ever"
             ) from None
+        except (EOFError, ConnectionError) as error:
+            raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
+        except Exception as error:  # a task's own code
+            raise UserError(f"env.id={self._id}: its {name} failed with {type(error).__name__}: {error}") from error
 
 
 def single(env: Env, **options: Any) -> gym.Env:

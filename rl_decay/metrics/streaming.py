@@ -1,7 +1,7 @@
 """The oscillation of one run while it trains: each evaluation costs the same, however long the run already is."""
 
 import math
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 import numpy as np
 
@@ -21,11 +21,9 @@ class OscillationStream:
     the turning rate, in the unit of y. At t = end, residual_std is osc_late. The attribute `best` is the largest y so
     far (-inf before the first). NaN: residual_std below 8 points in the window, the turning rate below 3 points, the
     excess below 2, and everything from a score on that is not finite; but residual_std recovers once that score has
-    left the window. The state is the points of the trailing window and a few numbers.
+    left the window. A resumed run adds the points of its table again.
     Errors: ValueError for end not above 0, share outside (0, 1], delta below 0.
     """
-
-    _STATE = ("times", "scores", "count", "best", "up", "down", "direction", "turns")
 
     def __init__(self, end: float, share: float = LATE_SHARE, delta: float = 0.01) -> None:
         if not end > 0 or not 0 < share <= 1 or not delta >= 0:
@@ -61,17 +59,6 @@ class OscillationStream:
             "turning_rate": self.turns / (self.count - 2) if self.count >= 3 and self.up >= 0 else math.nan,
             "residual_std": self._residual_std(),
         }
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state as floats, ints and lists of floats; end, share and delta are configuration and not part of it."""
-        state = {name: getattr(self, name) for name in self._STATE}
-        return {name: list(value) if isinstance(value, list) else value for name, value in state.items()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Continue from a state_dict. Errors: KeyError when an entry is missing."""
-        for name in self._STATE:
-            value = state[name]
-            setattr(self, name, list(value) if isinstance(value, list) else value)
 
     def _step(self, change: float) -> None:
         # A NaN change makes both sums NaN for good: that is what marks the curve as undefined in `add`.

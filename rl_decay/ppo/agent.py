@@ -13,7 +13,7 @@ from rl_decay.ppo.accelerate import gradient_function
 from rl_decay.ppo.advantages import gae
 from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches
 from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.geometry import cosine, relative_step
+from rl_decay.ppo.geometry import PROBES, UpdatePath, churn, kl_from
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
 from rl_decay.ppo.networks import NetShape, initial_parameters
@@ -35,7 +35,10 @@ class PPO:
         self.device = device
         self.shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
         self.flat = initial_parameters(self.shape, seeds, config.net.log_std).to(device)
-        self.previous_step = torch.zeros_like(self.flat)
+        self.path = UpdatePath(self.flat)
+        self.base_rate = torch.tensor([m.lr["actor"] for m in members], device=device)
+        self.probes: Tensor | None = None  # [M, P, D] observations on which churn is measured
+        self.probed: tuple[Tensor, Tensor] = (self.flat[:0], self.flat[:0])  # what the policy last made of them
         self.alive = torch.ones(self.members, dtype=torch.bool, device=device)
 
         def column(name: str) -> Tensor:
@@ -75,12 +78,15 @@ class PPO:
         no step and is no longer `alive`, nor is one whose parameters are not.
         """
         batch = self._batch(rollout)
+        if self.probes is None:
+            self.probes = _spread(member_first(rollout.obs[:-1]))
+            self.probed = self._outputs(self.probes)
         set_learning_rates(self.optimizer, {name: rates[name] for name in GROUPS})
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
         before = self.flat.clone()
         report = self._epochs(batch, permutations, coefficients)
         self.alive &= self.flat.isfinite().all(-1).view(2, -1).all(0)
-        report |= self._geometry(before) | self._diagnostics(batch)
+        report |= self._geometry(before, batch) | self._diagnostics(batch)
         if self.obs_moments is not None:  # only now: within an iteration the policy saw one normalisation
             self.obs_moments.merge(member_first(rollout.obs[:-1]), member_first(rollout.valid))
         return report
@@ -142,16 +148,27 @@ class PPO:
         return stepped, scalars
 
     @torch.no_grad()
-    def _geometry(self, before: Tensor) -> dict[str, Tensor]:
-        step = self.flat - before
-        rel_step = relative_step(before, self.flat).chunk(2)
-        cos_prev = cosine(step, self.previous_step).chunk(2)
-        self.previous_step = step
-        return {
-            f"update/{group}/{name}": value
-            for name, pair in (("rel_step", rel_step), ("cos_prev", cos_prev))
-            for group, value in zip(GROUPS, pair)
+    def _geometry(self, before: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """How far the update moved parameters and policy, by tag."""
+        continuous = self.shape.spaces.continuous
+        rates = [group["lr"] for group in self.optimizer.param_groups]
+        moved = self.path.add(before, self.flat, torch.cat(rates))
+        report = {f"update/{g}/{k}": half for k, v in moved.items() for g, half in zip(GROUPS, v.chunk(2))}
+        policy = distribution(self.shape.actor(self._actor, batch.obs), self._log_std, continuous)
+        kl = kl_from(batch.old_log_probs, policy.log_prob(batch.actions), batch.valid)
+        relative = rates[0] / self.base_rate
+        assert self.probes is not None
+        old, self.probed = self.probed, self._outputs(self.probes)
+        return report | {
+            "update/kl_post": kl,
+            "update/kl_over_lr2": torch.where(relative > 0, kl / relative.square(), torch.nan),
+            "update/churn": churn(distribution(*old, continuous), distribution(*self.probed, continuous)),
         }
+
+    @torch.no_grad()
+    def _outputs(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """What the policy makes of observations [M, S, D]: its outputs [M, S, A] and log_std [M, A]."""
+        return self.shape.actor(self._actor, self._normalised(obs)), self._log_std.clone()
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
@@ -172,11 +189,38 @@ class PPO:
     def state_dict(self) -> dict[str, Any]:
         """All that learning has changed, as tensors whose first axis is the member."""
         state: dict[str, Any] = {"alive": self.alive}
-        for group, step in zip(self.optimizer.param_groups, self.previous_step.chunk(2)):
+        path = {name: value.chunk(2) for name, value in self.path.state_dict().items()}
+        for i, group in enumerate(self.optimizer.param_groups):
             p = group["params"][0]
-            state[group["name"]] = {"parameters": p.detach(), "previous_step": step, **self.optimizer.state[p]}
+            own = {name: halves[i] for name, halves in path.items()}
+            state[group["name"]] = {"parameters": p.detach(), "path": own, **self.optimizer.state[p]}
         for name in ("obs_moments", "reward_scaler"):
             part = getattr(self, name)
             if part is not None:
                 state[name] = part.state_dict()
+        if self.probes is not None:
+            state["probes"] = {"obs": self.probes, "outputs": self.probed[0], "log_std": self.probed[1]}
         return state
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a state of the same shapes."""
+        self.alive.copy_(state["alive"])
+        halves = [state[name]["path"] for name in GROUPS]
+        self.path.load_state_dict({name: torch.cat([half[name] for half in halves]) for name in halves[0]})
+        for group in self.optimizer.param_groups:
+            (p,), saved = group["params"], state[group["name"]]
+            for name, tensor in {"parameters": p, **self.optimizer.state[p]}.items():
+                tensor.copy_(saved[name])
+        for name in ("obs_moments", "reward_scaler"):
+            part = getattr(self, name)
+            if part is not None:
+                part.load_state_dict(state[name])
+        if "probes" in state:
+            self.probes, *probed = (state["probes"][key].to(self.device) for key in ("obs", "outputs", "log_std"))
+            self.probed = probed[0], probed[1]
+
+
+def _spread(obs: Tensor) -> Tensor:
+    """Up to `PROBES` evenly spaced rows [M, P, D] of observations [M, S, D]."""
+    return obs[:, :: max(1, obs.shape[1] // PROBES)][:, :PROBES].clone()

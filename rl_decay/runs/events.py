@@ -26,6 +26,7 @@ from tensorboard.plugins.custom_scalar import metadata as layout_metadata
 from tensorboard.plugins.hparams import api_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
+from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
@@ -79,6 +80,12 @@ class EventFile:
         )
         tensor = make_tensor_proto(layout.SerializeToString(), shape=[])
         self._describe(layout_metadata.CONFIG_SUMMARY_TAG, layout_metadata.create_summary_metadata(), tensor)
+
+    def text(self, tag: str, step: SupportsIndex, markdown: str) -> None:
+        """Add a note at a step, shown on TensorBoard's text page."""
+        tensor = make_tensor_proto(markdown)
+        value = Summary.Value(tag=tag, metadata=text_metadata.create_summary_metadata(tag, ""), tensor=tensor)
+        self._write(None, step=operator.index(step), summary=Summary(value=[value]))
 
     def hparams(self, values: Mapping[str, Any], metrics: Iterable[str], first: Sequence[str] = ()) -> None:
         """Make this run a row of TensorBoard's HParams table: columns are `values`, then the scalar tags `metrics`.

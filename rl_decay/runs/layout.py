@@ -12,6 +12,7 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
+JOBS = "jobs.json"  # in a sweep folder
 
 RUNNING = "running"
 FINISHED = "finished"
@@ -41,10 +42,17 @@ TAGS = (
     "update/actor/clipped_share",
     "update/actor/rel_step",
     "update/actor/cos_prev",
+    "update/actor/straightness",
+    "update/actor/frac_neg_cos",
     "update/critic/grad_norm",
     "update/critic/clipped_share",
     "update/critic/rel_step",
     "update/critic/cos_prev",
+    "update/critic/straightness",
+    "update/critic/frac_neg_cos",
+    "update/kl_post",
+    "update/kl_over_lr2",
+    "update/churn",
     "eval/return",
     "eval/score",
     "oscillation/drawdown",

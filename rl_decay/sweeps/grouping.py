@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -22,6 +22,7 @@ class Job:
     folder: Path
     overrides: tuple[str, ...]
     log_name: str = "train.log"
+    moment: Hashable = None  # how far it has come: jobs train together only from the same one
 
 
 Population = Sequence[Job]
@@ -31,12 +32,11 @@ def populations(jobs: Sequence[Job], workers: int, max_members: int | None = Non
     """Cut the jobs into populations: equal structure within each, at most `max_members`, and work for every worker.
 
     Jobs that differ in per-member fields only train together, in the order of the sweep. A group is cut into as many
-    nearly equal parts as its share of the workers, so that all are busy. UserError if two jobs share a folder.
+    nearly equal parts as its share of the workers, so that all are busy.
     """
-    _check_folders(jobs)
-    groups: dict[str, list[Job]] = {}
+    groups: dict[tuple[str, Hashable], list[Job]] = {}
     for job in jobs:
-        groups.setdefault(json.dumps(structure(job.config), sort_keys=True), []).append(job)
+        groups.setdefault((json.dumps(structure(job.config), sort_keys=True), job.moment), []).append(job)
     parts = {
         key: _parts(len(group), -(-workers * len(group) // len(jobs)), max_members) for key, group in groups.items()
     }
@@ -53,7 +53,8 @@ def _cut(group: list[Job], parts: int) -> list[Population]:
     return [tuple(group[a:b]) for a, b in pairwise(edges)]
 
 
-def _check_folders(jobs: Sequence[Job]) -> None:
+def check_folders(jobs: Sequence[Job]) -> None:
+    """UserError if two jobs would be written into one folder."""
     seen: dict[Path, Job] = {}
     for job in jobs:
         other = seen.setdefault(job.folder, job)

@@ -19,9 +19,8 @@ from rl_decay.config.compose import checked, refuse
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.record import read_summary
-from rl_decay.sweeps import workers
-from rl_decay.sweeps.display import SweepDisplay
-from rl_decay.sweeps.grouping import Job, populations
+from rl_decay.sweeps.engine import Options, Sweep, record_jobs
+from rl_decay.sweeps.grouping import Job
 
 log = logging.getLogger("rl_decay")
 
@@ -34,14 +33,6 @@ class Composed:
     job: Job
 
 
-@dataclass(frozen=True)
-class Options:
-    """The launcher's own options: worker processes (None = by cores) and the largest population (None = any)."""
-
-    workers: int | None
-    max_members: int | None
-
-
 def launch(
     context: HydraContext,
     config: DictConfig,
@@ -52,41 +43,28 @@ def launch(
 ) -> list[JobReturn]:
     """Train the jobs of a sweep and return what Hydra's own launcher would have: one JobReturn each, in order.
 
-    Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run, or two jobs share
-    one. Job folders get Hydra's record before training; its callbacks fire around it.
+    Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run (unless
+    resume=auto), or two jobs share one. Job folders get Hydra's record before training; its callbacks fire around it.
     """
-    _check(options)
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-    composed = [_compose(context, config, list(o), first + i) for i, o in enumerate(job_overrides)]
-    jobs = [c.job for c in composed]
     try:
-        count = min(options.workers or workers.default_workers(jobs[0].config.device, len(jobs)), len(jobs))
-        groups = populations(jobs, count, options.max_members)
+        options.check("hydra.launcher.")
+        composed = [_compose(context, config, list(o), first + i) for i, o in enumerate(job_overrides)]
+        sweep = Sweep([c.job for c in composed], options)
     except UserError as error:
         refuse(str(error))
-    display = SweepDisplay(groups, count)
+    record_jobs(sweep.jobs)
     for c in composed:
         _record(c)
         context.callbacks.on_job_start(config=c.hydra_config, task_function=task)
-    try:
-        whole = workers.train(groups, count, display.update)
-    finally:
-        display.stop()
+    whole = sweep.train()
     returns = [_job_return(c) for c in composed]
     for c, result in zip(composed, returns, strict=True):
         context.callbacks.on_job_end(config=c.hydra_config, job_return=result)
-    display.results(jobs, [read_summary(job.folder) if is_run(job.folder) else {} for job in jobs])
     if not whole:
         raise SystemExit(130)
     return returns
-
-
-def _check(options: Options) -> None:
-    for name in ("workers", "max_members"):
-        value = getattr(options, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            refuse(f"hydra.launcher.{name}={value}: must be a whole number of at least 1; or null")
 
 
 def _compose(context: HydraContext, config: DictConfig, overrides: list[str], number: int) -> Composed:
@@ -100,10 +78,10 @@ def _compose(context: HydraContext, config: DictConfig, overrides: list[str], nu
     words = tuple(filter_overrides(overrides))
     try:
         job = Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
-        if is_run(folder):
+        if is_run(folder) and job.config.resume == "never":
             raise UserError(f"{folder} holds a run already; nothing was changed")
     except UserError as error:
-        refuse(f"job {number} ({' '.join(words)}): {error}")
+        raise UserError(f"job {number} ({' '.join(words)}): {error}") from None
     return Composed(cfg, job)
 
 

@@ -20,6 +20,7 @@ from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.interrupt import SIGNALS, StopRequest, ignored
+from rl_decay.runs.continuation import ENDED
 from rl_decay.runs.layout import FAILED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.record import read_summary, write_summary
 from rl_decay.sweeps.grouping import Population
@@ -176,6 +177,6 @@ def _fail(population: Population, reason: str) -> None:
     """Say so in the summary of every job that had not ended."""
     for job in population:
         summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
-        if summary.get("status", RUNNING) == RUNNING:
+        if summary.get("status", RUNNING) not in ENDED:
             job.folder.mkdir(parents=True, exist_ok=True)
             write_summary(job.folder, {**summary, "status": FAILED, "reason": reason})

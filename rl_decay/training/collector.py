@@ -25,11 +25,13 @@ class Collector:
         self.broken: dict[int, str] = {}  # member -> what was not finite
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
+        self._actions: list[Tensor] = []  # [T, M, N(, A)] of each rollout since the segment's start
         self._obs = torch.zeros(num_steps + 1, slots, aligned(envs.spaces.obs_size), device=device)
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Start a segment: every slot from its own seed; episodes in progress are dropped unreported."""
         self._returns[:], self._lengths[:] = 0, 0
+        self._actions.clear()
         self._store(0, self._finite(self.envs.reset(seeds), "observation"))
 
     def collect(self, act: Act, noise: Tensor, alive: np.ndarray) -> tuple[Rollout, list[Episode]]:
@@ -48,7 +50,26 @@ class Collector:
             episodes += self._finished(step)
         rollout = Rollout(self._grid(self._obs.clone()), torch.stack(taken), *self._to_device(rewards, *flags))
         self._obs[0] = self._obs[-1]
+        self._actions.append(self._compact(rollout.actions))
         return rollout, episodes
+
+    def actions(self, member: int) -> Tensor:
+        """A member's actions since the segment's start [t, N(, A)], which `replay` needs to bring its slots here."""
+        return torch.cat([rollout[:, member] for rollout in self._actions])
+
+    def replay(self, actions: Tensor) -> None:
+        """Step a fresh segment by its actions [t, M, N(, A)] so far; nothing is learned."""
+        self._actions.append(actions)
+        for taken in actions:
+            array = taken.flatten(0, 1).numpy()
+            step = self.envs.step(array if self.envs.spaces.continuous else array.astype(np.int64))
+            self._finished(step)
+        self._store(0, step.obs)
+
+    def _compact(self, actions: Tensor) -> Tensor:
+        """Actions on the CPU; a number below 256 takes one byte instead of eight."""
+        few = not self.envs.spaces.continuous and self.envs.spaces.num_actions <= 256
+        return actions.to("cpu", torch.uint8 if few else None)
 
     def _for_env(self, actions: Tensor, alive: np.ndarray) -> np.ndarray:
         array = actions.cpu().numpy().reshape(len(self._returns), *actions.shape[2:])

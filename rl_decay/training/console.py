@@ -18,8 +18,9 @@ from rich.table import Column, Table
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config
-from rl_decay.runs.layout import EVENTS
-from rl_decay.schedules import describe, progress
+from rl_decay.runs.continuation import continue_command
+from rl_decay.runs.layout import EVENTS, INTERRUPTED
+from rl_decay.schedules import describe
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 
@@ -41,6 +42,10 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_row(
         "evaluations", f"{len(plan.evaluation_points)}, of {_count(config.evaluation.episodes, 'episode')} each"
     )
+    if plan.start:
+        table.add_row("continued", f"after iteration {plan.start:,}")
+    if config.horizon != "refuse":
+        table.add_row("made longer", _horizon(config, plan))
     for knob in unused_knobs(config.schedule):
         table.add_row("[yellow]unused[/]", f"[yellow]{knob}: no chosen curve takes it[/]")
     if note := preset_note(config):
@@ -66,7 +71,7 @@ def schedule_table(config: Config, plan: Plan) -> Table:
 def moments(config: Config, plan: Plan) -> list[float]:
     """Progress of the first, the middle and the last iteration."""
     iterations = (0, plan.num_iterations // 2, plan.num_iterations - 1)
-    return [progress(t, plan.num_iterations, config.schedule.inclusive) for t in iterations]
+    return [plan.clock.progress(t, config.schedule.inclusive) for t in iterations]
 
 
 def results_table(summaries: Sequence[dict[str, Any]]) -> Table:
@@ -110,7 +115,9 @@ class Terminal:
             self._bar.update(self._task, completed=iteration, description=words())
         if evaluated or time.monotonic() - self._spoke > SILENCE:
             self._spoke = time.monotonic()
-            left = (self._spoke - self._started) / iteration * (self._plan.num_iterations - iteration)
+            left = (
+                (self._spoke - self._started) / (iteration - self._plan.start) * (self._plan.num_iterations - iteration)
+            )
             log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
 
     def stop(self) -> None:
@@ -127,6 +134,8 @@ class Terminal:
             if summary["reason"]:
                 print(f"{summary['status']}: {summary['reason']}")
         print(f"folder: {shown(folder)}")
+        if any(summary["status"] == INTERRUPTED for summary in summaries):
+            print(f"continue it: {continue_command(shown(folder))}")
         if any(folder.glob(f"{EVENTS}*")):
             print(f"look at it: tensorboard --logdir {shown(folder)}")
 
@@ -162,8 +171,14 @@ def _warnings_only(line: logging.LogRecord) -> bool:
     return line.levelno >= logging.WARNING
 
 
+def _horizon(config: Config, plan: Plan) -> str:
+    held = plan.clock.held_at
+    what = f"end at iteration {plan.clock.horizon_iterations:,}" if held is None else f"stand still from {held:,} on"
+    return f"horizon={config.horizon}: the schedules {what}"
+
+
 def _segments(plan: Plan) -> str:
-    words = f"{plan.segments} of {plan.segment_length:,} iterations"
+    words = f"{plan.segments} of {plan.clock.segment_length:,} iterations"
     if plan.segments < plan.segments_asked:
         words += f" ({plan.segments_asked} asked: each must hold 10 time limits and one iteration)"
     return words

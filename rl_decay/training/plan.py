@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rl_decay.config.schema import Config
 from rl_decay.metrics.late import LATE_SHARE
+from rl_decay.schedules import progress
 
 EPISODES_PER_SEGMENT = 10
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What must not move when a run is made longer: where it is cut into segments, and the time of its schedules.
+
+    horizon_iterations is the T of the schedules, and held_at the iteration from which on they stand still, if any.
+    """
+
+    segment_length: int  # iterations
+    horizon_iterations: int
+    held_at: int | None = None
+
+    def progress(self, iteration: int, inclusive: bool) -> float:
+        """What the curves are given in an iteration, in [0, 1]."""
+        moment = iteration if self.held_at is None else min(iteration, self.held_at)
+        return progress(moment, self.horizon_iterations, inclusive)
+
+    def longer(self, horizon: str, iteration: int, num_iterations: int) -> Clock:
+        """The clock of a run that goes on from `iteration` to a later end.
+
+        keep: the old slope to its end, then its last value. stretch: progress over the new total, from now on.
+        hold: the values of the last update before `iteration`.
+        """
+        if horizon == "stretch":
+            return replace(self, horizon_iterations=num_iterations, held_at=None)
+        if horizon == "hold" and self.held_at is None:
+            return replace(self, held_at=max(iteration - 1, 0))
+        return self
 
 
 @dataclass(frozen=True)
@@ -17,10 +47,11 @@ class Plan:
     asked_steps: int
     steps_per_iteration: int
     num_iterations: int
-    segment_length: int  # iterations
+    clock: Clock
     segments_asked: int
     evaluation_points: tuple[int, ...]  # numbers of completed iterations, 1..num_iterations
     checkpoint_every: int  # iterations
+    start: int = 0  # iterations done before
 
     @property
     def total_steps(self) -> int:
@@ -30,23 +61,30 @@ class Plan:
     @property
     def segments(self) -> int:
         """Number of segments."""
-        return -(-self.num_iterations // self.segment_length)
+        return -(-self.num_iterations // self.clock.segment_length)
 
 
-def plan(config: Config, time_limit: int | None) -> Plan:
-    """Lay out a run of a configuration that was checked."""
+def plan(config: Config, time_limit: int | None, clock: Clock | None = None, start: int = 0) -> Plan:
+    """Lay out a run of a configuration that was checked; a resumed run brings its clock and its start."""
     per_iteration = config.env.num_envs * config.algo.num_steps
-    num_iterations = config.total_steps // per_iteration
+    num_iterations = iterations(config)
     length = segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit)
+    clock = clock or Clock(length, num_iterations)
     return Plan(
         asked_steps=config.total_steps,
         steps_per_iteration=per_iteration,
         num_iterations=num_iterations,
-        segment_length=length,
+        clock=clock,
         segments_asked=config.segments,
         evaluation_points=evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late),
-        checkpoint_every=config.checkpoint.every or length,
+        checkpoint_every=config.checkpoint.every or clock.segment_length,
+        start=start,
     )
+
+
+def iterations(config: Config) -> int:
+    """Whole iterations of a rollout each that fit into total_steps."""
+    return config.total_steps // (config.env.num_envs * config.algo.num_steps)
 
 
 def segment_length(num_iterations: int, segments: int, num_steps: int, time_limit: int | None) -> int:

@@ -16,10 +16,11 @@ from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
+from rl_decay.runs.continuation import clear, cut_back
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
 from rl_decay.runs.record import write_summary
-from rl_decay.runs.tables import CsvTable
+from rl_decay.runs.tables import CsvTable, read
 from rl_decay.training.plan import Plan
 from rl_decay.types import Episode
 
@@ -35,7 +36,9 @@ CHARTS = {
 class RunSink:
     """Rows, events and summary of one run. Nothing is open between two calls of `flush`."""
 
-    def __init__(self, folder: Path, config: Config, plan: Plan, record: dict[str, Any]):
+    def __init__(
+        self, folder: Path, config: Config, plan: Plan, record: dict[str, Any], resumed: dict[str, Any] | None = None
+    ):
         self.folder, self.config, self.plan = folder, config, plan
         self.status, self.reason = layout.RUNNING, ""
         self._task = scored_task(config.env.id, config.env.kwargs)
@@ -46,15 +49,58 @@ class RunSink:
         self._stream = OscillationStream(end=plan.total_steps, share=LATE_SHARE)
         self._record = record
         self._closed = False
+        self._older = dict(resumed["files"]) if resumed else {}  # lengths of the files of former processes
         self._started = time.perf_counter()
+        if resumed is None:
+            clear(folder)
+        else:
+            cut_back(folder, self._older)
         self._metrics = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
         self._evaluations = CsvTable(folder / layout.EVALUATIONS, layout.evaluation_columns(config.evaluation.episodes))
+        if resumed is not None:
+            self._restore(resumed)
         self.write_summary()
-        self._events = EventFile(folder) if config.logger.tensorboard else None
-        if self._events is not None:
-            self._events.layout(CHARTS)
-            self._events.hparams(flat(config), layout.FINAL_TAGS, first=HPARAM_COLUMNS)
+        self._events = self._open_events() if config.logger.tensorboard else None
         self.flush()
+
+    def _open_events(self) -> EventFile:
+        """An event file for this process; TensorBoard reads a run's files in the order of their names."""
+        older = [name for name in self._older if name.startswith(layout.EVENTS)]
+        if not older:
+            events = EventFile(self.folder)
+            events.layout(CHARTS)
+            events.hparams(flat(self.config), layout.FINAL_TAGS, first=HPARAM_COLUMNS)
+        else:
+            newest = max(int(name.removeprefix(layout.EVENTS).split(".")[0]) for name in older)
+            events = EventFile(self.folder, max(time.time(), newest + 1))
+            events.restart(self.env_steps_done + 1)
+            if "horizon" in (said := self._record["resumed"][-1]):
+                steps = f"{said['total_steps_before']:,} to {said['total_steps']:,} steps"
+                events.text("horizon", self.env_steps_done, f"{said['horizon']}: {steps}")
+        return events
+
+    def state_dict(self) -> dict[str, Any]:
+        """What `resumed` takes, as plain values, right after a flush; the curve is read from evaluations.csv."""
+        return {
+            "files": dict(self._lengths),
+            "iterations": self.iterations,
+            "valid_steps": self.valid_steps,
+            "wall_seconds": self.wall_seconds,
+            "last_returns": list(self._episodes),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.iterations, self.valid_steps = state["iterations"], state["valid_steps"]
+        self._started -= state["wall_seconds"]
+        self._episodes.extend(state["last_returns"])
+        curve = read(self.folder / layout.EVALUATIONS)
+        for steps, mean in zip(curve["env_steps"], curve["return_mean"], strict=True):
+            self._take(int(steps), float(mean))
+
+    @property
+    def env_steps_done(self) -> int:
+        """Environment steps of the iterations so far."""
+        return self.iterations * self.plan.steps_per_iteration
 
     @property
     def running(self) -> bool:
@@ -77,15 +123,19 @@ class RunSink:
         if not math.isfinite(mean):
             self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
             return {}
-        value = float(score(self._task, mean))
-        self.env_steps.append(steps)
-        self.eval_returns.append(mean)
+        oscillation, value = self._take(steps, mean)
         row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
         row |= {"score": value if self._scored else None, "episode_length": float(lengths.mean())}
         self._evaluations.append(row | {f"return_{i}": float(r) for i, r in enumerate(returns)})
         tags = {"eval/return": mean} | ({"eval/score": value} if self._scored else {})
-        oscillation = {f"oscillation/{name}": v for name, v in self._stream.add(steps, value).items()}
         return tags | {tag: v for tag, v in oscillation.items() if tag in layout.TAGS}
+
+    def _take(self, steps: int, mean: float) -> tuple[dict[str, float], float]:
+        """Add a point to the curve; returns the oscillation so far by tag, and the score."""
+        value = float(score(self._task, mean))
+        self.env_steps.append(steps)
+        self.eval_returns.append(mean)
+        return {f"oscillation/{name}": v for name, v in self._stream.add(steps, value).items()}, value
 
     def row(self, iteration: int, scalars: Mapping[str, Any], episodes: list[Episode], valid_steps: int) -> None:
         """Write one iteration's scalars into metrics.csv and the event file."""
@@ -105,15 +155,15 @@ class RunSink:
 
     @property
     def wall_seconds(self) -> float:
-        """Seconds since the run began."""
+        """Seconds of training, those of former processes included."""
         return time.perf_counter() - self._started
 
     def flush(self) -> None:
         """Force everything written so far to the disk."""
-        self._metrics.flush()
-        self._evaluations.flush()
+        lengths = {layout.METRICS: self._metrics.flush(), layout.EVALUATIONS: self._evaluations.flush()}
         if self._events is not None:
-            self._events.flush()
+            lengths[self._events.path.name] = self._events.flush()
+        self._lengths = self._older | lengths
 
     def close(self) -> None:
         """Write the final numbers, flush, and leave a summary.json that says how the run ended; only once."""
@@ -122,11 +172,14 @@ class RunSink:
         self._closed = True
         try:
             if self._events is not None:
-                final = self.summary()
-                steps = self.iterations * self.plan.steps_per_iteration
-                self._events.scalars(steps, dict(zip(layout.FINAL_TAGS, (final["final_return"], final["osc_late"]))))
+                said = self.summary()
+                final: dict[str, Any] = dict(zip(layout.FINAL_TAGS, (said["final_return"], said["osc_late"])))
+                self._events.scalars(self.env_steps_done, final)
                 self._events.session_end(self.status)
             self.flush()
+        except OSError as error:
+            self.status, self.reason = layout.FAILED, f"cannot be written ({error.strerror})"
+            raise
         finally:
             self.write_summary()
 
@@ -137,7 +190,7 @@ class RunSink:
     def summary(self) -> dict[str, Any]:
         """Everything summary.json holds."""
         progress = {
-            "env_steps": self.iterations * self.plan.steps_per_iteration,
+            "env_steps": self.env_steps_done,
             "valid_steps": self.valid_steps,
             "iterations": self.iterations,
             "wall_seconds": self.wall_seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,15 +13,16 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import VecEnv
+from rl_decay.errors import UserError
 from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.schedules import progress
+from rl_decay.runs.continuation import continue_command
 from rl_decay.training import checkpoint
 from rl_decay.training.collector import Collector
 from rl_decay.training.evaluation import Evaluation, evaluate
-from rl_decay.training.plan import Plan
+from rl_decay.training.plan import Clock, Plan
 from rl_decay.training.sinks import RunSink
 from rl_decay.types import Episode, Member
 
@@ -53,40 +55,67 @@ class Trainer:
     display: Display | None = None
 
     def train(self) -> None:
-        """Run every iteration, or until all members have ended; each run's folder says how it ended."""
+        """Run every iteration, or until all members have ended; each run's folder says how it ended.
+
+        UserError where the folders can no longer be written (a full disk); what is in them stays readable.
+        """
         self._flushed = time.monotonic()
         try:
             with StopRequest() as stop:
-                for iteration in range(self.plan.num_iterations):
-                    asked = self._iterate(iteration)
-                    asked = asked or stop.signal  # read once: a signal during the save is answered an iteration later
-                    self._save(iteration + 1, now=asked is not None)
-                    if asked is not None and iteration + 1 < self.plan.num_iterations:
-                        self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
-                    if not any(run.running for run in self.runs):
-                        break
+                self._iterations(stop)
             self._end_all(layout.FINISHED)
+            for run in self.runs:
+                run.close()
         except KeyboardInterrupt:
-            self._end_all(layout.INTERRUPTED, "a second signal: the last iteration is lost")
+            self._end_all(layout.INTERRUPTED, "a second signal: what came after the last checkpoint is lost")
+        except UserError as error:
+            self._end_all(layout.FAILED, str(error))
+            raise
+        except OSError as error:
+            self._end_all(layout.FAILED, f"cannot be written ({error.strerror})")
+            folder = self.runs[0].folder
+            raise UserError(
+                f"{folder}: cannot be written ({error.strerror}); what it holds stays readable. Make room, then "
+                f"continue: {continue_command(folder)}"
+            ) from error
         except BaseException as error:
             self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
             raise
         finally:
             for run in self.runs:
-                run.close()
+                with suppress(OSError):  # it has been reported
+                    run.close()
+
+    def _iterations(self, stop: StopRequest) -> None:
+        for iteration in range(self.plan.start, self.plan.num_iterations):
+            asked = self._iterate(iteration)
+            asked = asked or stop.signal  # read once: a signal during the save is answered an iteration later
+            self._save(iteration + 1, now=asked is not None)
+            if asked is not None and iteration + 1 < self.plan.num_iterations:
+                self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
+            if not any(run.running for run in self.runs):
+                break
+
+    def resume(self, actions: Tensor) -> None:
+        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)]."""
+        self.collector.reset(self._env_seeds(self.plan.start))
+        self.collector.replay(actions)
+
+    def _env_seeds(self, iteration: int) -> list[int]:
+        return self.streams.env_seeds(iteration // self.plan.clock.segment_length, self.collector.num_envs)
 
     def _iterate(self, iteration: int) -> str | None:
         """One iteration for all members, written before it returns; returns why the display wants to stop."""
         done = iteration + 1
-        if iteration % self.plan.segment_length == 0:
-            self.collector.reset(self.streams.env_seeds(iteration // self.plan.segment_length, self.collector.num_envs))
+        if iteration % self.plan.clock.segment_length == 0:
+            self.collector.reset(self._env_seeds(iteration))
             self.ppo.new_segment()
         draws = self.streams.draws(
             iteration, self.collector.num_steps, self.collector.num_envs, self.ppo.algo.epochs
         ).to(self.ppo.device)
         alive = np.array([run.running for run in self.runs])
         rollout, episodes = self.collector.collect(self.ppo.act, draws.noise, alive)
-        rates = scheduled(self.members, iteration, self.plan.num_iterations, self.ppo.device)
+        rates = scheduled(self.members, iteration, self.plan.clock, self.ppo.device)
         for m in self.collector.broken:
             self.ppo.alive[m] = False
         report = self.ppo.update(rollout, draws.permutations, rates)
@@ -134,12 +163,21 @@ class Trainer:
             state = checkpoint.to_cpu(self.ppo.state_dict())
             for m, run in enumerate(self.runs):
                 if run.running:
-                    self._checkpoint(m, layout.LATEST, done, state)
+                    self._checkpoint(m, layout.LATEST, done, state, self._place(m, done))
                     checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
 
-    def _checkpoint(self, m: int, name: str, done: int, state: dict[str, Any]) -> None:
+    def _place(self, m: int, done: int) -> dict[str, Any]:
+        """What a checkpoint holds for `resume` beside the agent: the run's files and counts, the actions of a segment
+        in progress.
+        """
+        inside = done % self.plan.clock.segment_length > 0
+        return {"run": self.runs[m].state_dict(), "actions": self.collector.actions(m) if inside else None}
+
+    def _checkpoint(
+        self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
+    ) -> None:
         agent = checkpoint.to_cpu(checkpoint.member_state(state, m))
-        content = {**self.checkpoint_head[m], "iteration": done, "agent": agent}
+        content = {**self.checkpoint_head[m], "iteration": done, "agent": agent, **(place or {})}
         checkpoint.save(self.runs[m].folder / layout.CHECKPOINTS / name, content)
 
     def _end_all(self, status: str, reason: str = "") -> None:
@@ -147,11 +185,9 @@ class Trainer:
             run.end(status, reason)
 
 
-def scheduled(
-    members: Sequence[Member], iteration: int, num_iterations: int, device: torch.device
-) -> dict[str, Tensor]:
+def scheduled(members: Sequence[Member], iteration: int, clock: Clock, device: torch.device) -> dict[str, Tensor]:
     """The values [M] that an iteration's update uses: rates of actor and critic, clip range, entropy coefficient."""
-    at = [progress(iteration, num_iterations, m.inclusive) for m in members]
+    at = [clock.progress(iteration, m.inclusive) for m in members]
     base = {
         "actor": [m.lr["actor"] for m in members],
         "critic": [m.lr["critic"] for m in members],

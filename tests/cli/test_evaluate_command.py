@@ -13,6 +13,7 @@ from rl_decay.evaluate import main, replay
 from rl_decay.policy import load_policy
 from rl_decay.runs.record import write_summary
 from rl_decay.runs.tables import read
+from rl_decay.training import checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +120,9 @@ def test_a_checkpoint_of_a_later_version_is_named(refused, finished, tmp_path):
 
 
 def test_a_task_that_is_gone_is_named(refused, finished, tmp_path):
-    content = torch.load(finished / "checkpoints" / "latest.pt", weights_only=True)
+    content = checkpoint.load(finished / "checkpoints" / "latest.pt")
     content["config"]["env.id"] = "gone:Gone-v0"
-    torch.save(content, tmp_path / "gone.pt")
+    checkpoint.save(tmp_path / "gone.pt", content)
     assert "env.id=gone:Gone-v0" in refused(finished, "--checkpoint", tmp_path / "gone.pt")
 
 

@@ -124,7 +124,7 @@ def test_final_numbers_follow_from_the_evaluations(run):
 def test_checkpoints_load_as_plain_data(run):
     for path in (run.folder / "checkpoints").iterdir():
         content = torch.load(path, weights_only=True)
-        assert content["schema_version"] == 1
+        assert content["schema_version"] == 2
         assert content["config"] == run.summary["config"]
         assert content["fingerprint"] == run.summary["fingerprint"]
     latest, best = (torch.load(run.folder / "checkpoints" / f"{n}.pt", weights_only=True) for n in ("latest", "best"))

@@ -69,7 +69,7 @@ def test_an_unknown_choice_lists_the_known_ones(key):
 @pytest.mark.parametrize("key", CHOICES)
 def test_every_known_choice_is_taken(key):
     for option in CHOICES[key]:
-        assert flat(check(configured({key: option})))[key] == option
+        assert flat(check(configured({"resume": "auto", key: option})))[key] == option
 
 
 @pytest.mark.parametrize(

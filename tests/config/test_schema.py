@@ -9,6 +9,7 @@ from rl_decay.runs.record import experiment_keys, fingerprint
 ROLE_KNOBS = ("curve", "warmup", "start", "final")
 PER_MEMBER = {
     "seed",
+    "init_from",
     "actor.lr",
     "critic.lr",
     "schedule.inclusive",
@@ -17,7 +18,9 @@ PER_MEMBER = {
     *(f"algo.{key}" for key in ("gamma", "gae_lambda", "clip", "entropy_coef", "value_coef")),
     *(f"algo.{key}" for key in ("max_grad_norm", "target_kl")),
 }
-OUTSIDE_THE_EXPERIMENT = {"env.preset", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"}
+OUTSIDE_THE_EXPERIMENT = {
+    *("env.preset", "env.timeout", "vec", "resume", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"),
+}
 PUBLIC = {
     *("seed", "total_steps", "device", "threads", "compile", "segments", "vec"),
     *(f"env.{key}" for key in ("id", "kwargs", "num_envs", "timeout")),
@@ -25,7 +28,7 @@ PUBLIC = {
     *(f"schedule.{key}" for key in ("warmup", "start", "final", "inclusive")),
     *(f"algo.{key}" for key in ("num_steps", "epochs", "minibatches", "gamma", "gae_lambda", "clip", "value_clip")),
     *(f"algo.{key}" for key in ("entropy_coef", "value_coef", "max_grad_norm", "grad_clip", "target_kl")),
-    *("normalize.obs", "normalize.reward", "checkpoint.every", "checkpoint.keep"),
+    *("normalize.obs", "normalize.reward", "checkpoint.every", "checkpoint.keep", "resume", "horizon", "init_from"),
     *(f"evaluation.{key}" for key in ("seed", "episodes", "early", "late")),
 }
 LEAVES = list(walk(Config()))

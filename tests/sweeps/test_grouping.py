@@ -11,7 +11,7 @@ from rl_decay.config.schema import Config, flat, structure, walk
 from rl_decay.errors import UserError
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import arms
-from rl_decay.sweeps.grouping import Job, differing_keys, populations
+from rl_decay.sweeps.grouping import Job, check_folders, differing_keys, populations
 from rl_decay.sweeps.memory import megabytes
 
 PER_MEMBER = {key for key, _, about in walk(Config()) if about["per_member"]}
@@ -110,7 +110,7 @@ def test_every_job_once_in_order_and_within_the_bounds(kinds, count, limit):
 
 def test_two_jobs_with_the_same_folder_are_both_named():
     with pytest.raises(UserError, match=r"jobs 0 \(seed=0\) and 2 \(seed=2\).*same folder twin"):
-        populations([job(0, folder="twin"), job(1), job(2, folder="twin")], 1)
+        check_folders([job(0, folder="twin"), job(1), job(2, folder="twin")])
 
 
 def test_differing_keys_have_their_values_in_the_order_of_the_sweep():

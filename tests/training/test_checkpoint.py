@@ -17,7 +17,7 @@ def test_a_checkpoint_needs_no_code_to_be_loaded(configure, train):
     assert content["iteration"] == 4
     assert content["config"]["algo.num_steps"] == 32
     assert content["fingerprint"] == result.summary["fingerprint"]
-    assert set(content["agent"]) == {"alive", "actor", "critic", "obs_moments", "reward_scaler"}
+    assert set(content["agent"]) == {"alive", "actor", "critic", "obs_moments", "reward_scaler", "probes"}
     assert checkpoint.load(path)["iteration"] == 4
     assert (result.folder / layout.CHECKPOINTS / layout.BEST).is_file()
 

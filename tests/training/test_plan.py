@@ -12,7 +12,7 @@ def test_a_remainder_is_not_trained(configure):
     layout = plan(configure(total_steps=1000, segments=4), None)
     assert (layout.asked_steps, layout.steps_per_iteration, layout.num_iterations) == (1000, 64, 15)
     assert layout.total_steps == 960
-    assert (layout.segment_length, layout.segments, layout.segments_asked) == (4, 4, 4)  # 4 + 4 + 4 + 3
+    assert (layout.clock.segment_length, layout.segments, layout.segments_asked) == (4, 4, 4)  # 4 + 4 + 4 + 3
     assert layout.checkpoint_every == 4  # one segment
     assert plan(configure(total_steps=1000, checkpoint__every=7), None).checkpoint_every == 7
 

@@ -1,0 +1,28 @@
+"""One run in front of a person: its plan, its progress, how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rl_decay import build
+from rl_decay.config.schema import Config
+from rl_decay.runs.layout import DIVERGED, INTERRUPTED
+from rl_decay.training.console import Terminal, shown
+
+EXIT_CODES = {INTERRUPTED: 130, DIVERGED: 1}  # of the statuses that are no success
+
+
+def train(config: Config, folder: Path, overrides: Sequence[str]) -> build.Result:
+    """Train or continue one run with all that a person wants to see; errors as `build.run`."""
+    terminal = Terminal()
+    try:
+        (result,) = build.run([config], [folder], overrides=[overrides], show=terminal.plan)
+    finally:
+        terminal.stop()
+    if result.trained:
+        terminal.results([result.summary], folder)
+    else:
+        iterations = result.summary["iterations"]
+        print(f"{shown(folder)}: {result.status} already, after {iterations:,} iterations; nothing to do")
+    return result

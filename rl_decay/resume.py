@@ -1,0 +1,98 @@
+"""Continue a run or a sweep from its record: python -m rl_decay.resume <folder> [total_steps=N horizon=keep ...]."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rl_decay import attended
+from rl_decay.config.checks import check
+from rl_decay.config.schema import Config, flat, unflat
+from rl_decay.errors import UserError
+from rl_decay.runs.continuation import recorded, recorded_config
+from rl_decay.runs.layout import FAILED, is_run
+from rl_decay.runs.record import read_summary
+from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser("python -m rl_decay.resume", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a run folder or a sweep folder")
+    parser.add_argument("override", nargs="*", help="total_steps=... with horizon=..., or keys that only log or save")
+    parser.add_argument("--workers", type=int, help="of a sweep: worker processes; default: by cores")
+    args = parser.parse_args(argv)
+    folder = args.folder.absolute()
+    try:
+        if recorded(folder):
+            return resume_run(folder, args.override)
+        return resume_sweep(folder, args.override, Options(workers=args.workers))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def resume_run(folder: Path, overrides: Sequence[str]) -> int:
+    """Continue one run as `train.py` would show it; returns the exit code."""
+    config = overridden(recorded_config(folder), overrides)
+    words = (*recorded(folder)["overrides"], *overrides)
+    _log_to(folder / "train.log")
+    result = attended.train(config, folder, words)
+    return attended.EXIT_CODES.get(result.status, 0)
+
+
+def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> int:
+    """Continue what is unfinished in a sweep and start what is missing; returns the exit code."""
+    options.check("--")
+    jobs = [
+        replace(job, config=overridden(job.config, overrides), overrides=(*job.overrides, *overrides))
+        for job in recorded_jobs(folder)
+    ]
+    _log_to(folder / "resume.log")
+    if not Sweep(jobs, options).train():
+        return 130
+    summaries = {job.folder: read_summary(job.folder) for job in jobs if is_run(job.folder)}
+    failures = [f"{job.name}: {s['reason']}" for job, s in summaries.items() if s["status"] == FAILED]
+    for failure in failures:
+        print(f"failed: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+def overridden(config: Config, overrides: Sequence[str]) -> Config:
+    """A recorded configuration with key=value overrides, to be continued; UserError names a key that does not exist."""
+    values = flat(config) | {"resume": "auto"}
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or key not in values:
+            raise UserError(f"{text}: no such key; give key=value with keys of the run's configuration")
+        values[key] = _value(value)
+        if type(flat(Config())[key]) is bool and not isinstance(values[key], bool):
+            raise UserError(f"{text}: must be true or false")
+    return check(unflat(values))
+
+
+def _value(text: str) -> Any:
+    for kind in (int, json.loads):  # int knows 300_000
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _log_to(path: Path) -> None:
+    """Log lines on the terminal and behind those of the run's first process."""
+    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path)]
+    logging.basicConfig(
+        level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,124 @@
+"""Where a run begins: at its first iteration, at a checkpoint of its own folder, or with the weights of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.schema import Config
+from rl_decay.errors import UserError
+from rl_decay.ppo.agent import PPO
+from rl_decay.runs import layout
+from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment
+from rl_decay.runs.record import experiment_keys, versions
+from rl_decay.training import checkpoint
+from rl_decay.training.plan import Clock, iterations
+
+MAY_DIFFER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
+SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where and how a run begins. Runs can only train together if their `moment` is the same."""
+
+    config: Config
+    iteration: int = 0
+    clock: Clock | None = None  # None: of the plan
+    ended: bool = False  # nothing is left to train
+    content: dict[str, Any] = field(default_factory=dict, compare=False)  # of the checkpoint; {} without one
+    history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
+
+    @property
+    def moment(self) -> tuple[int, Clock | None]:
+        """What a population shares."""
+        return self.iteration, self.clock
+
+
+def start(config: Config, folder: Path) -> Start:
+    """Where a configuration begins in a folder: anew, or after the last checkpoint of the run that is there.
+
+    UserError if the folder holds a run and resume=never, if that is another experiment, or if its checkpoint cannot be
+    used.
+    """
+    if not layout.is_taken(folder):
+        if config.horizon != "refuse":
+            raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
+        return Start(config)
+    if config.resume == "never":
+        raise UserError(
+            f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
+        )
+    config, summary = same_experiment(config, folder), recorded(folder)
+    if has_ended(config, summary):
+        return Start(config, ended=True)
+    path = folder / layout.CHECKPOINTS / layout.LATEST
+    if not summary or not path.exists():
+        return Start(config)
+    content = _own_checkpoint(path, config)
+    clock, iteration = _clock(config, summary, content["iteration"]), content["iteration"]
+    return Start(config, iteration, clock, content=content, history=_history(config, summary, iteration))
+
+
+def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
+    content = checkpoint.load(path)
+    keys, known = experiment_keys(config), content["config"]
+    foreign = [key for key in keys if key not in MAY_DIFFER and known.get(key) != keys[key]]
+    if foreign or "run" not in content:
+        other = f"{foreign[0]}={known.get(foreign[0])}" if foreign else "a copy of best.pt"
+        raise UserError(f"{path}: belongs to another run ({other}); put the run's own back, or delete it to start anew")
+    return content
+
+
+def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
+    clock = Clock(summary["segment_length"], summary["horizon_iterations"], summary["held_at"])
+    if config.total_steps == summary["config"]["total_steps"]:
+        return clock
+    return clock.longer(config.horizon, iteration, iterations(config))
+
+
+def _history(config: Config, summary: dict[str, Any], iteration: int) -> tuple[dict[str, Any], ...]:
+    entry: dict[str, Any] = {"iteration": iteration}
+    before = summary["config"]["total_steps"]
+    if config.total_steps != before:
+        entry |= {"horizon": config.horizon, "total_steps_before": before, "total_steps": config.total_steps}
+    if changed := changed_versions(summary, versions()):
+        entry["versions"] = changed
+    return (*summary.get("resumed", ()), entry)
+
+
+def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
+    """Give a new population the agents of its members' checkpoints, or of the checkpoints they branch from."""
+    state = ppo.state_dict()
+    members = [checkpoint.member_state(state, m) for m in range(ppo.members)]
+    for m, begun in enumerate(starts):
+        if begun.content:
+            members[m] = begun.content["agent"]
+        elif begun.config.init_from is not None:
+            members[m] = _branched(members[m], begun.config)
+    if any(s.content or s.config.init_from is not None for s in starts):
+        ppo.load_state_dict(checkpoint.join_members(members))
+
+
+def _branched(fresh: dict[str, Any], config: Config) -> dict[str, Any]:
+    """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
+    and running returns stay new.
+    """
+    path = Path(str(config.init_from))
+    content = checkpoint.load(path)
+    known, keys = content["config"], experiment_keys(config)
+    for key in SHAPING:
+        if known[key] != keys[key]:
+            raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {keys[key]}")
+    agent = content["agent"]
+    for group in ("actor", "critic"):
+        old, new = agent[group]["parameters"], fresh[group]["parameters"]
+        if old.shape != new.shape:
+            raise UserError(f"init_from={path}: its weights are for {known['env.id']}, whose sizes differ")
+        fresh[group]["parameters"] = old
+    for name in ("obs_moments", "reward_scaler"):
+        if name in fresh:
+            fresh[name] = agent[name] | {key: fresh[name][key] for key in ("running",) if key in fresh[name]}
+    return fresh

@@ -1,0 +1,110 @@
+"""Train the jobs of a sweep in front of a person, whoever made them; without Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.schema import flat, unflat
+from rl_decay.errors import UserError
+from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.jobs import read_jobs, write_jobs
+from rl_decay.runs.layout import is_run
+from rl_decay.runs.record import read_summary
+from rl_decay.start import start
+from rl_decay.sweeps import workers
+from rl_decay.sweeps.display import SweepDisplay
+from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
+from rl_decay.training.console import shown
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train a sweep: worker processes (None = by cores) and the largest population (None = any)."""
+
+    workers: int | None = None
+    max_members: int | None = None
+
+    def check(self, prefix: str = "") -> None:
+        """UserError unless both are whole numbers of at least 1, or None."""
+        for name, value in asdict(self).items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise UserError(f"{prefix}{name}={value}: must be a whole number of at least 1; or null")
+
+
+class Sweep:
+    """The jobs of a sweep folder as populations. Jobs that have ended are left out, unfinished ones continue.
+
+    UserError if two jobs share a folder.
+    """
+
+    def __init__(self, jobs: Sequence[Job], options: Options):
+        check_folders(jobs)
+        self.jobs = jobs
+        self.folder = jobs[0].folder.parent
+        moments = {job.number: _moment(job) for job in jobs}
+        todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
+        self.ended = len(jobs) - len(todo)
+        self.workers = 0
+        self.groups: list[Population] = []
+        if todo:
+            count = options.workers or workers.default_workers(todo[0].config.device, len(todo))
+            self.workers = min(count, len(todo))
+            self.groups = populations(todo, self.workers, options.max_members)
+
+    def train(self) -> bool:
+        """Train what is left and print how all jobs ended; False if a signal kept some from finishing."""
+        if self.ended:
+            print(f"{self.ended} of {len(self.jobs)} runs have ended already")
+        display = SweepDisplay(self.groups, self.workers)
+        try:
+            whole = workers.train(self.groups, self.workers, display.update)
+        finally:
+            display.stop()
+        display.results(self.jobs, [read_summary(job.folder) if is_run(job.folder) else {} for job in self.jobs])
+        if not whole:
+            print(f"continue it: {continue_command(shown(self.folder))}")
+        return whole
+
+
+ENDED = "ended"
+
+
+def _moment(job: Job) -> Any:
+    """What the job must share with those it trains with."""
+    try:
+        begun = start(job.config, job.folder)
+    except UserError:
+        return f"job {job.number}"  # alone, where training it will say the same
+    return ENDED if begun.ended else begun.moment
+
+
+def record_jobs(jobs: Sequence[Job]) -> None:
+    """Write down what a sweep was asked to do, beside what an earlier one in its folder was."""
+    write_jobs(jobs[0].folder.parent, [_entry(job) for job in jobs])
+
+
+def _entry(job: Job) -> dict[str, Any]:
+    names = {"folder": job.folder.name, "number": job.number, "log_name": job.log_name}
+    return names | {"overrides": list(job.overrides), "config": flat(job.config)}
+
+
+def recorded_jobs(folder: Path) -> list[Job]:
+    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none.
+
+    A sweep of one of Hydra's own launchers has no list: then they are the runs that are there.
+    """
+    listed = {entry["folder"]: entry for entry in read_jobs(folder)}
+    names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
+    if not names:
+        raise UserError(f"{folder}: holds neither a run nor a sweep")
+    return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
+
+
+def _job(folder: Path, entry: dict[str, Any], number: int) -> Job:
+    summary = recorded(folder)
+    config = recorded_config(folder) if summary else unflat(entry["config"])
+    overrides = summary.get("overrides") or entry.get("overrides", ())
+    return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))
