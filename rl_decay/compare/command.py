@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rl_decay.compare import arms, foreign, load, provenance, report, study
+from rl_decay.compare import arms, foreign, load, plots, provenance, report, study
 from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
+from rl_decay.compare.tensorboard import write_arms
 from rl_decay.compare.verdicts import interval, verdict
 from rl_decay.errors import UserError
+from rl_decay.runs.layout import is_run
 
 NOTES = 8  # printed; the report has them all
 
@@ -35,14 +37,18 @@ class Options:
 def run(folders: Iterable[str | Path], out: str | Path | None = None, options: Options = Options()) -> Comparison:
     """Compare the runs in the folders, write the report into `out` (default: <first folder>/report), print the verdict.
 
+    The arms become TensorBoard runs beside those of the first folder, or in `out` where one is given.
     Errors: UserError for folders without runs, runs that cannot be compared, options that do not fit them, and a
     folder that cannot be written.
     """
     folders = [Path(folder) for folder in folders]
     comparison = compare(folders, options)
+    beside = folders[0] if out is None and not is_run(folders[0]) else None
     out = Path(out) if out is not None else folders[0] / "report"
+    figures = plots.figures(comparison) if plots.available() else None
     try:
-        written = report.write(comparison, out)
+        written = report.write(comparison, out, figures)
+        write_arms(comparison, beside or out, figures or {})
     except OSError as error:
         raise UserError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
     show(comparison, written[0])

@@ -58,7 +58,8 @@ def load(folders: Iterable[str | Path], source: str, task: str | None = None) ->
 
 def is_foreign(folder: Path) -> bool:
     """Whether a folder holds event files that no run of this program wrote."""
-    return not layout.is_run(folder) and any(folder.glob(f"{layout.EVENTS}*"))
+    ours = layout.is_run(folder) or folder.parent.name == layout.ARMS
+    return not ours and any(folder.glob(f"{layout.EVENTS}*"))
 
 
 def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished:

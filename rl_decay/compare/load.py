@@ -147,29 +147,6 @@ def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
     return f"{env_id} {text(kwargs)}" if kwargs else env_id
 
 
-def columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
-
-    A last line without its line end is ignored. Errors: UserError, which names the file, where it is missing, lacks a
-    column or holds a line that is no row of numbers.
-    """
-    try:
-        data = path.read_bytes()
-        head, *lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
-        header = head.split(",")
-        places = [header.index(name) for name in names]
-        rows = [line.split(",") for line in lines]
-        cells = [[row[i] or "nan" for row in rows if len(row) == len(header)] for i in places]
-        values = np.array(cells, dtype=np.float64).reshape(len(names), -1)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error})") from None
-    if values.shape[1] != len(lines):
-        raise UserError(f"{path}: damaged (a line has not {len(header)} cells)")
-    return dict(zip(names, values, strict=True))
-
-
 def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
     """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS

@@ -87,7 +87,6 @@ class Comparison:
     """Everything a report says. Per arm: {metric: Estimate}; curves: {arm: (steps [K], mean [K], low [K], high [K])}.
 
     arms carry the metrics of their runs as they were counted, diverged ones with the worst.
-    profiles: {arm: (tau [T], share of runs whose final is above tau [T], low [T], high [T])}.
     """
 
     tasks: tuple[str, ...]
@@ -104,4 +103,3 @@ class Comparison:
     commands: tuple[str, ...]  # the exact commands that made the runs, and the one that made this report
     versions: Mapping[str, str]
     curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
-    profiles: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)

@@ -45,7 +45,9 @@ def _diverged(arm: Arm) -> Iterator[str]:
     if lost:
         worst = "the worst value seen on the task"
         if arm.runs[0].unit == "score":
-            worst = f"final 0, osc_late 0.5, retention 0, collapse 1, else {worst}"
+            known = {"final": 0, "osc_late": 0.5, "retention": 0, "collapse": 1}
+            counted = [f"{name} {value}" for name, value in known.items() if name in arm.runs[0].metrics]
+            worst = ", ".join([*counted, f"else {worst}"])
         yield f"{arm.name}: {len(lost)} of {len(arm.runs)} runs diverged ({_seeds(lost)}), counted with {worst}"
 
 

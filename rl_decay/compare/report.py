@@ -15,20 +15,22 @@ PAGE, TEXT = "index.html", "report.md"
 INSTALL = "pip install -c constraints.txt -e '.[report]'"
 
 
-def write(comparison: Comparison, folder: str | Path) -> list[Path]:
+def write(comparison: Comparison, folder: str | Path, figures: Mapping[str, bytes] | None = None) -> list[Path]:
     """Write the report into a folder, made if it is missing, and return its files, the one to open first in front.
 
         index.html                                  the report, complete in this one file
         report.md, curves.png, ...                  the same
         runs.csv, arms.csv, contrasts.csv           every run and metric, every estimate, every difference
 
-    Without matplotlib there are neither pictures nor HTML, and report.md says which command brings them. Each file is
-    replaced as a whole; what an earlier report left and this one does not have is removed.
+    `figures` are drawn unless given. Without matplotlib there are neither pictures nor HTML, and report.md says which
+    command brings them. Each file is replaced as a whole; what an earlier report left and this one has not is removed.
     Errors: OSError for a folder that cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    files = _files(comparison, plots.figures(comparison) if plots.available() else None)
+    if figures is None and plots.available():
+        figures = plots.figures(comparison)
+    files = _files(comparison, figures)
     for name, data in files.items():
         replace(folder / name, data)
     for name in {PAGE, *(f"{figure}.png" for figure in plots.DRAWINGS)} - files.keys():

@@ -16,7 +16,6 @@ from rl_decay.compare.arms import baseline as choose_baseline
 from rl_decay.compare.curves import align
 from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast, Estimate, Unfinished
 from rl_decay.compare.notes import notes
-from rl_decay.compare.statistics import Profile
 from rl_decay.errors import UserError
 from rl_decay.metrics.arrays import Floats
 
@@ -57,7 +56,6 @@ def compare(
         commands=tuple(commands),
         versions=dict(versions or {}),
         curves={arm.name: curve(arm) for arm in arms},
-        profiles=profiles(arms),
     )
     return replace(comparison, notes=notes(comparison))
 
@@ -92,18 +90,6 @@ def curve(arm: Arm) -> tuple[Floats, Floats, Floats, Floats]:
     steps, scores = align(arm.runs)
     tasks = np.array([run.task for run in arm.runs])
     return steps, *statistics.mean_interval([scores[tasks == task] for task in np.unique(tasks)], _rng())
-
-
-def profiles(arms: Sequence[Arm]) -> dict[str, tuple[Floats, *Profile]]:
-    """Share of each arm's runs whose final is above tau, over the range of all arms: tau, share, low, high [T]."""
-    finals = {arm.name: scoring.strata(scoring.values(arm, "final")) for arm in arms}
-    everything = np.concatenate([values for of_arm in finals.values() for values in of_arm] or [np.empty(0)])
-    if not everything.size:
-        return {}
-    taus = np.linspace(min(0.0, everything.min()), everything.max(), PROFILE_POINTS)
-    return {
-        name: (taus, *statistics.performance_profile(of_arm, taus, _rng())) for name, of_arm in finals.items() if of_arm
-    }
 
 
 def _contrasts(arms: Sequence[Arm], baseline: str) -> tuple[tuple[Contrast, ...], tuple[Contrast, ...]]:

@@ -18,15 +18,9 @@ from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.runs import layout
 from rl_decay.runs.events import EventFile
 
-ARMS = "arms"  # folder in a sweep
 REPORT = "report"  # the run with the figures
 LONGEST_NAME = 100  # of a folder
 OSCILLATION = {tag.split("/")[1]: tag for tag in layout.TAGS if tag.startswith("oscillation/")}
-CHARTS = {
-    "learning rate": {"actor and critic": ["lr/actor", "lr/critic"]},
-    "return": {"evaluation": ["eval/return"]},
-    "oscillation": {name: [tag] for name, tag in OSCILLATION.items()},
-}
 
 
 def write_arms(
@@ -39,7 +33,7 @@ def write_arms(
     estimates. Several tasks are runs of their own. `figures` are drawn unless given, if matplotlib is installed.
     Returns the files; those of an earlier call are removed.
     """
-    folder = Path(sweep_folder) / ARMS
+    folder = Path(sweep_folder) / layout.ARMS
     if figures is None:
         figures = plots.figures(comparison) if plots.available() else {}
     _clear(folder)
@@ -81,7 +75,7 @@ def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     events = EventFile(folder)
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
-    events.layout(CHARTS)
+    events.layout(layout.CHARTS)
     # The keys are those of a run, so that the table of a whole sweep has one set of columns; an arm has no seed.
     events.hparams(dict(arm.runs[0].config) | {"seed": None}, layout.FINAL_TAGS, first=tuple(arm.values))
     points: dict[int, dict[str, float]] = {}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rl_decay.compare.model import Unfinished
 from rl_decay.runs import layout
+from rl_decay.runs.lock import is_held
 
 KILLED = "killed"
 REASONS = {layout.RUNNING: "still training", KILLED: "its process ended without a word"}
@@ -27,21 +26,6 @@ def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished
     reached = max(int(summary["env_steps"]), _last_step(folder / layout.METRICS))
     progress = min(reached / end, 1.0) if end > 0 else 0.0
     return Unfinished(folder, status, progress, summary.get("reason") or REASONS.get(status, "no reason given"))
-
-
-def is_held(folder: Path) -> bool:
-    """Whether a training holds the folder's lock; also where the file system cannot tell."""
-    try:
-        descriptor = os.open(folder / layout.LOCK, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing gives it back
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _last_step(path: Path) -> int:

@@ -94,6 +94,8 @@ def _finding(test: Contrast, comparison: Comparison) -> str:
 
 
 def _estimated(test: Contrast, comparison: Comparison) -> str:
+    if math.isnan(test.effect.value):
+        return f"{_name(test, comparison)} undefined"
     return f"{_name(test, comparison)} {_compared(test, comparison)} ({_bounds(test)})"
 
 

@@ -15,8 +15,7 @@ from rl_decay.config.curves import FOLLOWERS, KNOBS, ROLES, role_curves
 from rl_decay.config.schema import Config, Role, Schedule, walk
 
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
-# What is learned is the same however environments are stepped, and however long one may take for it.
-WITHOUT_EFFECT = ("seed", "vec", "env.timeout", *(key for key, _, about in walk(Config()) if not about["experiment"]))
+WITHOUT_EFFECT = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))
 
 
 def identity(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
 JOBS = "jobs.json"  # in a sweep folder
+ARMS = "arms"  # in a sweep folder: TensorBoard runs made from those of the sweep
 
 RUNNING = "running"
 FINISHED = "finished"
@@ -61,6 +62,17 @@ TAGS = (
     "oscillation/residual_std",
 )
 METRIC_COLUMNS = COUNTERS + TAGS
+CHARTS = {  # TensorBoard's custom scalars: category -> chart -> tags
+    "learning rate": {"actor and critic": ["lr/actor", "lr/critic"]},
+    "return": {"evaluation": ["eval/return"], "training": ["charts/return_100"]},
+    "oscillation": {tag.split("/")[1]: [tag] for tag in TAGS if tag.startswith("oscillation/")},
+    "update": {
+        "relative step": ["update/actor/rel_step", "update/critic/rel_step"],
+        "straightness over 50 updates": ["update/actor/straightness", "update/critic/straightness"],
+        "KL over the squared rate": ["update/kl_over_lr2"],
+        "churn": ["update/churn"],
+    },
+}
 FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
 
 

@@ -44,6 +44,21 @@ class RunLock:
             self._descriptor = None
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a training holds the folder's lock; also where the file system cannot tell."""
+    try:
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing gives it back
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _open(path: Path) -> int:
     """Open a file for locking, and keep half of the process's descriptors free.
 

@@ -12,7 +12,7 @@ import numpy as np
 from rl_decay.errors import UserError
 from rl_decay.runs.durable import append, cut
 
-__all__ = ["CsvTable", "cut", "read"]
+__all__ = ["CsvTable", "columns", "cut", "read"]
 
 
 class CsvTable:
@@ -69,6 +69,29 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         except ValueError:
             raise UserError(f"{path}: line {i + 2} is not a row of {len(columns)} numbers: {line[:80]!r}") from None
     return dict(zip(columns, values, strict=True))
+
+
+def columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
+
+    A last line without its line end is ignored. Errors: UserError, which names the file, where it is missing, lacks a
+    column or holds a line that is no row of numbers.
+    """
+    try:
+        data = path.read_bytes()
+        head, *lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+        header = head.split(",")
+        places = [header.index(name) for name in names]
+        rows = [line.split(",") for line in lines]
+        cells = [[row[i] or "nan" for row in rows if len(row) == len(header)] for i in places]
+        values = np.array(cells, dtype=np.float64).reshape(len(names), -1)
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error})") from None
+    if values.shape[1] != len(lines):
+        raise UserError(f"{path}: damaged (a line has not {len(header)} cells)")
+    return dict(zip(names, values, strict=True))
 
 
 def _continues(path: Path, header: bytes) -> bool:

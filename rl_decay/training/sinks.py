@@ -26,11 +26,6 @@ from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
 HPARAM_COLUMNS = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # shown first
-CHARTS = {
-    "learning rate": {"actor and critic": ["lr/actor", "lr/critic"]},
-    "return": {"evaluation": ["eval/return"], "training": ["charts/return_100"]},
-    "oscillation": {tag.split("/")[1]: [tag] for tag in layout.TAGS if tag.startswith("oscillation/")},
-}
 
 
 class RunSink:
@@ -68,7 +63,7 @@ class RunSink:
         older = [name for name in self._older if name.startswith(layout.EVENTS)]
         if not older:
             events = EventFile(self.folder)
-            events.layout(CHARTS)
+            events.layout(layout.CHARTS)
             events.hparams(flat(self.config), layout.FINAL_TAGS, first=HPARAM_COLUMNS)
         else:
             newest = max(int(name.removeprefix(layout.EVENTS).split(".")[0]) for name in older)

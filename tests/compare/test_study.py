@@ -332,15 +332,6 @@ class TestCurves:
         curves = compare([arm("none", run(0, final=0.0), run(1, final=1.0))]).curves
         np.testing.assert_allclose(curves["none"], [[100, 200], [0.5, 0.5], [0, 0], [1, 1]])
 
-    def test_profiles(self):
-        arms = [arm("none", run(0, final=0.0), run(1, final=1.0)), arm("linear", run(0, final=2.0), run(1, final=2.0))]
-        profiles = compare(arms).profiles
-        taus, share, low, high = profiles["none"]
-        assert (taus[0], taus[-1]) == (0, 2)
-        assert list(share[[0, 25, 50, 100]]) == [0.5, 0.5, 0, 0]  # tau 0, 0.5, 1, 2: strictly above
-        assert (low <= share).all() and (share <= high).all()
-        assert list(profiles["linear"][1][[0, 99, 100]]) == [1, 1, 0]
-
 
 def test_without_torch_and_hydra():
     code = (
