@@ -192,7 +192,7 @@ def test_no_space_in_a_population_names_it_in_every_folder(full_at, small, disk,
         build.run([small(seed=seed) for seed in range(3)], folders)
     disk()
     whole = build.run([small(seed=seed) for seed in range(3)], [tmp_path / f"whole{seed}" for seed in range(3)])
-    again = build.run([small(seed=seed, resume="auto") for seed in range(3)], folders)
+    again = [build.run([small(seed=m, resume="auto")], [folder])[0] for m, folder in enumerate(folders)]
     assert [r.status for r in (*whole, *again)] == 6 * ["finished"]
 
 
@@ -230,12 +230,12 @@ def sizes(folder):
     "first, values",
     [
         (f"checkpoints/{layout.LATEST}", {"evaluation__early": 0, "evaluation__late": 1}),
-        (f"checkpoints/{layout.BEST}", {"checkpoint__every": 8}),
         (layout.METRICS, {"total_steps": 60 * 32, "logger__tensorboard": False}),
-        ("events", {"total_steps": 60 * 32}),
-        (layout.SUMMARY, {}),
+        pytest.param(f"checkpoints/{layout.BEST}", {"checkpoint__every": 8}, marks=pytest.mark.slow),
+        pytest.param("events", {"total_steps": 60 * 32}, marks=pytest.mark.slow),
+        pytest.param(layout.SUMMARY, {}, marks=pytest.mark.slow),
     ],
-    ids=["latest.pt", "best.pt", "metrics.csv", "events", "summary.json"],
+    ids=["latest.pt", "metrics.csv", "best.pt", "events", "summary.json"],
 )
 def test_a_limit_on_file_sizes_is_one_message_and_room_makes_the_same_run(
     first, values, limited, killed, small, resumed, different, tmp_path
