@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import logging
 import math
 import os
@@ -31,7 +32,7 @@ from rl_decay.training.collector import Collector
 from rl_decay.training.plan import Plan, plan
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.trainer import Display, Trainer
-from rl_decay.types import Member
+from rl_decay.types import Member, Spaces
 
 log = logging.getLogger("rl_decay")
 ShowPlan = Callable[[Config, Plan, str], Display | None]
@@ -134,7 +135,7 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    heads = [checkpoint_head(config) for config in configs]
+    heads = [checkpoint_head(config, envs.spaces) for config in configs]
     sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
     trainer = Trainer(
         plan=layout,
@@ -166,11 +167,13 @@ def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, st
     try:
         sink = RunSink(job.folder, job.start.config, layout, about, job.start.content.get("run"))
     except OSError as error:
-        raise UserError(f"{job.folder}: cannot be written ({error.strerror}); choose another folder") from None
+        way_out = "make room" if error.errno == errno.ENOSPC else "choose another folder"
+        raise UserError(f"{job.folder}: cannot be written ({error.strerror}); {way_out}") from None
 
     def close() -> None:
         sink.end(FAILED, "training did not begin")
-        sink.close()
+        with suppress(OSError):  # a full disk has been reported
+            sink.close()
 
     stack.callback(close)
     return sink
@@ -213,11 +216,12 @@ def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -
     }
 
 
-def checkpoint_head(config: Config) -> dict[str, Any]:
+def checkpoint_head(config: Config, spaces: Spaces) -> dict[str, Any]:
     """What a checkpoint says beside the agent's state."""
     return {
         "config": flat(config),
         "fingerprint": fingerprint(experiment_keys(config)),
+        "spaces": asdict(spaces),
     }
 
 

@@ -88,7 +88,8 @@ def _value(text: str) -> Any:
 
 def _log_to(path: Path) -> None:
     """Log lines on the terminal and behind those of the run's first process."""
-    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path)]
+    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path, delay=True)]
+    logging.raiseExceptions = False  # a log without room is no reason to stop, nor for a traceback
     logging.basicConfig(
         level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,11 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment
+from rl_decay.runs.durable import require
 from rl_decay.runs.record import experiment_keys, versions
 from rl_decay.training import checkpoint
 from rl_decay.training.plan import Clock, iterations
+from rl_decay.types import Spaces
 
 MAY_DIFFER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
 SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
@@ -55,9 +57,13 @@ def start(config: Config, folder: Path) -> Start:
     if has_ended(config, summary):
         return Start(config, ended=True)
     path = folder / layout.CHECKPOINTS / layout.LATEST
-    if not summary or not path.exists():
+    if not summary:
         return Start(config)
+    if not path.exists():
+        return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
     content = _own_checkpoint(path, config)
+    for name, length in content["run"]["files"].items():
+        require(folder / name, length)
     clock, iteration = _clock(config, summary, content["iteration"]), content["iteration"]
     return Start(config, iteration, clock, content=content, history=_history(config, summary, iteration))
 
@@ -97,27 +103,32 @@ def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
         if begun.content:
             members[m] = begun.content["agent"]
         elif begun.config.init_from is not None:
-            members[m] = _branched(members[m], begun.config)
+            members[m] = _branched(members[m], begun.config, ppo.shape.spaces)
     if any(s.content or s.config.init_from is not None for s in starts):
         ppo.load_state_dict(checkpoint.join_members(members))
 
 
-def _branched(fresh: dict[str, Any], config: Config) -> dict[str, Any]:
+def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str, Any]:
     """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
     and running returns stay new.
     """
     path = Path(str(config.init_from))
-    content = checkpoint.load(path)
+    try:
+        content = checkpoint.load(path)
+    except UserError as error:
+        raise UserError(f"init_from={error}") from None
     known, keys = content["config"], experiment_keys(config)
+    if content["spaces"] != asdict(spaces):
+        raise UserError(
+            f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
+            f"{config.env.id}"
+        )
     for key in SHAPING:
         if known[key] != keys[key]:
             raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {keys[key]}")
     agent = content["agent"]
     for group in ("actor", "critic"):
-        old, new = agent[group]["parameters"], fresh[group]["parameters"]
-        if old.shape != new.shape:
-            raise UserError(f"init_from={path}: its weights are for {known['env.id']}, whose sizes differ")
-        fresh[group]["parameters"] = old
+        fresh[group]["parameters"] = agent[group]["parameters"]
     for name in ("obs_moments", "reward_scaler"):
         if name in fresh:
             fresh[name] = agent[name] | {key: fresh[name][key] for key in ("running",) if key in fresh[name]}

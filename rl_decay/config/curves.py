@@ -34,7 +34,7 @@ def unused_knobs(schedule: Schedule) -> list[str]:
 
 def _curve(role: str, chosen: Role, shared: Schedule) -> Curve:
     key = f"schedule.{role}"
-    if chosen.curve not in CURVES:
+    if not isinstance(chosen.curve, str) or chosen.curve not in CURVES:
         raise UserError(f"schedule/{role}={chosen.curve}: no such curve; choose one of {', '.join(CURVES)}")
     values = {}
     for knob in KNOBS:
@@ -47,6 +47,10 @@ def _curve(role: str, chosen: Role, shared: Schedule) -> Curve:
             values[knob] = value
         elif role in FOLLOWERS:
             values[knob] = getattr(shared, knob)
+    for knob, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            owner = key if getattr(chosen, knob) is not None else "schedule"
+            raise UserError(f"{owner}.{knob}={value}: must be a number")
     try:
         return CURVES[chosen.curve](**values)
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector.async_vector_env import AsyncState
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
@@ -53,6 +55,7 @@ class GymnasiumVec:
     def close(self) -> None:
         """Close every copy; workers that no longer answer are ended."""
         if isinstance(self._env, AsyncVectorEnv):
+            self._env._state = AsyncState.DEFAULT  # or it would wait for the answer of a worker that is gone
             self._env.close(terminate=True)
         else:
             self._env.close()
@@ -63,7 +66,9 @@ class GymnasiumVec:
             if not isinstance(self._env, AsyncVectorEnv):
                 return getattr(self._env, name)(**arguments)
             getattr(self._env, f"{name}_async")(**arguments)
-            return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
+            with warnings.catch_warnings():  # Gymnasium tells of a worker's error that way, then raises it
+                warnings.simplefilter("ignore")
+                return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
         except multiprocessing.TimeoutError:
             raise UserError(
                 f"env.timeout={self._timeout}: a {name} of {self._id} took longer than that many seconds; raise it, or "
@@ -75,6 +80,26 @@ class GymnasiumVec:
             raise UserError(f"env.id={self._id}: its {name} failed with {type(error).__name__}: {error}") from error
 
 
+class _Shaped(gym.Wrapper):
+    """Refuse what shared memory would take: observations of another shape, rewards that are not one number."""
+
+    def reset(self, **arguments: Any) -> Any:
+        obs, info = self.env.reset(**arguments)
+        return self._checked(obs), info
+
+    def step(self, action: Any) -> Any:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        number: Any = reward
+        if number is None or np.ndim(number):
+            raise ValueError(f"a reward that is not one number: {number!r}")
+        return self._checked(obs), reward, terminated, truncated, info
+
+    def _checked(self, obs: Any) -> Any:
+        if np.shape(obs) != self.observation_space.shape:
+            raise ValueError(f"an observation of shape {np.shape(obs)}, not {self.observation_space.shape}")
+        return obs
+
+
 def single(env: Env, **options: Any) -> gym.Env:
     """One copy of the task; UserError if there is no such task."""
     with _explained(env):
@@ -84,8 +109,11 @@ def single(env: Env, **options: Any) -> gym.Env:
 def _make_vec(env: Env, slots: int, vec: str) -> VectorEnv:
     # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
     mode = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    wrappers = [_Shaped] if vec == "async" else None  # sync copies fail by themselves
     with _explained(env), ignored(signal.SIGINT):
-        return gym.make_vec(env.id, num_envs=slots, vectorization_mode=vec, vector_kwargs=mode, **env.kwargs)
+        return gym.make_vec(
+            env.id, num_envs=slots, vectorization_mode=vec, vector_kwargs=mode, wrappers=wrappers, **env.kwargs
+        )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 from rl_decay.config.schema import Config, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
-from rl_decay.runs.durable import cut
+from rl_decay.runs.durable import cut, require
 from rl_decay.runs.record import experiment_keys, read_summary
 
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
@@ -88,6 +88,8 @@ def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
 
     UserError if one is shorter: rows are missing, and no run that goes on from there would be the same.
     """
+    for name, length in lengths.items():
+        require(folder / name, length)
     tables = [path for path in (folder / layout.METRICS, folder / layout.EVALUATIONS) if path.exists()]
     for path in {*tables, *folder.glob(f"{layout.EVENTS}*")}:
         if path.name not in lengths:

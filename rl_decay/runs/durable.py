@@ -38,13 +38,18 @@ def cut(path: str | Path, length: int) -> None:
     UserError, because truncating would fill the gap with zeros.
     """
     path = Path(path)
-    size = path.stat().st_size if path.exists() else 0
-    if size < length:
-        raise UserError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
-    if size > length:
+    if require(path, length) > length:
         with open(path, "r+b") as file:
             file.truncate(length)
             os.fsync(file.fileno())
+
+
+def require(path: Path, length: int) -> int:
+    """The size of a file in bytes (a missing one: 0); UserError if that is less than `length`."""
+    size = path.stat().st_size if path.exists() else 0
+    if size < length:
+        raise UserError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
+    return size
 
 
 def replace(path: Path, data: bytes) -> None:

@@ -11,6 +11,18 @@ from typing import Self
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import LOCK
 
+_held: set[int] = set()  # descriptors of this process's locks
+
+
+def _let_go() -> None:
+    """In a forked child: the lock is its parent's alone, and must end with that."""
+    for descriptor in _held:
+        os.close(descriptor)
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
 
 class RunLock:
     """Hold a run folder for this process: `with RunLock(folder): ...`; UserError if another training holds it.
@@ -34,14 +46,15 @@ class RunLock:
             os.close(descriptor)
             raise
         self._descriptor = descriptor
+        _held.add(descriptor)
         return self
 
     def __exit__(self, *failure: object) -> None:
-        if self._descriptor is not None:
-            # Closing alone would leave the lock with a forked child that inherited the descriptor.
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        if self._descriptor in _held:
+            _held.remove(self._descriptor)
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
             os.close(self._descriptor)
-            self._descriptor = None
+        self._descriptor = None
 
 
 def is_held(folder: Path) -> bool:

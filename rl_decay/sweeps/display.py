@@ -28,13 +28,14 @@ SILENCE = 10.0  # seconds without a log line
 class SweepDisplay:
     """Progress of a sweep, on a terminal as a bar, elsewhere as log lines."""
 
-    def __init__(self, groups: Sequence[Population], workers: int):
+    def __init__(self, jobs: Sequence[Job], groups: Sequence[Population], workers: int):
         self._console, self._groups = Console(), groups
-        self._arms = arms([job for group in groups for job in group])
+        self._arms = arms(jobs)
         self._reports: dict[int, Report] = {}
         self._started = self._spoke = time.monotonic()
         self._bar: Progress | None = None
-        self._console.print(populations_table(groups, workers))
+        if groups:
+            self._console.print(populations_table(groups, workers))
         if self._console.is_terminal:
             self._bar = Progress(*progress_columns(), console=self._console)
             self._task = self._bar.add_task("starting", total=sum(map(len, groups)))

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import flat, unflat
+from rl_decay.config.schema import unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
-from rl_decay.runs.jobs import read_jobs, write_jobs
+from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.layout import is_run
+from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import read_summary
 from rl_decay.start import start
 from rl_decay.sweeps import workers
@@ -46,9 +47,13 @@ class Sweep:
         self.folder = jobs[0].folder.parent
         moments = {job.number: _moment(job) for job in jobs}
         todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
-        self.ended = len(jobs) - len(todo)
+        self.ended = {number for number, moment in moments.items() if moment == ENDED}
         self.workers = 0
         self.groups: list[Population] = []
+        for job in todo:
+            if job.folder.exists():
+                with RunLock(job.folder):  # or else the run of another training would be called failed
+                    pass
         if todo:
             count = options.workers or workers.default_workers(todo[0].config.device, len(todo))
             self.workers = min(count, len(todo))
@@ -57,8 +62,8 @@ class Sweep:
     def train(self) -> bool:
         """Train what is left and print how all jobs ended; False if a signal kept some from finishing."""
         if self.ended:
-            print(f"{self.ended} of {len(self.jobs)} runs have ended already")
-        display = SweepDisplay(self.groups, self.workers)
+            print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
+        display = SweepDisplay(self.jobs, self.groups, self.workers)
         try:
             whole = workers.train(self.groups, self.workers, display.update)
         finally:
@@ -81,20 +86,10 @@ def _moment(job: Job) -> Any:
     return ENDED if begun.ended else begun.moment
 
 
-def record_jobs(jobs: Sequence[Job]) -> None:
-    """Write down what a sweep was asked to do, beside what an earlier one in its folder was."""
-    write_jobs(jobs[0].folder.parent, [_entry(job) for job in jobs])
-
-
-def _entry(job: Job) -> dict[str, Any]:
-    names = {"folder": job.folder.name, "number": job.number, "log_name": job.log_name}
-    return names | {"overrides": list(job.overrides), "config": flat(job.config)}
-
-
 def recorded_jobs(folder: Path) -> list[Job]:
     """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none.
 
-    A sweep of one of Hydra's own launchers has no list: then they are the runs that are there.
+    Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
     """
     listed = {entry["folder"]: entry for entry in read_jobs(folder)}
     names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]

@@ -11,6 +11,7 @@ from typing import Any
 
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.errors import UserError
+from rl_decay.runs.jobs import write_jobs
 
 
 @dataclass(frozen=True)
@@ -70,3 +71,13 @@ def differing_keys(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     values = [flat(job.config) for job in jobs]
     distinct = {key: list(dict.fromkeys(json.dumps(v[key]) for v in values)) for key in values[0]}
     return {key: [json.loads(v) for v in found] for key, found in distinct.items() if len(found) > 1}
+
+
+def record_jobs(jobs: Sequence[Job]) -> None:
+    """Write down what a sweep was asked to do, beside what an earlier one in its folder was."""
+    write_jobs(jobs[0].folder.parent, [_entry(job) for job in jobs])
+
+
+def _entry(job: Job) -> dict[str, Any]:
+    names = {"folder": job.folder.name, "number": job.number, "log_name": job.log_name}
+    return names | {"overrides": list(job.overrides), "config": flat(job.config)}

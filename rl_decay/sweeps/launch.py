@@ -6,31 +6,22 @@ import copy
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.utils import JobReturn, JobStatus, configure_log, filter_overrides, setup_globals
+from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from rl_decay.config.compose import checked, refuse
+from rl_decay.config.compose import refuse
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.record import read_summary
-from rl_decay.sweeps.engine import Options, Sweep, record_jobs
-from rl_decay.sweeps.grouping import Job
+from rl_decay.sweeps.engine import Options, Sweep
+from rl_decay.sweeps.grouping import record_jobs
+from rl_decay.sweeps.jobs import Composed, compose_job
 
 log = logging.getLogger("rl_decay")
-
-
-@dataclass
-class Composed:
-    """A job as Hydra sees it, and as training does."""
-
-    hydra_config: DictConfig
-    job: Job
 
 
 def launch(
@@ -50,13 +41,18 @@ def launch(
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     try:
         options.check("hydra.launcher.")
-        composed = [_compose(context, config, list(o), first + i) for i, o in enumerate(job_overrides)]
+        loader = context.config_loader
+        composed = [compose_job(loader, config, list(o), first + i) for i, o in enumerate(job_overrides)]
+        for c in composed:
+            if is_run(c.job.folder) and c.job.config.resume == "never":
+                raise UserError(f"job {c.job.number}: {c.job.folder} holds a run already; nothing was changed")
         sweep = Sweep([c.job for c in composed], options)
     except UserError as error:
         refuse(str(error))
     record_jobs(sweep.jobs)
     for c in composed:
-        _record(c)
+        if c.job.number not in sweep.ended:
+            _record(c)
         context.callbacks.on_job_start(config=c.hydra_config, task_function=task)
     whole = sweep.train()
     returns = [_job_return(c) for c in composed]
@@ -65,24 +61,6 @@ def launch(
     if not whole:
         raise SystemExit(130)
     return returns
-
-
-def _compose(context: HydraContext, config: DictConfig, overrides: list[str], number: int) -> Composed:
-    cfg = context.config_loader.load_sweep_config(config, overrides)
-    with open_dict(cfg):
-        cfg.hydra.job.id = cfg.hydra.job.num = number
-    HydraConfig.instance().set_config(cfg)
-    folder = Path(str(cfg.hydra.sweep.dir), str(cfg.hydra.sweep.subdir)).absolute()
-    with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
-        cfg.hydra.runtime.output_dir = str(folder)
-    words = tuple(filter_overrides(overrides))
-    try:
-        job = Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
-        if is_run(folder) and job.config.resume == "never":
-            raise UserError(f"{folder} holds a run already; nothing was changed")
-    except UserError as error:
-        raise UserError(f"job {number} ({' '.join(words)}): {error}") from None
-    return Composed(cfg, job)
 
 
 def _record(composed: Composed) -> None:

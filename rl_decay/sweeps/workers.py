@@ -8,6 +8,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -22,6 +23,7 @@ from rl_decay.errors import UserError
 from rl_decay.interrupt import SIGNALS, StopRequest, ignored
 from rl_decay.runs.continuation import ENDED
 from rl_decay.runs.layout import FAILED, INTERRUPTED, RUNNING, is_run
+from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import read_summary, write_summary
 from rl_decay.sweeps.grouping import Population
 from rl_decay.training.plan import Plan
@@ -179,4 +181,5 @@ def _fail(population: Population, reason: str) -> None:
         summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
         if summary.get("status", RUNNING) not in ENDED:
             job.folder.mkdir(parents=True, exist_ok=True)
-            write_summary(job.folder, {**summary, "status": FAILED, "reason": reason})
+            with suppress(UserError), RunLock(job.folder):  # or it is another training's
+                write_summary(job.folder, {**summary, "status": FAILED, "reason": reason})

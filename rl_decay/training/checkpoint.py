@@ -53,6 +53,8 @@ def digest(content: Any) -> str:
 
     def take(value: Any) -> None:
         if isinstance(value, Tensor):
+            if value.requires_grad:
+                raise ValueError("a tensor with a gradient")  # never saved; numpy() would refuse it
             sha.update(f"{value.dtype}{tuple(value.shape)}".encode())
             sha.update(value.contiguous().numpy().tobytes())
         elif isinstance(value, (dict, list)):
@@ -91,6 +93,7 @@ def load(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         version, sha256 = int(content.pop("schema_version")), content.pop("sha256", None)
+        found = digest(content) if version == SCHEMA_VERSION else None
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
         raise UserError(
             f"{path}: not a readable rl_decay checkpoint ({type(error).__name__}){_way_out(path)}"
@@ -98,8 +101,10 @@ def load(path: Path) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         age = "newer than" if version > SCHEMA_VERSION else "too old for"
         raise UserError(f"{path}: schema version {version} is {age} this program's {SCHEMA_VERSION}; use its version")
-    if digest(content) != sha256:
+    if found != sha256:
         raise UserError(f"{path}: damaged, its content does not have the SHA-256 it was saved with{_way_out(path)}")
+    if missing := {"config", "spaces", "iteration", "agent"} - content.keys():
+        raise UserError(f"{path}: not a readable rl_decay checkpoint (no {', '.join(sorted(missing))}){_way_out(path)}")
     return content
 
 

@@ -69,7 +69,8 @@ class RunSink:
             newest = max(int(name.removeprefix(layout.EVENTS).split(".")[0]) for name in older)
             events = EventFile(self.folder, max(time.time(), newest + 1))
             events.restart(self.env_steps_done + 1)
-            if "horizon" in (said := self._record["resumed"][-1]):
+        for said in self._record["resumed"]:
+            if "horizon" in said and said["iteration"] >= self.iterations:  # an earlier file with this note was cut off
                 steps = f"{said['total_steps_before']:,} to {said['total_steps']:,} steps"
                 events.text("horizon", self.env_steps_done, f"{said['horizon']}: {steps}")
         return events

@@ -61,6 +61,8 @@ class Trainer:
         """
         self._flushed = time.monotonic()
         try:
+            if self.plan.start:  # its copy may be what a killed process did not come to
+                self._keep_copies(self.plan.start)
             with StopRequest() as stop:
                 self._iterations(stop)
             self._end_all(layout.FINISHED)
@@ -164,7 +166,12 @@ class Trainer:
             for m, run in enumerate(self.runs):
                 if run.running:
                     self._checkpoint(m, layout.LATEST, done, state, self._place(m, done))
-                    checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
+            self._keep_copies(done)
+
+    def _keep_copies(self, done: int) -> None:
+        for run in self.runs:
+            if run.running:
+                checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
 
     def _place(self, m: int, done: int) -> dict[str, Any]:
         """What a checkpoint holds for `resume` beside the agent: the run's files and counts, the actions of a segment

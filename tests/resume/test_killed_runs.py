@@ -1,0 +1,176 @@
+"""A run that is killed, at whatever moment, and continued, ends as the run that never was."""
+
+import itertools
+import random
+import shutil
+import signal
+import time
+from functools import partial
+
+import pytest
+
+from rl_decay import build
+from rl_decay.runs import layout
+from rl_decay.training import checkpoint
+
+SHAPES = {
+    "continuous-sync": {"env__id": "tests/Push-v0", "segments": 1},
+    "continuous-sync-segments": {"env__id": "tests/Push-v0", "segments": 3},
+    "continuous-async": {"env__id": "tests/Push-v0", "segments": 1, "vec": "async"},
+    "discrete-sync": {"env__id": "tests/Corridor-v0", "segments": 1},
+    "discrete-sync-segments": {"env__id": "CartPole-v1", "segments": 3},
+    "discrete-async-segments": {"env__id": "tests/Corridor-v0", "segments": 3, "vec": "async"},
+}
+ITERATION = 2 * 8  # environment steps
+
+
+@pytest.fixture
+def population(little):
+    """Configurations of members that differ in seed and rates, and where: population(count, **keys)."""
+
+    def make(count, **values):
+        return [little(seed=seed, actor__lr=1e-3 * (seed + 1), **values) for seed in range(count)]
+
+    return make
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """One folder per member below a folder of that name."""
+    return lambda name, count: [tmp_path / name / f"member{m}" for m in range(count)]
+
+
+@pytest.fixture
+def unlike(differences):
+    """What differs between the members' folders, as `member: name`."""
+
+    def compare(whole, cut, ignore=()):
+        return [f"{m}: {name}" for m, pair in enumerate(zip(whole, cut)) for name in differences(*pair, ignore)]
+
+    return compare
+
+
+EVERY = {"segments": 1, "total_steps": 4 * ITERATION, "evaluation__early": 1, "evaluation__late": 1}
+
+
+@pytest.mark.parametrize(
+    "count, stride",
+    [(1, 1), (3, 17), pytest.param(3, 1, marks=pytest.mark.slow)],
+    ids=["alone", "population", "population-everywhere"],
+)
+def test_killed_at_every_state_of_the_disk_and_continued(population, folders, killed, train_all, unlike, count, stride):
+    # segments=1: four iterations without a reset, so checkpoints lie inside a segment and episodes run across them
+    configs, whole = population(count, **EVERY), folders("whole", count)
+    build.run(configs, whole)
+    found = {}
+    for at in itertools.count(1, stride):
+        cut = folders(f"at{at}", count)
+        if not killed(partial(build.run, configs, cut), at=at):
+            break
+        train_all(configs, cut)
+        found[at] = unlike(whole, cut)
+    assert {at: names for at, names in found.items() if names} == {}
+    # per member: two tables and the events after each of four iterations in two halves, latest.pt and its copy after
+    # 2 and 4 in two halves and a rename
+    assert at > count * (3 * 4 * 2 + 2 * 2 * 3)
+
+
+def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population, folders, killed, unlike):
+    configs, whole = population(1, **EVERY), folders("whole", 1)
+    build.run(configs, whole)
+    (begun,) = folders("begun", 1)
+    # the first process dies behind its checkpoint of iteration 2, with a row of a later iteration written
+    assert killed(partial(build.run, configs, [begun]), at=34)
+    assert saved(begun) == 2 < len((begun / layout.METRICS).read_text().splitlines()) - 1
+    found = {}
+    # tables cut back (3 states at most), the summary replaced (3), a new event file (2), the rows of iteration 3 in
+    # three files (6), and then a process like any other: 14 states
+    for at in range(1, 15):
+        cut = folders(f"at{at}", 1)
+        shutil.copytree(begun, cut[0])
+        assert killed(partial(build.run, configs, cut), at=at)
+        build.run(configs, cut)
+        found[at] = unlike(whole, cut)
+    assert {at: names for at, names in found.items() if names} == {}
+
+
+def saved(folder):
+    """The iteration of a run's last checkpoint; 0 without one."""
+    path = folder / layout.CHECKPOINTS / layout.LATEST
+    return checkpoint.load(path)["iteration"] if path.exists() else 0
+
+
+@pytest.mark.parametrize(
+    "shape, count, kills",
+    [
+        ("continuous-async", 1, 3),
+        ("discrete-async-segments", 1, 3),
+        ("discrete-sync", 1, 3),
+        ("continuous-sync-segments", 3, 3),
+    ],
+)
+def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, count, kills):
+    assert killed_at_random(shape, count, kills, seed=kills) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 3], ids=["alone", "population"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", range(3))
+def test_sigkill_at_many_moments(killed_at_random, shape, count, seed):
+    assert killed_at_random(shape, count, 5, seed) == []  # 6 shapes x 2 x 3 seeds x 5 kills: 180 kills
+
+
+@pytest.fixture
+def killed_at_random(population, folders, killed, go_on, unlike):
+    """Kill runs so many times, continue them to their end, and compare with runs that were not: what differs."""
+
+    def run(shape, count, kills, seed):
+        configs, whole = population(count, **SHAPES[shape]), folders("whole", count)
+        begun = time.monotonic()
+        assert not killed(partial(build.run, configs, whole))  # a fork too, for the time that it takes
+        seconds, moments, strikes, found = time.monotonic() - begun, random.Random(seed), 0, []
+        for attempt in itertools.count():
+            cut = folders(f"cut{attempt}", count)
+            while strikes < kills and killed(partial(go_on, configs, cut), after=moments.uniform(0, 0.6) * seconds):
+                strikes += 1
+            go_on(configs, cut)
+            found += unlike(whole, cut)
+            if strikes == kills:
+                return found
+            seconds *= 0.8  # it had ended before it was struck often enough: anew, and sooner
+
+    return run
+
+
+class Signalling:
+    """A display that sends a signal at the end of an iteration."""
+
+    def __init__(self, iteration):
+        self._iteration = iteration
+
+    def iteration(self, iteration, runs, scalars, evaluated):
+        if iteration == self._iteration:
+            signal.raise_signal(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("iteration", [1, 2, 5, 6])
+def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration):
+    configs, whole, cut = population(2, **SHAPES["continuous-sync-segments"]), *(folders(n, 2) for n in ("a", "b"))
+    build.run(configs, whole)
+    stopped = build.run(configs, cut, show=lambda *_: Signalling(iteration))
+    assert [(r.status, r.summary["iterations"], saved(r.folder)) for r in stopped] == [
+        (layout.INTERRUPTED, iteration, iteration)
+    ] * 2
+    build.run(configs, cut)
+    # a stop keeps a numbered copy too, so older ones may go that an uninterrupted run has
+    assert unlike(whole, cut, ignore=("iteration_", "files")) == []
+
+
+def test_stopped_by_sigterm_at_any_moment_with_environments_in_processes(population, folders, killed, unlike):
+    configs, whole, cut = population(1, **SHAPES["continuous-async"]), folders("whole", 1), folders("cut", 1)
+    build.run(configs, whole)
+    for after in (0.05, 0.15, 0.1):
+        killed(partial(build.run, configs, cut), after=after, by=signal.SIGTERM)
+    build.run(configs, cut)
+    assert unlike(whole, cut, ignore=("iteration_", "files")) == []
