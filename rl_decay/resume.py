@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay import attended
+from rl_decay.compare import after_sweep
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
@@ -57,6 +58,8 @@ def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> in
     _log_to(folder / "resume.log")
     if not Sweep(jobs, options).train():
         return 130
+    if any(job.config.compare != "none" for job in jobs):
+        after_sweep(folder)
     summaries = {job.folder: read_summary(job.folder) for job in jobs if is_run(job.folder)}
     failures = [f"{job.name}: {s['reason']}" for job, s in summaries.items() if s["status"] == FAILED]
     for failure in failures:

@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rl_decay.compare.command import Options, run
+    from rl_decay.compare.command import Options, after_sweep, run
 
-__all__ = ["Options", "run"]
+__all__ = ["Options", "after_sweep", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from rl_decay.compare.verdicts import interval, verdict
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import is_run
 
+log = logging.getLogger("rl_decay")
 NOTES = 8  # printed; the report has them all
 
 
@@ -53,6 +55,16 @@ def run(folders: Iterable[str | Path], out: str | Path | None = None, options: O
         raise UserError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
     show(comparison, written[0])
     return comparison
+
+
+def after_sweep(folder: Path) -> None:
+    """Compare the runs of a sweep that has just ended; one line where that is impossible, for its runs stand anyway."""
+    try:
+        run([folder])
+    except UserError as error:
+        print(f"no comparison: {error}")
+    except Exception as error:  # a fault of the report's must not fail the sweep
+        log.warning("no comparison: %s: %s", type(error).__name__, error)
 
 
 def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:

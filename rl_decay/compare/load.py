@@ -19,6 +19,7 @@ from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.arms import identity, text
 from rl_decay.runs.record import read_summary
+from rl_decay.runs.tables import columns
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}

@@ -24,6 +24,7 @@ CHOICES = {
     "compile": ("none", "inductor"),
     "vec": ("sync", "async"),
     "resume": ("never", "auto"),
+    "compare": ("auto", "none"),
     "horizon": ("refuse", "keep", "stretch", "hold"),
     "net.activation": ("tanh", "relu"),
     "algo.grad_clip": ("per_group", "joint"),

@@ -20,6 +20,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from rl_decay import compare
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
@@ -178,8 +179,12 @@ class RunGuard(Callback):
         _require_writable("hydra.sweep.dir", folder)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """List what failed; exit code 1 if anything did. Read from the folders: jobs may have run elsewhere."""
+        """Compare the runs, then list what failed; exit code 1 if anything did. Read from the folders: jobs may have
+        run elsewhere.
+        """
         folder = Path(config.hydra.sweep.dir)
+        if config.compare != "none":
+            compare.after_sweep(folder)
         summaries = {job: read_summary(job) for job in sorted(folder.glob("*/")) if is_run(job)}
         failures = [f"{job.name}: {s['reason']}" for job, s in summaries.items() if s["status"] == FAILED]
         failures += REFUSED

@@ -141,6 +141,7 @@ class Config:
     vec: str = _key("sync", "sync | async environments", experiment=False)
     resume: str = _key("never", "never | auto: continue the run that the folder holds", experiment=False)
     horizon: str = _key("refuse", "refuse | keep | stretch | hold: what a longer run does to its schedule")
+    compare: str = _key("auto", "auto | none: the report at the end of a multirun", experiment=False)
     init_from: str | None = _key(None, "checkpoint whose weights a new run starts from", per_member=True)
     env: Env = field(default_factory=Env)
     net: Net = field(default_factory=Net)

@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: the populations before, progress per arm during, results per arm after."""
+"""What a person sees of a sweep: the populations before, progress per arm during."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from rich import box
@@ -15,11 +14,11 @@ from rich.progress import Progress
 from rich.table import Table
 
 from rl_decay.config.schema import flat
-from rl_decay.runs.layout import FINISHED
-from rl_decay.sweeps.grouping import Job, Population, differing_keys
+from rl_decay.runs.arms import differing, identity, names
+from rl_decay.sweeps.grouping import Job, Population
 from rl_decay.sweeps.memory import megabytes
 from rl_decay.sweeps.workers import Progress as Report
-from rl_decay.training.console import progress_columns, shown
+from rl_decay.training.console import progress_columns
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
@@ -58,11 +57,6 @@ class SweepDisplay:
         if self._bar is not None:
             self._bar.stop()
 
-    def results(self, jobs: Sequence[Job], summaries: Sequence[dict[str, Any]]) -> None:
-        """Print the results per arm."""
-        self._console.print(arms_table(self._arms, jobs, summaries))
-        print(f"look at it: tensorboard --logdir {shown(jobs[0].folder.parent)}")
-
     def _words(self) -> str:
         spread: dict[str, list[float]] = {}
         for index, report in self._reports.items():
@@ -74,22 +68,10 @@ class SweepDisplay:
         return f"{rate:,.0f} steps/s, return {shown}"
 
 
-CURVES = ("schedule.actor.curve", "schedule.critic.curve")
-
-
 def arms(jobs: Sequence[Job]) -> dict[int, str]:
-    """Job number -> name of its arm: every key in which the jobs differ, the seed aside."""
-    keys = [key for key in differing_keys(jobs) if key != "seed"]
-    return {job.number: _arm(flat(job.config), keys) for job in jobs}
-
-
-def _arm(values: dict[str, Any], keys: Sequence[str]) -> str:
-    """What a person would type for it: schedule=linear where actor and critic share a curve."""
-    shown = {key: values[key] for key in keys}
-    if set(CURVES) <= set(keys) and values[CURVES[0]] == values[CURVES[1]]:
-        shown = {"schedule": shown.pop(CURVES[0])} | {key: v for key, v in shown.items() if key != CURVES[1]}
-    names = {key: key.removesuffix(".curve").replace(".", "/") if key in CURVES else key for key in shown}
-    return " ".join(f"{names[key]}={_plain(value)}" for key, value in shown.items()) or "all"
+    """Job number -> name of its arm: what tells it apart from the others, the seed aside."""
+    values = [identity(flat(job.config)) for job in jobs]
+    return dict(zip((job.number for job in jobs), names(values, differing(values)), strict=True))
 
 
 def populations_table(groups: Sequence[Population], workers: int) -> Table:
@@ -101,26 +83,6 @@ def populations_table(groups: Sequence[Population], workers: int) -> Table:
         numbers = f"{group[0].number}..{group[-1].number}" if len(group) > 1 else str(group[0].number)
         table.add_row(numbers, str(len(group)), config.env.id, f"about {megabytes(config, len(group)):,.0f} MB")
     return table
-
-
-def arms_table(names: dict[int, str], jobs: Sequence[Job], summaries: Sequence[dict[str, Any]]) -> Table:
-    """Mean and standard deviation over the runs of each arm."""
-    table = Table(title="Results", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("arm", overflow="fold")
-    for name in ("finished", "final return", "osc_late", "retention"):
-        table.add_column(name, justify="right", no_wrap=True)
-    by_arm: dict[str, list[dict[str, Any]]] = {}
-    for job, summary in zip(jobs, summaries, strict=True):
-        by_arm.setdefault(names[job.number], []).append(summary)
-    for arm, runs in by_arm.items():
-        finished = sum(run.get("status") == FINISHED for run in runs)
-        columns = (_spread([run.get(key) for run in runs]) for key in ("final_return", "osc_late", "retention"))
-        table.add_row(arm, f"{finished} of {len(runs)}", *columns)
-    return table
-
-
-def _plain(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _spread(values: Sequence[float | None]) -> str:

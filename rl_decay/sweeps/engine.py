@@ -11,9 +11,7 @@ from rl_decay.config.schema import unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
 from rl_decay.runs.jobs import read_jobs
-from rl_decay.runs.layout import is_run
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.record import read_summary
 from rl_decay.start import start
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
@@ -60,7 +58,7 @@ class Sweep:
             self.groups = populations(todo, self.workers, options.max_members)
 
     def train(self) -> bool:
-        """Train what is left and print how all jobs ended; False if a signal kept some from finishing."""
+        """Train what is left and say how to look at it; False if a signal kept some from finishing."""
         if self.ended:
             print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
         display = SweepDisplay(self.jobs, self.groups, self.workers)
@@ -68,7 +66,7 @@ class Sweep:
             whole = workers.train(self.groups, self.workers, display.update)
         finally:
             display.stop()
-        display.results(self.jobs, [read_summary(job.folder) if is_run(job.folder) else {} for job in self.jobs])
+        print(f"look at it: tensorboard --logdir {shown(self.folder)}")
         if not whole:
             print(f"continue it: {continue_command(shown(self.folder))}")
         return whole

@@ -66,13 +66,6 @@ def check_folders(jobs: Sequence[Job]) -> None:
             )
 
 
-def differing_keys(jobs: Sequence[Job]) -> dict[str, list[Any]]:
-    """Keys in which the jobs differ, with their distinct values in the order of the sweep."""
-    values = [flat(job.config) for job in jobs]
-    distinct = {key: list(dict.fromkeys(json.dumps(v[key]) for v in values)) for key in values[0]}
-    return {key: [json.loads(v) for v in found] for key, found in distinct.items() if len(found) > 1}
-
-
 def record_jobs(jobs: Sequence[Job]) -> None:
     """Write down what a sweep was asked to do, beside what an earlier one in its folder was."""
     write_jobs(jobs[0].folder.parent, [_entry(job) for job in jobs])

@@ -6,7 +6,7 @@ import pytest
 
 from rl_decay.runs.layout import is_run
 
-SWEEP = ("-m", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
+SWEEP = ("-m", "compare=none", "hydra/launcher=basic", "hydra.sweep.dir=sweep")
 GRID = ("schedule/actor=none,linear", "schedule.actor.final=null,0.1")  # none takes no final: one job of four is wrong
 
 

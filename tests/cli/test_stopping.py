@@ -13,7 +13,7 @@ from rl_decay.runs.tables import read
 from rl_decay.training.console import Terminal
 from rl_decay.training.sinks import RunSink
 
-SWEEP = ("-m", "hydra/launcher=basic", "hydra.sweep.dir=sweep", "logger=none")
+SWEEP = ("-m", "compare=none", "hydra/launcher=basic", "hydra.sweep.dir=sweep", "logger=none")
 LONG = ("total_steps=1000000", "evaluation.early=20000", "evaluation.late=10000")  # an evaluation every iteration
 
 

@@ -17,7 +17,7 @@ from rl_decay.compare import command, report
 from rl_decay.compare.curves import in_returns
 from rl_decay.compare.tensorboard import write_arms
 from rl_decay.runs.events import EventFile
-from rl_decay.runs.layout import FINAL_TAGS, FINISHED
+from rl_decay.runs.layout import CHARTS, FINAL_TAGS, FINISHED
 
 pytestmark = pytest.mark.browser
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -79,7 +79,7 @@ def sweep(tmp_path, make_sweep):
     comparison = command.compare([folder])
     for run in (run for arm in comparison.arms for run in arm.runs):
         events = EventFile(run.folder)
-        events.layout(layout.CHARTS)
+        events.layout(CHARTS)
         events.hparams(run.config, FINAL_TAGS, first=("schedule.actor.curve", "schedule.critic.curve", "seed"))
         for role, (steps, rates) in run.rates.items():
             for step, rate in zip(steps, rates):
@@ -124,7 +124,7 @@ def test_tensorboard_shows_arms_rates_returns_oscillation_and_hparams(tensorboar
 
     # 12 runs and 2 arms, each with two rates in the one chart: 28 curves
     browser.open(f"{tensorboard}#custom_scalars")
-    browser.wait_for("learning rate", "actor and critic", "Matches (28)", "evaluation", *layout.CHARTS["oscillation"])
+    browser.wait_for("learning rate", "actor and critic", "Matches (28)", "evaluation", *CHARTS["oscillation"])
     browser.picture("custom_scalars")
 
     browser.open(f"{tensorboard}#images")

@@ -11,7 +11,7 @@ from rl_decay.metrics import METRICS
 from rl_decay.runs import layout
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import read_summary, write_summary
-from rl_decay.runs.tables import read
+from rl_decay.runs.tables import columns, read
 
 
 def rewrite(folder, **values):
@@ -50,7 +50,7 @@ def test_the_curve_and_the_rates_are_those_of_the_tables(make_run, tmp_path):
 
 def test_columns_are_those_of_the_reader_of_tables(make_run, tmp_path):
     path = make_run(tmp_path / "run") / layout.METRICS
-    whole, some = read(path), load.columns(path, ("lr/critic", "env_steps", "losses/entropy"))
+    whole, some = read(path), columns(path, ("lr/critic", "env_steps", "losses/entropy"))
     assert list(some) == ["lr/critic", "env_steps", "losses/entropy"]
     assert all(np.array_equal(some[name], whole[name], equal_nan=True) for name in some)
 

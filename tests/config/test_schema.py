@@ -19,7 +19,16 @@ PER_MEMBER = {
     *(f"algo.{key}" for key in ("max_grad_norm", "target_kl")),
 }
 OUTSIDE_THE_EXPERIMENT = {
-    *("env.preset", "env.timeout", "vec", "resume", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"),
+    *(
+        "env.preset",
+        "env.timeout",
+        "vec",
+        "resume",
+        "compare",
+        "checkpoint.every",
+        "checkpoint.keep",
+        "logger.tensorboard",
+    ),
 }
 PUBLIC = {
     *("seed", "total_steps", "device", "threads", "compile", "segments", "vec"),
@@ -28,7 +37,16 @@ PUBLIC = {
     *(f"schedule.{key}" for key in ("warmup", "start", "final", "inclusive")),
     *(f"algo.{key}" for key in ("num_steps", "epochs", "minibatches", "gamma", "gae_lambda", "clip", "value_clip")),
     *(f"algo.{key}" for key in ("entropy_coef", "value_coef", "max_grad_norm", "grad_clip", "target_kl")),
-    *("normalize.obs", "normalize.reward", "checkpoint.every", "checkpoint.keep", "resume", "horizon", "init_from"),
+    *(
+        "normalize.obs",
+        "normalize.reward",
+        "checkpoint.every",
+        "checkpoint.keep",
+        "resume",
+        "horizon",
+        "init_from",
+        "compare",
+    ),
     *(f"evaluation.{key}" for key in ("seed", "episodes", "early", "late")),
 }
 LEAVES = list(walk(Config()))

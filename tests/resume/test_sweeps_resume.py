@@ -15,7 +15,7 @@ from rl_decay.training import checkpoint
 from rl_decay.training.console import Terminal
 from rl_decay.training.trainer import Trainer
 
-SWEEP = ("-m", "hydra.sweep.dir=my sweep", "env=generic", "env.id=tests/Corridor-v0")
+SWEEP = ("-m", "compare=none", "hydra.sweep.dir=my sweep", "env=generic", "env.id=tests/Corridor-v0")
 POPULATION, BASIC = "hydra.launcher.workers=1", "hydra/launcher=basic"
 TWO = ("seed=0,1", "algo.epochs=1")  # one population
 FOUR = ("seed=0,1", "algo.epochs=1,2")  # two populations of two

@@ -74,7 +74,7 @@ shell, started, train_in, train_py = _cli.shell, _cli.started, _cli.train_in, _c
 @pytest.fixture(scope="session")
 def tiny():
     """Overrides of a multirun into `sweep`: runs of three iterations of 32 steps, an evaluation after each."""
-    return ("-m", "hydra.sweep.dir=sweep", "total_steps=96", *_cli.SMALL)
+    return ("-m", "compare=none", "hydra.sweep.dir=sweep", "total_steps=96", *_cli.SMALL)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from rl_decay.config.schema import Config, flat, structure, walk
 from rl_decay.errors import UserError
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import arms
-from rl_decay.sweeps.grouping import Job, check_folders, differing_keys, populations
+from rl_decay.sweeps.grouping import Job, check_folders, populations
 from rl_decay.sweeps.memory import megabytes
 
 PER_MEMBER = {key for key, _, about in walk(Config()) if about["per_member"]}
@@ -113,21 +113,14 @@ def test_two_jobs_with_the_same_folder_are_both_named():
         check_folders([job(0, folder="twin"), job(1), job(2, folder="twin")])
 
 
-def test_differing_keys_have_their_values_in_the_order_of_the_sweep():
-    configs = [changed(seed=s, schedule__final=f, net__hidden=[8]) for f in (0.5, 0.0) for s in (3, 1)]
-    found = differing_keys([job(i, c) for i, c in enumerate(configs)])
-    assert found == {"seed": [3, 1], "schedule.final": [0.5, 0.0]}
-    assert differing_keys([job(0)]) == {}
-
-
 def test_an_arm_is_named_by_what_differs_the_seed_aside():
     configs = [changed(seed=s, actor__lr=lr, schedule__actor__curve=c) for lr, c in ((1e-3, "none"), (0.1, "linear"))
                for s in (0, 1)]  # fmt: skip
     named = arms([job(10 + i, c) for i, c in enumerate(configs)])
     assert list(named) == [10, 11, 12, 13]
     assert named[10] == named[11] != named[12] == named[13]
-    assert named[10].split() == ["actor.lr=0.001", "schedule/actor=none"]
-    assert named[12].split() == ["actor.lr=0.1", "schedule/actor=linear"]
+    assert named[10].split() == ["schedule/actor=none", "actor.lr=0.001"]
+    assert named[12].split() == ["schedule/actor=linear", "actor.lr=0.1"]
     assert set(arms([job(0), job(1)]).values()) == {"all"}
 
 
