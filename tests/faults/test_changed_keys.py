@@ -65,6 +65,7 @@ MAY_CHANGE = {
     "resume": {"resume": "auto"},
     "env.timeout": {"vec": "async", "env.timeout": 60},
     "env.preset": {"env.preset": "generic"},
+    "compare": {"compare": "none"},
     "checkpoint.every": {"checkpoint.every": 1},
     "checkpoint.keep": {"checkpoint.keep": 2},
     "logger.tensorboard": {"logger.tensorboard": False},
