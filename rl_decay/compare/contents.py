@@ -10,7 +10,7 @@ from rl_decay.compare.curves import baseline_first, in_returns
 from rl_decay.compare.document import Block, Code, Figure, Heading, Items, Paragraph, Table
 from rl_decay.compare.measures import DIRECTIONS
 from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate
-from rl_decay.compare.verdicts import difference, interval, p_value, smallest, verdict
+from rl_decay.compare.verdicts import difference, interval, number, p_value, smallest, verdict
 from rl_decay.metrics.tasks import constants
 from rl_decay.runs.arms import text
 from rl_decay.runs.layout import DIVERGED
@@ -33,6 +33,7 @@ def blocks(comparison: Comparison, figures: Mapping[str, bytes], install: str | 
         *(Figure(name, png, explained.CAPTIONS[name]) for name, png in figures.items()),
         *([Paragraph("They need matplotlib:"), Code((install,))] if install else []),
         *_exploratory(comparison),
+        *_across(comparison),
         *_differences(comparison),
         *_left_out(comparison),
         Heading("How to read this"),
@@ -125,6 +126,14 @@ def _exploratory(comparison: Comparison) -> Iterator[Block]:
     yield Heading("Exploratory: other metrics")
     yield Paragraph(explained.EXPLORATORY)
     yield Table(("metric", "better", _mark(base, comparison), *(arm.name for arm in others)), tuple(rows))
+
+
+def _across(comparison: Comparison) -> Iterator[Block]:
+    values = [(arm, tuple(comparison.across.get(arm.name, {}).values())) for arm in baseline_first(comparison)]
+    rows = [(_mark(arm, comparison), *map(number, of)) for arm, of in values if not all(map(math.isnan, of))]
+    if rows:
+        yield Paragraph(explained.ACROSS)
+        yield Table(("arm", "dispersion across runs", "risk across runs"), tuple(rows))
 
 
 def _explored(test: Contrast | None) -> str:

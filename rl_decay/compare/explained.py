@@ -18,6 +18,11 @@ EXPLORATORY = (
     "not corrected: of twenty, one falls under 0.05 by chance. Take them as questions for new seeds."
 )
 
+ACROSS = (
+    "How much the runs of an arm differ from each other (Chan et al. 2020): the interquartile range over the runs, "
+    "mean over the last 30% of training, and the mean final of the worst 5% of the runs."
+)
+
 
 def terms(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     """The words of the report and what they mean."""
@@ -37,8 +42,8 @@ def terms(comparison: Comparison) -> tuple[tuple[str, str], ...]:
         ),
         (
             "differences",
-            "each seed against the same seed of the baseline. p is that of a sign-flip test, corrected by Holm for all "
-            f"tests of late oscillation and final {unit} in this report",
+            "each seed against the same seed of the baseline. p is that of a sign-flip test of their mean, corrected "
+            f"by Holm for all tests of late oscillation and final {unit} in this report",
         ),
         ("P(better)", "the probability that a run of the arm beats a run of the baseline; 0.5 is a draw"),
         (

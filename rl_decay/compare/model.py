@@ -103,3 +103,4 @@ class Comparison:
     commands: tuple[str, ...]  # the exact commands that made the runs, and the one that made this report
     versions: Mapping[str, str]
     curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
+    across: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # arm -> spread of its runs

@@ -6,6 +6,7 @@ metric joins. Two things do, since arms share them: Holm's correction, and the w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -14,13 +15,14 @@ import numpy as np
 from rl_decay.compare import scoring, statistics
 from rl_decay.compare.arms import baseline as choose_baseline
 from rl_decay.compare.curves import align
-from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast, Estimate, Unfinished
+from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast, Estimate, Run, Unfinished
 from rl_decay.compare.notes import notes
 from rl_decay.errors import UserError
+from rl_decay.metrics import dispersion_across_runs, late_window, risk_across_runs
 from rl_decay.metrics.arrays import Floats
+from rl_decay.metrics.late import LATE_SHARE
 
 SEED = 0  # of every resampling
-PROFILE_POINTS = 101
 
 
 def compare(
@@ -56,6 +58,7 @@ def compare(
         commands=tuple(commands),
         versions=dict(versions or {}),
         curves={arm.name: curve(arm) for arm in arms},
+        across={arm.name: across_runs(arm) for arm in arms},
     )
     return replace(comparison, notes=notes(comparison))
 
@@ -63,6 +66,32 @@ def compare(
 def estimate(arm: Arm, metric: str) -> Estimate:
     """The typical value of a metric over the runs of an arm in which it is defined, tasks as strata."""
     return _typical(scoring.strata(scoring.values(arm, metric)), metric)
+
+
+def across_runs(arm: Arm) -> dict[str, float]:
+    """How much the runs of an arm differ from each other, as Chan et al. 2020 measure it; means over tasks.
+
+        dispersion_across_runs   interquartile range over the runs, mean over the late window
+        risk_across_runs         mean of the worst 5 % of the runs (a fractional tail), of final
+
+    NaN with fewer than two runs on a task, and where a run of another program is among them (dispersion).
+    """
+    of_tasks = [tuple(run for run in arm.runs if run.task == task) for task in sorted({run.task for run in arm.runs})]
+    found = [(_late_dispersion(runs), _risk(runs)) for runs in of_tasks]
+    names = ("dispersion_across_runs", "risk_across_runs")
+    return {name: float(np.mean(values)) for name, values in zip(names, zip(*found))}
+
+
+def _late_dispersion(runs: Sequence[Run]) -> float:
+    if len(runs) < 2 or any(run.source != scoring.OWN for run in runs):
+        return math.nan
+    steps, scores = align(runs)
+    late = late_window(steps, LATE_SHARE, runs[0].total_steps)
+    return float(dispersion_across_runs(scores[:, late].T).mean()) if late.any() else math.nan
+
+
+def _risk(runs: Sequence[Run]) -> float:
+    return float(risk_across_runs([run.metrics["final"] for run in runs])) if len(runs) > 1 else math.nan
 
 
 def contrast(arm: Arm, base: Arm, metric: str) -> Contrast:

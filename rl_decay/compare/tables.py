@@ -30,13 +30,18 @@ def runs_csv(comparison: Comparison) -> str:
 
 
 def arms_csv(comparison: Comparison) -> str:
-    """A row per arm and metric: interquartile mean and 95 % interval."""
+    """A row per arm and metric: interquartile mean and 95 % interval; of what compares its runs, the number alone."""
     rows = (
         [arm.name, metric, len(arm.runs), *_bounds(estimate)]
         for arm in comparison.arms
         for metric, estimate in comparison.estimates[arm.name].items()
     )
-    return _csv(ARM, rows)
+    across = (
+        [arm.name, metric, len(arm.runs), value, math.nan, math.nan]
+        for arm in comparison.arms
+        for metric, value in comparison.across.get(arm.name, {}).items()
+    )
+    return _csv(ARM, [*rows, *across])
 
 
 def contrasts_csv(comparison: Comparison) -> str:

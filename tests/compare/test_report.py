@@ -114,7 +114,8 @@ def test_tables_hold_every_run_and_number(comparison, tmp_path):
     for row, (_, run) in zip(runs, members, strict=True):
         for name, value in run.metrics.items():
             assert row[name] == "" if math.isnan(value) else float(row[name]) == value
-    assert len(arms) == sum(map(len, comparison.estimates.values()))
+    of_arms = (comparison.estimates, comparison.across)
+    assert len(arms) == sum(len(numbers) for of in of_arms for numbers in of.values())
     assert [row["family"] for row in contrasts[:2]] == ["confirmatory"] * 2
     assert {row["family"] for row in contrasts[2:]} == {"exploratory"}
     for row, test in zip(contrasts, comparison.contrasts, strict=False):

@@ -327,6 +327,30 @@ class TestMetrics:
         assert "cleanrl has 0 pairs with none in osc_late: no difference, no p" in comparison.notes
 
 
+class TestAcrossRuns:
+    def test_by_hand(self):
+        # late window of 200 steps: (140, 200], so the second point; scores 0, 1, 2, 3 have quartiles 0.75 and 2.25.
+        # The worst 5 % of four runs are a fifth of the worst one.
+        across = compare([arm("none", *(run(s, final=float(s)) for s in range(4)))]).across["none"]
+        assert across == {"dispersion_across_runs": 1.5, "risk_across_runs": 0.0}
+
+    def test_one_run_is_no_spread(self):
+        assert all(map(math.isnan, compare([arm("none", run(0))]).across["none"].values()))
+
+    def test_a_diverged_run_counts_as_0(self):
+        # late scores 1, 1, 1, 0 and finals the same: quartiles 0.75 and 1
+        across = compare([arm("none", run(0), run(1), run(2), diverged(3))]).across["none"]
+        assert across == {"dispersion_across_runs": 0.25, "risk_across_runs": 0.0}
+
+    def test_tasks_count_alike(self):
+        runs = [run(0, final=0.0), run(1, final=1.0), run(0, task="Acrobot-v1"), run(1, task="Acrobot-v1")]
+        # quartiles 0.25 and 0.75 on one task, none on the other; the worst run scores 0 and 1
+        assert compare([arm("none", *runs)]).across["none"] == {
+            "dispersion_across_runs": 0.25,
+            "risk_across_runs": 0.5,
+        }
+
+
 class TestCurves:
     def test_mean_and_band(self):
         curves = compare([arm("none", run(0, final=0.0), run(1, final=1.0))]).curves
