@@ -24,7 +24,7 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded
-from rl_decay.runs.layout import FAILED
+from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.start import Start, load_agents, start
@@ -170,12 +170,13 @@ def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, st
         way_out = "make room" if error.errno == errno.ENOSPC else "choose another folder"
         raise UserError(f"{job.folder}: cannot be written ({error.strerror}); {way_out}") from None
 
-    def close() -> None:
-        sink.end(FAILED, "training did not begin")
+    def close(kind: type[BaseException] | None, *_: object) -> None:
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        sink.end(INTERRUPTED if stopped else FAILED, "training did not begin")
         with suppress(OSError):  # a full disk has been reported
             sink.close()
 
-    stack.callback(close)
+    stack.push(close)
     return sink
 
 

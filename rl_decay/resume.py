@@ -16,7 +16,7 @@ from rl_decay.compare import after_sweep
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
-from rl_decay.runs.continuation import recorded, recorded_config
+from rl_decay.runs.continuation import continue_command, recorded, recorded_config
 from rl_decay.runs.layout import FAILED, is_run
 from rl_decay.runs.record import read_summary
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
@@ -37,6 +37,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before training goes on; the trainer answers later ones
+        print(f"interrupted; continue it: {continue_command(folder)}", file=sys.stderr)
+        return 130
 
 
 def resume_run(folder: Path, overrides: Sequence[str]) -> int:
@@ -72,8 +75,10 @@ def overridden(config: Config, overrides: Sequence[str]) -> Config:
     values = flat(config) | {"resume": "auto"}
     for text in overrides:
         key, equals, value = text.partition("=")
-        if not equals or key not in values:
-            raise UserError(f"{text}: no such key; give key=value with keys of the run's configuration")
+        if not equals:
+            raise UserError(f"{text}: give key=value")
+        if key not in values:
+            raise UserError(f"{text}: no such key; choices such as schedule=... cannot change in a continued run")
         values[key] = _value(value)
         if type(flat(Config())[key]) is bool and not isinstance(values[key], bool):
             raise UserError(f"{text}: must be true or false")

@@ -45,9 +45,9 @@ def start(config: Config, folder: Path) -> Start:
     UserError if the folder holds a run and resume=never, if that is another experiment, or if its checkpoint cannot be
     used.
     """
+    if config.horizon != "refuse" and not recorded(folder):
+        raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
     if not layout.is_taken(folder):
-        if config.horizon != "refuse":
-            raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
         return Start(config)
     if config.resume == "never":
         raise UserError(
@@ -57,6 +57,8 @@ def start(config: Config, folder: Path) -> Start:
     if has_ended(config, summary):
         return Start(config, ended=True)
     path = folder / layout.CHECKPOINTS / layout.LATEST
+    if not summary and path.exists():
+        raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
     if not summary:
         return Start(config)
     if not path.exists():
@@ -82,6 +84,8 @@ def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
     clock = Clock(summary["segment_length"], summary["horizon_iterations"], summary["held_at"])
     if config.total_steps == summary["config"]["total_steps"]:
         return clock
+    if config.horizon == "hold" and iteration == 0:
+        raise UserError("horizon=hold: there was no update yet whose rates could be held; choose keep or stretch")
     return clock.longer(config.horizon, iteration, iterations(config))
 
 

@@ -25,6 +25,8 @@ def main(argv: list[str] | None = None) -> int:
         command=shlex.join(["python", "-m", "rl_decay.compare", *argv]),
     )
     try:
+        if args.out == "":
+            raise UserError("--out is empty; give a folder")
         run(args.folders, args.out, options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -40,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folders", type=Path, nargs="+", help="run folders, sweep folders, or folders above them")
     parser.add_argument("--by", default="", metavar="KEYS", help="tell arms apart by these keys or sections alone")
     parser.add_argument("--baseline", metavar="NAME", help="name of an arm (default: the one without decay)")
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the report goes (default: <folder>/report)")
+    parser.add_argument("--out", metavar="FOLDER", help="where the report goes (default: <folder>/report)")
     parser.add_argument("--from", dest="source", choices=tuple(SOURCES), help="also read event files of that program")
     parser.add_argument("--task", metavar="ID", help="task of the --from runs, where their names do not tell")
     parser.add_argument("--across-tasks", action="store_true", help="allow different tasks, by their scores")

@@ -10,7 +10,7 @@ import numpy as np
 
 from rl_decay.compare.model import Arm, Run
 from rl_decay.errors import UserError
-from rl_decay.runs.arms import SHARED, differing, identity, names, text
+from rl_decay.runs.arms import SHARED, differing, differing_within, identity, names, text
 
 OWN = "rl_decay"
 CURVES = ("schedule.actor.curve", "schedule.critic.curve")
@@ -112,10 +112,7 @@ def _identity(run: Run, training: bool) -> dict[str, Any]:
 
 
 def _differing_within_tasks(runs: Sequence[Run], values: Mapping[Path, Values]) -> tuple[str, ...]:
-    """The keys that differ within a task; what differs between tasks only, presets and budgets, is part of the task."""
-    tasks = dict.fromkeys(run.task for run in runs)
-    found = (differing([values[run.folder] for run in runs if run.task == task]) for task in tasks)
-    return tuple(dict.fromkeys(key for keys in found for key in keys))
+    return differing_within([run.task for run in runs], [values[run.folder] for run in runs])
 
 
 def _once(runs: Sequence[Run], values: Mapping[Path, Values]) -> tuple[list[Run], list[str]]:

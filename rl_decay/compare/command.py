@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rl_decay.compare import arms, foreign, load, plots, provenance, report, study
+from rl_decay.compare.measures import DIRECTIONS
 from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
 from rl_decay.compare.tensorboard import write_arms
 from rl_decay.compare.verdicts import interval, verdict
@@ -21,6 +22,7 @@ from rl_decay.errors import UserError
 from rl_decay.runs.layout import is_run
 
 log = logging.getLogger("rl_decay")
+EXPLORATORY = tuple(f"{name} is undefined" for name in DIRECTIONS if name not in ENDPOINTS)
 NOTES = 8  # printed; the report has them all
 
 
@@ -71,7 +73,13 @@ def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison
     """Compare the runs in the folders. Errors: UserError, as `run`."""
     found = load.load(folders, training=options.source is not None)
     if options.source is not None:
-        found += foreign.load(folders, options.source, options.task)
+        others = foreign.load(folders, options.source, options.task)
+        if others.empty:
+            where = ", ".join(map(str, folders))
+            raise UserError(f"--from {options.source}: no event files of other programs in {where}; leave --from out")
+        found += others
+    elif options.task is not None:
+        raise UserError(f"--task {options.task}: goes with --from; the runs of rl_decay know their task")
     if not found.runs:
         raise UserError(_nothing(folders, found))
     grouped, notes = arms.group(found.runs, options.by, options.across_tasks)
@@ -89,22 +97,24 @@ def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison
 def show(comparison: Comparison, page: Path) -> None:
     """Print the verdict in short, what a reader must know, and which page to open."""
     console = Console()
+    title = f"{', '.join(comparison.tasks)}: interquartile mean [95 % interval]"
+    console.print(title, markup=False, highlight=False)
     console.print(table(comparison))
     others = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
     lines = [f"{name}: {verdict(comparison, name)}" for name in others]
     lines += [f"not compared: {u.folder}: {u.status} at {u.progress:.0%}, {u.reason}" for u in comparison.unfinished]
     lines += [f"skipped: {line}" for line in comparison.skipped]
-    lines += [f"note: {line}" for line in comparison.notes[:NOTES]]
-    if len(comparison.notes) > NOTES:
-        lines.append(f"note: {len(comparison.notes) - NOTES} more in the report")
+    notes = [line for line in comparison.notes if not line.startswith(EXPLORATORY)]
+    lines += [f"note: {line}" for line in notes[:NOTES]]
+    if len(notes) > NOTES:
+        lines.append(f"note: {len(notes) - NOTES} more in the report")
     for line in (*lines, f"report: {page}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def table(comparison: Comparison) -> Table:
     """Per arm: runs, and the interquartile means of the endpoints with their 95 % intervals."""
-    title = escape(f"{', '.join(comparison.tasks)}: interquartile mean [95 % interval]")
-    found = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    found = Table(box=box.SIMPLE_HEAD)
     found.add_column("arm", overflow="fold")
     found.add_column("runs", justify="right")
     endpoints = [name for name in ENDPOINTS if any(_known(of, name) for of in comparison.estimates.values())]
@@ -126,7 +136,7 @@ def _nothing(folders: Sequence[Path], found: load.Loaded) -> str:
     where = ", ".join(map(str, folders))
     if found.empty:
         return f"{where}: no runs there; give run folders (they hold a summary.json), sweeps, or folders above them"
-    parts = [f"{one.folder} is {one.status} at {one.progress:.0%}" for one in found.unfinished[:1]]
+    parts = [f"{one.folder}: {one.status} at {one.progress:.0%}" for one in found.unfinished[:1]]
     parts += [f"skipped: {line}" for line in found.skipped[:1]]
     counts = f"{len(found.unfinished)} unfinished, {len(found.skipped)} unreadable"
     return f"{where}: no run that finished or diverged ({counts}; {'; '.join(parts)})"

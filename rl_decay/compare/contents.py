@@ -91,7 +91,9 @@ def _tests(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ..
     rows = []
     for arm in baseline_first(comparison)[1:]:
         for test in (test for test in tests if test.arm == arm.name):
-            p = p_value(test.p) + " uncorrected" if math.isnan(test.p_holm) else p_value(test.p_holm)
+            p = p_value(test.p_holm)
+            if math.isnan(test.p_holm) and not math.isnan(test.p):
+                p = f"{p_value(test.p)} uncorrected"
             found = smallest(test)
             cells = (difference(test), p, interval(test.improvement), str(test.pairs), found)
             rows.append((arm.name, names[test.endpoint], *cells))

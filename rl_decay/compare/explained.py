@@ -9,8 +9,10 @@ from rl_decay.compare.verdicts import SAME
 CAPTIONS = {
     "curves": "Mean over the runs of an arm with its 95% bootstrap band, and the learning rates of actor and critic "
     "over the same environment steps. A diverged run scores 0 from then on.",
-    "intervals": "Interquartile mean of each arm with its 95% interval. The dashed line is the baseline.",
-    "seeds": "Every run as a dot, the interquartile mean as a bar. A cross at the edge is a run that diverged.",
+    "intervals": "Interquartile mean of each arm with its 95% interval. The dashed line is the baseline. "
+    "Late oscillation is on a logarithmic scale.",
+    "seeds": "Every run as a dot, the interquartile mean as a bar; late oscillation on a logarithmic scale. "
+    "A cross at the edge would be a run that diverged.",
     "profiles": "Share of the runs of an arm that are above a level, with 95% bands where they can be told apart.",
 }
 EXPLORATORY = (

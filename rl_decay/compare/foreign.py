@@ -58,7 +58,7 @@ def load(folders: Iterable[str | Path], source: str, task: str | None = None) ->
 
 def is_foreign(folder: Path) -> bool:
     """Whether a folder holds event files that no run of this program wrote."""
-    ours = layout.is_run(folder) or folder.parent.name == layout.ARMS
+    ours = layout.is_run(folder) or (folder / layout.ARM_MARK).exists()
     return not ours and any(folder.glob(f"{layout.EVENTS}*"))
 
 

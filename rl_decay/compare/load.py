@@ -94,6 +94,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
     summary = read_summary(folder)
     try:
         config = flat(Config()) | summary["config"]
+        config["horizon"] = _made_longer(summary) or config["horizon"]
         identity(config)  # refuses what this version does not know
         per_iteration = config["env.num_envs"] * config["algo.num_steps"]
         end = config["total_steps"] // per_iteration * per_iteration
@@ -165,3 +166,13 @@ def _trained(iterations: Mapping[str, np.ndarray], end: int) -> tuple[np.ndarray
     steps, returns = iterations["env_steps"], iterations[TRAINING]
     known = np.isfinite(returns)
     return training_curve(steps[known], returns[known], end)
+
+
+def _made_longer(summary: Mapping[str, Any]) -> str:
+    """How a run became longer, as far as its schedule depends on it: the runs of an arm have this in common."""
+    said = [entry for entry in summary.get("resumed", ()) if "horizon" in entry]
+    return ", ".join(
+        f"{s['horizon']} from {s['total_steps_before']}"
+        + ("" if s["horizon"] == "keep" else f" after iteration {s['iteration']}")
+        for s in said
+    )

@@ -64,16 +64,24 @@ def _of_task(arm: Arm, task: str) -> Arm:
 
 def _clear(folder: Path) -> None:
     """Remove the event files of an earlier call, and the folders that then are empty; nothing else."""
-    for old in folder.glob(f"*/{layout.EVENTS}*"):
-        old.unlink()
-    for run in folder.glob("*/"):
-        if not any(run.iterdir()):
-            run.rmdir()
+    for mark in folder.glob(f"*/{layout.ARM_MARK}"):
+        for old in mark.parent.glob(f"{layout.EVENTS}*"):
+            old.unlink()
+        mark.unlink()
+        if not any(mark.parent.iterdir()):
+            mark.parent.rmdir()
+
+
+def _made(folder: Path) -> EventFile:
+    """The event file of a folder that the next call may clear: one that it finds without other event files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.glob(f"{layout.EVENTS}*")):
+        (folder / layout.ARM_MARK).touch()
+    return EventFile(folder)
 
 
 def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    events = EventFile(folder)
+    events = _made(folder)
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
     events.layout(layout.CHARTS)
     # The keys are those of a run, so that the table of a whole sweep has one set of columns; an arm has no seed.
@@ -122,8 +130,7 @@ def _final(comparison: Comparison, arm: Arm) -> dict[str, Any]:
 
 
 def _write_figures(folder: Path, figures: Mapping[str, bytes]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    events = EventFile(folder)
+    events = _made(folder)
     events.restart(0)
     for name, png in figures.items():
         events.image(name, 0, png)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rl_decay.compare.model import Comparison, Contrast, Estimate
-from rl_decay.compare.statistics import FEWEST_PAIRS
+from rl_decay.compare.statistics import FEWEST_PAIRS, OSC_FLOOR
 
 LEVEL, TINY = 0.05, 0.001
 SAME = 0.02  # score: a difference of the final score that counts as none
@@ -17,7 +17,8 @@ def verdict(comparison: Comparison, arm: str) -> str:
     if arm == comparison.baseline:
         of = comparison.estimates[arm]
         parts = [(f"final {comparison.unit}", of.get("final")), ("late oscillation", of.get("osc_late"))]
-        return "the baseline: " + ", ".join(f"{name} {interval(e)}" for name, e in parts if e is not None) + "."
+        known = [f"{name} {interval(e)}" for name, e in parts if e is not None and not math.isnan(e.value)]
+        return f"the baseline: {', '.join(known)}."
     tests = {test.endpoint: test for test in comparison.contrasts if test.arm == arm}
     pairs = max((test.pairs for test in tests.values()), default=0)
     if not pairs:
@@ -122,7 +123,13 @@ def _change(test: Contrast) -> str:
 
 def _compared(test: Contrast, comparison: Comparison) -> str:
     change = _change(test)
-    return f"the same as {comparison.baseline}" if change == "no change" else f"{change} than {comparison.baseline}"
+    if change == "no change":
+        return f"the same as {comparison.baseline}"
+    levels = ""
+    if test.endpoint == "osc_late" and comparison.estimates[comparison.baseline]["osc_late"].value < OSC_FLOOR:
+        one, other = (comparison.estimates[arm]["osc_late"].value for arm in (test.arm, comparison.baseline))
+        levels = f" ({number(one)} against {number(other)}; in percent of oscillation + {OSC_FLOOR})"
+    return f"{change} than {comparison.baseline}{levels}"
 
 
 def _size(effect: float, endpoint: str) -> str:

@@ -25,7 +25,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import same_experiment
-from rl_decay.runs.layout import FAILED, is_run, is_taken
+from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, write_summary
 
@@ -151,6 +151,11 @@ class RunGuard(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
         folder = Path(config.hydra.run.dir)
+        if (folder / JOBS).exists():
+            refuse(
+                f"hydra.run.dir={folder} holds a sweep; nothing was changed. Choose another folder, or continue the "
+                "sweep with -m, hydra.sweep.dir and resume=auto"
+            )
         if is_taken(folder) and config.resume != "auto":
             refuse(
                 f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder, or continue "

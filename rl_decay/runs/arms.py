@@ -42,15 +42,24 @@ def differing(values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(key for key, distinct in found.items() if len(distinct) > 1)
 
 
+def differing_within(groups: Sequence[Any], values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The keys that differ within a group; groups[i] is that of values[i]. What differs between tasks only, presets and
+    budgets, is part of the task.
+    """
+    each = ([v for v, of in zip(values, groups, strict=True) if of == group] for group in dict.fromkeys(groups))
+    return tuple(dict.fromkeys(key for group in each for key in differing(group)))
+
+
 def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
-    """What to type for each: `schedule=linear actor.lr=0.001`; "all" where no key is given.
+    """What to type for each: `schedule=linear actor.lr=0.001`; the schedule alone where no key is given.
 
     Numbers have three digits, or all of theirs where three would give two different arms one name.
     """
-    keys = tuple(keys)
+    keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in FOLLOWERS)
     short = [_name(value, keys, digits=3) for value in values]
     full = [_name(value, keys, digits=17) for value in values]
-    return short if len(set(short)) == len(set(full)) else full
+    shown = short if len(set(short)) == len(set(full)) else full
+    return [name or "all" for name in shown]
 
 
 def text(value: Any, digits: int = 17) -> str:
@@ -74,7 +83,7 @@ def _name(values: Mapping[str, Any], keys: Sequence[str], digits: int) -> str:
     curves_first = sorted(keys, key=lambda key: not key.endswith(".curve"))
     shown = {key: text(values[key], digits) for key in curves_first if key in values}
     words = {_joined(key, shown): value for key, value in shown.items()}
-    return " ".join(f"{word}={value}" for word, value in words.items()) or "all"
+    return " ".join(f"{word}={value}" for word, value in words.items())
 
 
 def _joined(key: str, shown: Mapping[str, str]) -> str:

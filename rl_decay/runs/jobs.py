@@ -23,7 +23,7 @@ def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
 
 
 def read_jobs(folder: Path) -> list[dict[str, Any]]:
-    """The jobs of a sweep; [] where there is no list (Hydra's own launchers leave none)."""
+    """The jobs of a sweep; [] where there is no list."""
     path = folder / JOBS
     if not path.is_file():
         return []

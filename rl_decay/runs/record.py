@@ -41,7 +41,7 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file, so {folder} is not a run folder") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+        raise UserError(f"{path}: cannot be read ({error}); move its folder away to start the run anew") from None
     version = summary.get("schema_version") if isinstance(summary, dict) else None
     if version != SCHEMA_VERSION:
         raise UserError(f"{path}: schema_version is {version}; this version of rl_decay reads {SCHEMA_VERSION}")

@@ -79,8 +79,11 @@ def columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     """
     try:
         data = path.read_bytes()
-        head, *lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+        head, *lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1] or [""]
         header = head.split(",")
+        for name in names:
+            if name not in header:
+                raise UserError(f"{path}: damaged (it has no column {name})")
         places = [header.index(name) for name in names]
         rows = [line.split(",") for line in lines]
         cells = [[row[i] or "nan" for row in rows if len(row) == len(header)] for i in places]

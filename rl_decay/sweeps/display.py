@@ -14,7 +14,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from rl_decay.config.schema import flat
-from rl_decay.runs.arms import differing, identity, names
+from rl_decay.runs.arms import differing_within, identity, names
 from rl_decay.sweeps.grouping import Job, Population
 from rl_decay.sweeps.memory import megabytes
 from rl_decay.sweeps.workers import Progress as Report
@@ -70,8 +70,11 @@ class SweepDisplay:
 
 def arms(jobs: Sequence[Job]) -> dict[int, str]:
     """Job number -> name of its arm: what tells it apart from the others, the seed aside."""
-    values = [identity(flat(job.config)) for job in jobs]
-    return dict(zip((job.number for job in jobs), names(values, differing(values)), strict=True))
+    values, tasks = [identity(flat(job.config)) for job in jobs], [job.config.env.id for job in jobs]
+    shown = names(values, differing_within(tasks, values))
+    if len(set(tasks)) > 1:
+        shown = [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
+    return dict(zip((job.number for job in jobs), shown, strict=True))
 
 
 def populations_table(groups: Sequence[Population], workers: int) -> Table:
@@ -80,9 +83,16 @@ def populations_table(groups: Sequence[Population], workers: int) -> Table:
     table = Table("jobs", "members", "task", "memory", title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for group in groups:
         config = group[0].config
-        numbers = f"{group[0].number}..{group[-1].number}" if len(group) > 1 else str(group[0].number)
+        numbers = _ranges([job.number for job in group])
         table.add_row(numbers, str(len(group)), config.env.id, f"about {megabytes(config, len(group)):,.0f} MB")
     return table
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Increasing numbers in short: 0..1, 4..5."""
+    starts = [i for i, n in enumerate(numbers) if i == 0 or n != numbers[i - 1] + 1]
+    parts = [numbers[i:j] for i, j in zip(starts, [*starts[1:], len(numbers)], strict=True)]
+    return ", ".join(f"{part[0]}..{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
 
 
 def _spread(values: Sequence[float | None]) -> str:

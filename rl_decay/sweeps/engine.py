@@ -9,7 +9,7 @@ from typing import Any
 
 from rl_decay.config.schema import unflat
 from rl_decay.errors import UserError
-from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
 from rl_decay.start import start
@@ -36,7 +36,7 @@ class Options:
 class Sweep:
     """The jobs of a sweep folder as populations. Jobs that have ended are left out, unfinished ones continue.
 
-    UserError if two jobs share a folder.
+    UserError if two jobs share a folder, or a folder is in use or holds another experiment.
     """
 
     def __init__(self, jobs: Sequence[Job], options: Options):
@@ -64,6 +64,8 @@ class Sweep:
         display = SweepDisplay(self.jobs, self.groups, self.workers)
         try:
             whole = workers.train(self.groups, self.workers, display.update)
+        except KeyboardInterrupt:  # a second signal; the workers save and end by themselves
+            whole = False
         finally:
             display.stop()
         print(f"look at it: tensorboard --logdir {shown(self.folder)}")
@@ -76,7 +78,8 @@ ENDED = "ended"
 
 
 def _moment(job: Job) -> Any:
-    """What the job must share with those it trains with."""
+    """What the job must share with those it trains with; UserError where its folder holds another experiment."""
+    same_experiment(job.config, job.folder)  # or else a run that has ended would be passed over without a word
     try:
         begun = start(job.config, job.folder)
     except UserError:
@@ -92,7 +95,7 @@ def recorded_jobs(folder: Path) -> list[Job]:
     listed = {entry["folder"]: entry for entry in read_jobs(folder)}
     names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
     if not names:
-        raise UserError(f"{folder}: holds neither a run nor a sweep")
+        raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
     return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
 
 

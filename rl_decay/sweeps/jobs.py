@@ -57,7 +57,8 @@ class JobList(Callback):
         """Write jobs.json; jobs that cannot be run are left out, and said so when their turn comes."""
         ours = str(config.hydra.launcher.get("_target_", "")).endswith("PopulationLauncher")
         if not ours and str(config.hydra.sweeper.get("_target_", "")).endswith("BasicSweeper"):
-            jobs = _jobs(config, list(config.hydra.overrides.task))
+            params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
+            jobs = _jobs(config, [*params, *config.hydra.overrides.task])
             if jobs:
                 record_jobs(jobs)
 

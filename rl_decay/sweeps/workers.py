@@ -161,12 +161,19 @@ def _work(index: int, population: Population, channel: Connection) -> None:
     """The life of a worker process."""
 
     def asked() -> str | None:
-        return channel.recv() if channel.poll() else None
+        try:
+            return channel.recv() if channel.poll() else None
+        except (EOFError, OSError):
+            return "the sweep's main process ended"
+
+    def listen(progress: Progress) -> None:
+        with suppress(OSError):  # nobody listens any more; asked() says so
+            channel.send(progress)
 
     try:
         if torch.cuda.is_available():
             torch.cuda.set_device(index % torch.cuda.device_count())
-        _train_one(index, population, channel.send, asked)
+        _train_one(index, population, listen, asked)
     finally:
         channel.close()
 
@@ -178,8 +185,9 @@ def _interrupted(population: Population) -> bool:
 def _fail(population: Population, reason: str) -> None:
     """Say so in the summary of every job that had not ended."""
     for job in population:
-        summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
-        if summary.get("status", RUNNING) not in ENDED:
-            job.folder.mkdir(parents=True, exist_ok=True)
-            with suppress(UserError), RunLock(job.folder):  # or it is another training's
-                write_summary(job.folder, {**summary, "status": FAILED, "reason": reason})
+        with suppress(UserError):  # its summary is damaged, or another training holds it
+            summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
+            if summary.get("status", RUNNING) not in ENDED:
+                job.folder.mkdir(parents=True, exist_ok=True)
+                with RunLock(job.folder):
+                    write_summary(job.folder, {**summary, "status": FAILED, "reason": reason})

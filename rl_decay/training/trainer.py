@@ -63,6 +63,7 @@ class Trainer:
         try:
             if self.plan.start:  # its copy may be what a killed process did not come to
                 self._keep_copies(self.plan.start)
+                self._drop_later_best()
             with StopRequest() as stop:
                 self._iterations(stop)
             self._end_all(layout.FINISHED)
@@ -167,6 +168,14 @@ class Trainer:
                 if run.running:
                     self._checkpoint(m, layout.LATEST, done, state, self._place(m, done))
             self._keep_copies(done)
+
+    def _drop_later_best(self) -> None:
+        """Remove what a killed process called best later than here: that future may not come again."""
+        for run in self.runs:
+            best = run.folder / layout.CHECKPOINTS / layout.BEST
+            with suppress(UserError):  # there is none, or it is damaged
+                if checkpoint.load(best)["iteration"] > self.plan.start:
+                    best.unlink()
 
     def _keep_copies(self, done: int) -> None:
         for run in self.runs:

@@ -5,6 +5,7 @@ from rl_decay.compare.load import load
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.arms import differing, identity, names
+from rl_decay.runs.record import read_summary, write_summary
 
 BOTH = {"none": ("none", "none"), "linear": ("linear", "linear"), "linear_warmup": ("linear_warmup", "linear_warmup")}
 
@@ -53,7 +54,7 @@ def test_names_are_what_a_person_types():
         "net.hidden=[16,16] algo.target_kl=null",
         "net.hidden=[64,64] algo.target_kl=0.02",
     ]
-    assert named(config(), config()) == ["all", "all"]
+    assert named(config(), config()) == ["schedule=none", "schedule=none"]
 
 
 def test_numbers_have_as_many_digits_as_tell_them_apart():
@@ -137,7 +138,7 @@ def test_by_takes_several_keys(of):
 
 def test_by_a_key_in_which_nothing_differs_is_one_arm(of):
     found, _ = of({"a": {"seed": 0, "actor__lr": 0.1}, "b": {"seed": 1}}, by=("critic",))
-    assert found == {"all": [0, 1]}
+    assert found == {"schedule=none": [0, 1]}
 
 
 def test_by_a_shared_knob_means_both_groups(of):
@@ -236,3 +237,21 @@ def test_the_baseline(make_run, tmp_path):
     assert arms.baseline(arms.group(load([tmp_path]).runs)[0]) == "schedule=none"  # the one without decay
     with pytest.raises(UserError, match="no run to compare"):
         arms.baseline(())
+
+
+def test_runs_that_became_longer_in_other_ways_are_other_arms(make_run, tmp_path):
+    """The last choice alone is in the configuration; when the schedule was left is in the history."""
+    histories = {
+        "plain": [{"iteration": 4}],
+        "keep": [{"iteration": 5, "horizon": "keep", "total_steps_before": 500}],
+        "later": [{"iteration": 8, "horizon": "keep", "total_steps_before": 800}],
+        "hold": [{"iteration": 5, "horizon": "hold", "total_steps_before": 500}],
+        "hold_later": [{"iteration": 6, "horizon": "hold", "total_steps_before": 500}],
+    }
+    for name, history in histories.items():
+        folder = make_run(tmp_path / name)
+        write_summary(folder, read_summary(folder) | {"resumed": history})
+    found, _ = arms.group(load([tmp_path]).runs)
+    words = ["refuse", "keep from 500", "keep from 800", "hold from 500 after iteration 5"]
+    words.append("hold from 500 after iteration 6")
+    assert sorted(arm.name for arm in found) == sorted(f"horizon={word}" for word in words)

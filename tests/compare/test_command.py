@@ -167,7 +167,7 @@ def test_mistakes_are_one_line(refused, make_run, make_sweep, tmp_path):
     assert "nowhere: no such folder" in refused(tmp_path / "nowhere")
     assert "file: no such folder" in refused(tmp_path / "file")
     assert "empty: no runs there" in refused(empty)
-    assert "run is interrupted at 50%" in refused(tmp_path / "half")
+    assert "run: interrupted at 50%" in refused(tmp_path / "half")
     assert "--by lrs" in refused(sweep, "--by", "lrs")
     assert "the arms are 'schedule=linear', 'schedule=none'" in refused(sweep, "--baseline", "none")
     assert "--out" in refused(sweep, "--out", tmp_path / "file")
@@ -196,3 +196,11 @@ def test_nothing_heavy_is_imported(make_sweep, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
+
+
+def test_options_for_other_peoples_runs_need_some(refused, make_sweep, tmp_path):
+    make_sweep(tmp_path)
+    line = refused(tmp_path, "--from", "sb3")
+    assert "--from sb3" in line and "leave --from out" in line
+    assert "--task CartPole-v1" in refused(tmp_path, "--task", "CartPole-v1")
+    assert "--out is empty" in refused(tmp_path, "--out", "")

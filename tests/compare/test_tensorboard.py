@@ -9,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from rl_decay.compare import command, study
 from rl_decay.compare.tensorboard import folder_names, write_arms
 from rl_decay.runs import layout
+from rl_decay.runs.events import EventFile
 
 # Two runs that rise together, apart by 0.2, and a pair that does not oscillate at all.
 LINEAR = [[0.2, 0.4, 0.6, 0.8], [0.4, 0.6, 0.8, 1.0]]
@@ -54,14 +55,16 @@ def test_oscillation_is_each_runs_own(tmp_path, make_sweep):
     sweep = make_sweep(tmp_path / "sweep", {"none": [[0.3, 0.7, 0.3], [0.7, 0.3, 0.7]]})
     write_arms(command.compare([sweep]), sweep, figures={})
     # run 0: 0, 0, 0.4; run 1: 0, 0.4, 0
-    assert curve(sweep / "arms" / "all", "oscillation/drawdown")[1] == pytest.approx([0, 0.2, 0.2])
+    assert curve(sweep / "arms" / "schedule=none", "oscillation/drawdown")[1] == pytest.approx([0, 0.2, 0.2])
 
 
 def test_a_diverged_run_pulls_the_mean_down(tmp_path, make_run):
     make_run(tmp_path / "sweep" / "a", seed=0, scores=[0.5, 0.5, 0.5, 0.5])
     make_run(tmp_path / "sweep" / "b", seed=1, scores=[0.5, 0.5], grid=4, status="diverged")
     write_arms(command.compare([tmp_path / "sweep"]), tmp_path / "sweep", figures={})
-    assert curve(tmp_path / "sweep" / "arms" / "all", "eval/score")[1] == pytest.approx([0.5, 0.5, 0.25, 0.25])
+    assert curve(tmp_path / "sweep" / "arms" / "schedule=none", "eval/score")[1] == pytest.approx(
+        [0.5, 0.5, 0.25, 0.25]
+    )
 
 
 def test_hparams_have_a_row_per_arm(sweep):
@@ -137,3 +140,16 @@ def test_returns_stay_returns(sweep):
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (7).to_bytes(4, "big") + (3).to_bytes(4, "big")
+
+
+def test_event_files_of_others_stay_where_they_are(make_sweep, tmp_path):
+    """A folder named arms may be anybody's: what no comparison made is not cleared."""
+    theirs = tmp_path / "arms" / "theirs"
+    theirs.mkdir(parents=True)
+    events = EventFile(theirs)
+    events.flush()
+    sweep = make_sweep(tmp_path / "arms" / "mine", {"none": [[0.5, 0.6]]})
+    for _ in range(2):
+        write_arms(command.compare([sweep]), tmp_path, figures={})
+    assert events.path.exists()
+    assert len(list((tmp_path / "arms" / "schedule=none").glob("events.out.tfevents.*"))) == 1

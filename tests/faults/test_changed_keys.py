@@ -132,7 +132,7 @@ def test_a_key_that_changes_nothing_learned_may_change(key, left, resumed, diffe
         (["algo.magic=1"], ["algo.magic=1", "no such key"]),
         (["algo=1"], ["algo=1", "no such key"]),
         (["env.kwargs.after=1"], ["env.kwargs.after=1", "no such key"]),
-        (["512"], ["512", "no such key"]),
+        (["512"], ["512", "give key=value"]),
         (["=512"], ["=512", "no such key"]),
         (["schedule.actor.warmup=abc", "schedule.actor.curve=linear_warmup"], ["schedule.actor.warmup=abc"]),
         (["schedule.actor.curve=5"], ["schedule/actor=5", "no such curve"]),
@@ -297,15 +297,15 @@ def test_the_choice_may_be_repeated_while_the_longer_run_is_unfinished(
     assert different(left, whole) == []
 
 
-@pytest.mark.parametrize("horizon, expected", [("keep", LINEAR + 8 * [0.0]), ("hold", 16 * [LR])])
-def test_made_longer_before_anything_was_saved(horizon, expected, killed, small, resumed, tmp_path):
-    """It starts anew, but the old slope, or the rate so far, is the one it was begun with."""
+def test_made_longer_before_anything_was_saved(killed, small, resumed, tmp_path):
+    """It starts anew, but the old slope is the one it was begun with; there is no rate yet that could be held."""
     _, left = killed(tmp_path, small(), 2)
     assert not (left / layout.CHECKPOINTS / layout.LATEST).exists()
-    assert resumed(left, "total_steps=512", f"horizon={horizon}").code == 0
-    assert_rates(left, expected)
+    resumed(left, "total_steps=512", "horizon=hold").refused("horizon=hold", "no update yet")
+    assert resumed(left, "total_steps=512", "horizon=keep").code == 0
+    assert_rates(left, LINEAR + 8 * [0.0])
     assert read_summary(left)["segment_length"] == 4
-    assert [entry["horizon"] for entry in read_summary(left)["resumed"]] == [horizon]
+    assert [entry["horizon"] for entry in read_summary(left)["resumed"]] == ["keep"]
 
 
 def test_a_longer_run_is_cut_where_it_was_cut_before(small, tmp_path, resumed, push):

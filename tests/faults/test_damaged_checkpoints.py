@@ -7,6 +7,7 @@ import random
 import shutil
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -313,3 +314,11 @@ def test_a_summary_of_a_later_version_names_the_unknown_key(left, resumed, files
     before = files(left)
     resumed(left).refused("algo.magic")
     assert files(left) == before
+
+
+def test_a_checkpoint_without_its_summary_is_not_cleared_away(whole, small, tmp_path):
+    folder = Path(shutil.copytree(whole, tmp_path / "run"))
+    (folder / layout.SUMMARY).unlink()
+    with pytest.raises(UserError, match=r"there is no summary\.json"):
+        build.run([small(resume="auto")], [folder])
+    assert (folder / layout.CHECKPOINTS / layout.LATEST).exists()

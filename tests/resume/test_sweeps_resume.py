@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from rl_decay.runs import layout
+from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.record import read_summary
 from rl_decay.sweeps.workers import Reporter
@@ -243,3 +244,50 @@ def test_the_command_that_a_stopped_run_prints_continues_it_when_typed(
     assert (continued.code, continued.err) == (0, "")
     assert read_summary(tmp_path / "my run")["resumed"] == [{"iteration": 3}]
     assert differences(tmp_path / "whole", tmp_path / "my run", ("iteration_", "files")) == []
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["total_steps=320"], "horizon="),
+        (["total_steps=32"], "fewer"),
+        (["actor.lr=0.1"], "actor.lr=0.1"),
+    ],
+)
+def test_another_experiment_is_refused_for_a_finished_sweep_too(finished, resume_in, words, said):
+    before = stamps_of(finished)
+    ended = resume_in(finished, "my sweep", *words, "--workers", "1")
+    assert ended.code == 1 and ended.err.startswith("error: ") and said in ended.err
+    assert stamps_of(finished) == before
+
+
+def test_a_job_that_never_began_is_not_made_longer_at_the_second_try_either(finished, resume_in):
+    gone = next(iter(jobs(finished).values()))
+    shutil.rmtree(gone)
+    for _ in range(2):
+        longer = resume_in(finished, "my sweep", "total_steps=320", "horizon=keep", "--workers", "1")
+        assert longer.code == 1 and "holds no run to make longer" in longer.err
+    assert read_summary(gone)["status"] == "failed"
+    others = [read_summary(job) for job in jobs(finished).values() if job != gone]
+    assert [said["iterations"] for said in others] == 3 * [10]
+
+
+def test_a_damaged_summary_is_named_before_anything_starts(finished, resume_in):
+    damaged, gone, *_ = jobs(finished).values()
+    (damaged / layout.SUMMARY).write_text("{")
+    shutil.rmtree(gone)
+    ended = resume_in(finished, "my sweep", "--workers", "1")
+    assert ended.code == 1 and str(damaged / layout.SUMMARY) in ended.err and "start the run anew" in ended.err
+    shutil.rmtree(damaged)
+    assert resume_in(finished, "my sweep", "--workers", "1").code == 0
+
+
+def test_the_list_of_jobs_counts_the_sweepers_own_parameters(sweep, tmp_path):
+    assert sweep(tmp_path, BASIC, "hydra.sweeper.params={seed:'3,4'}").code == 0
+    assert sorted(job["config"]["seed"] for job in read_jobs(tmp_path / "my sweep")) == [3, 4]
+
+
+def test_a_single_run_is_not_written_into_a_sweep(finished, train_in):
+    before = stamps_of(finished)
+    train_in(finished, "hydra.run.dir=my sweep", "resume=auto").refused("hydra.run.dir=my sweep", "holds a sweep")
+    assert stamps_of(finished) == before

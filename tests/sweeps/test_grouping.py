@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rl_decay.config.schema import Config, flat, structure, walk
 from rl_decay.errors import UserError
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.display import arms
+from rl_decay.sweeps.display import arms, populations_table
 from rl_decay.sweeps.grouping import Job, check_folders, populations
 from rl_decay.sweeps.memory import megabytes
 
@@ -121,7 +121,23 @@ def test_an_arm_is_named_by_what_differs_the_seed_aside():
     assert named[10] == named[11] != named[12] == named[13]
     assert named[10].split() == ["schedule/actor=none", "actor.lr=0.001"]
     assert named[12].split() == ["schedule/actor=linear", "actor.lr=0.1"]
-    assert set(arms([job(0), job(1)]).values()) == {"all"}
+    assert set(arms([job(0), job(1)]).values()) == {"schedule=linear"}
+
+
+def test_arms_of_several_tasks_are_not_named_by_what_belongs_to_the_task():
+    sizes = {"CartPole-v1": 4, "Acrobot-v1": 8}
+    configs = [
+        changed(env__id=task, env__num_envs=n, schedule__actor__curve=curve, schedule__critic__curve=curve)
+        for task, n in sizes.items()
+        for curve in ("none", "linear")
+    ]
+    named = arms([job(i, c) for i, c in enumerate(configs)]).values()
+    assert list(named) == [f"{task} schedule={curve}" for task in sizes for curve in ("none", "linear")]
+
+
+def test_the_table_of_populations_lists_the_numbers_it_means():
+    group = [job(n) for n in (0, 1, 4, 5, 7)]
+    assert list(populations_table([group], 1).columns[0].cells) == ["0..1, 4..5, 7"]
 
 
 def test_the_memory_estimate_grows_with_the_population_and_its_rollout():

@@ -118,14 +118,15 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(configure, train):
     assert result.summary["best_return"] == max(means)
 
 
-def test_a_run_that_never_began_says_so(configure, tmp_path):
+@pytest.mark.parametrize("kind, status", [(KeyboardInterrupt, layout.INTERRUPTED), (OverflowError, layout.FAILED)])
+def test_a_run_that_never_began_says_so(configure, tmp_path, kind, status):
     def show(*_):
-        raise KeyboardInterrupt
+        raise kind
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(kind):
         build.run([configure()], [tmp_path], show=show)
     summary = read_summary(tmp_path)
-    assert (summary["status"], summary["reason"]) == (layout.FAILED, "training did not begin")
+    assert (summary["status"], summary["reason"]) == (status, "training did not begin")
 
 
 @pytest.mark.parametrize("name", [layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS])
