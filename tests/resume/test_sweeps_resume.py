@@ -283,7 +283,10 @@ def test_a_damaged_summary_is_named_before_anything_starts(finished, resume_in):
 
 
 def test_the_list_of_jobs_counts_the_sweepers_own_parameters(sweep, tmp_path):
-    assert sweep(tmp_path, BASIC, "hydra.sweeper.params={seed:'3,4'}").code == 0
+    (tmp_path / "mine" / "own").mkdir(parents=True)
+    file = tmp_path / "mine" / "own" / "two.yaml"
+    file.write_text("# @package _global_\nhydra:\n  sweeper:\n    params: {seed: '3,4'}\n")
+    assert sweep(tmp_path, BASIC, "+own=two", "--config-dir", str(tmp_path / "mine")).code == 0
     assert sorted(job["config"]["seed"] for job in read_jobs(tmp_path / "my sweep")) == [3, 4]
 
 
