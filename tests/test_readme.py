@@ -1,5 +1,6 @@
 """What the README shows: its code runs, its commands compose, its table is the one of the results file."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -62,3 +63,20 @@ def test_every_group_option_is_mentioned():
     for group in ("schedule", "env"):
         for option in (ROOT / "conf" / group).glob("*.yaml"):
             assert f"`{option.stem}" in README or f"{group}={option.stem}" in README
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"^    python -m (rl_decay\.\w+ .*)$", README, re.M))))
+def test_every_module_knows_the_options_shown(line, capsys):
+    module, *words = line.split()
+    with pytest.raises(SystemExit) as end:
+        package = importlib.util.find_spec(f"{module}.__main__") if module.endswith("compare") else None
+        importlib.import_module(package.name if package else module).main(["--help"])
+    shown = capsys.readouterr().out
+    assert end.value.code == 0
+    for option in re.findall(r"--[a-z-]+", " ".join(words)):
+        assert option in shown, option
+
+
+def test_pictures_are_there_and_small():
+    for path in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert 0 < (ROOT / path).stat().st_size < 300_000, path
