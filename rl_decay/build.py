@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import logging
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError
+from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded
@@ -105,7 +104,8 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
     shared, begun = jobs[0].start.config, jobs[0].start
     if any(job.start.moment != begun.moment for job in jobs):
         raise ValueError("the members of a population must have come equally far")
-    device = _same_device(jobs[0].folder) if begun.content else resolve_device(shared.device)
+    folder = jobs[0].folder
+    device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
     keep_freed_memory()
     trainer = _trainer(jobs, device, stack)
@@ -114,14 +114,6 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
         for version in changed.get("versions", ()):
             log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
     trainer.train()
-
-
-def _same_device(folder: Path) -> torch.device:
-    """The device that a run was begun on; UserError where there is none, because another one gives other bits."""
-    name = recorded(folder)["device"]
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError(f"{folder}: trained on CUDA, which PyTorch does not find here, and a CPU would change its bits")
-    return torch.device(name)
 
 
 def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Trainer:
@@ -224,37 +216,3 @@ def checkpoint_head(config: Config, spaces: Spaces) -> dict[str, Any]:
         "fingerprint": fingerprint(experiment_keys(config)),
         "spaces": asdict(spaces),
     }
-
-
-def resolve_device(name: str) -> torch.device:
-    """The device of a name; `auto` is CUDA where there is one. UserError if CUDA is asked for and absent."""
-    available = torch.cuda.is_available()
-    if name == "cuda" and not available:
-        raise UserError("device=cuda: PyTorch finds no CUDA device here; use device=auto or device=cpu")
-    return torch.device("cuda" if name != "cpu" and available else "cpu")
-
-
-@contextmanager
-def cpu_threads(count: int) -> Iterator[None]:
-    """Let PyTorch use `count` threads inside; UserError for more than the machine has cores."""
-    if count > (os.cpu_count() or 1):
-        raise UserError(f"threads={count}: this machine has {os.cpu_count()} cores; ask for no more")
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep the memory of freed temporaries; no effect elsewhere.
-
-    It gives large blocks back to the kernel at once, and an update, which needs them again within milliseconds, would
-    spend more time on fresh pages than on arithmetic.
-    """
-    m_trim_threshold, m_mmap_threshold, megabyte = -1, -3, 2**20  # of malloc.h
-    with suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(m_mmap_threshold, 256 * megabyte)
-        libc.mallopt(m_trim_threshold, 512 * megabyte)

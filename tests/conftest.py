@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ from rl_decay.runs import layout
 from rl_decay.training import checkpoint
 
 MAY_SKIP = ("slow", "gpu", "browser")
+# A process that a shell started in the background ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Push(gym.Env):

@@ -21,6 +21,7 @@ from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.interrupt import SIGNALS, StopRequest, ignored
+from rl_decay.machine import resolve_device
 from rl_decay.runs.continuation import ENDED
 from rl_decay.runs.layout import FAILED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.lock import RunLock
@@ -82,7 +83,7 @@ def usable_cores() -> int:
 
 def default_workers(device: str, jobs: int) -> int:
     """One worker per usable core, or per GPU where the jobs run on CUDA; never more than jobs."""
-    on_cuda = build.resolve_device(device).type == "cuda"
+    on_cuda = resolve_device(device).type == "cuda"
     return min(torch.cuda.device_count() if on_cuda else usable_cores(), jobs)
 
 
