@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import Arm, Run
+from rl_decay.compare.model import OWN, Arm, Run
 from rl_decay.errors import UserError
 from rl_decay.runs.arms import SHARED, differing, differing_within, identity, names, text
 
-OWN = "rl_decay"
 CURVES = ("schedule.actor.curve", "schedule.critic.curve")
 PROTOCOL = ("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late")
 TOLERANCE = 1.05  # between budgets of different programs, which round to whole rollouts each in its own way

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+OWN = "rl_decay"  # the source of our runs
 ENDPOINTS = ("osc_late", "final")  # the confirmatory ones
 
 
@@ -28,7 +29,7 @@ class Run:
     rates: Mapping[str, tuple[np.ndarray, np.ndarray]]  # actor, critic -> (env steps [I], rate [I])
     versions: Mapping[str, str | None]
     overrides: tuple[str, ...]
-    source: str = "rl_decay"  # or cleanrl, sb3
+    source: str = OWN  # or cleanrl, sb3
     metrics: Mapping[str, float] = field(default_factory=dict)  # filled by the loader: every metric of this curve
 
 

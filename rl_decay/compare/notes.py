@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from rl_decay.compare import scoring
-from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast
+from rl_decay.compare.model import ENDPOINTS, OWN, Arm, Comparison, Contrast
 from rl_decay.compare.statistics import FEWEST_PAIRS
 from rl_decay.runs.layout import DIVERGED
 
@@ -52,7 +52,7 @@ def _diverged(arm: Arm) -> Iterator[str]:
 
 
 def _foreign(arm: Arm) -> Iterator[str]:
-    for source, count in Counter(run.source for run in arm.runs if run.source != scoring.OWN).items():
+    for source, count in Counter(run.source for run in arm.runs if run.source != OWN).items():
         yield (
             f"{arm.name}: {count} of {len(arm.runs)} runs come from {source}; their curves are training returns, not "
             "evaluations of a fixed policy, so they have no osc_late"

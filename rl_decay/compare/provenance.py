@@ -5,9 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from rl_decay.compare.model import Arm, Run
+from rl_decay.compare.model import OWN, Arm, Run
 
-OWN = "rl_decay"
 UNTYPED = ("",)
 
 

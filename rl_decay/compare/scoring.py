@@ -9,14 +9,13 @@ from dataclasses import replace
 import numpy as np
 
 from rl_decay.compare.measures import DIRECTIONS
-from rl_decay.compare.model import ENDPOINTS, Arm, Run
+from rl_decay.compare.model import ENDPOINTS, OWN, Arm, Run
 from rl_decay.metrics.arrays import Floats
 from rl_decay.runs.layout import DIVERGED
 
 # In score: a policy of NaN is worth no more than a random one, and 0.5 is the standard deviation of a curve that does
 # nothing but jump between a random policy and the reference.
 DIVERGED_COUNTS = {"final": 0.0, "osc_late": 0.5, "last_iterate": 0.0, "retention": 0.0, "collapse": 1.0}
-OWN = "rl_decay"
 
 Key = tuple[str, int]  # task, seed
 

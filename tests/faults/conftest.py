@@ -5,7 +5,6 @@ import os
 import shutil
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -25,7 +24,7 @@ _spec = importlib.util.spec_from_file_location("running_train_py_for_faults", CL
 assert _spec is not None and _spec.loader is not None
 _cli = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_cli)
-train_in, train_py, started = _cli.train_in, _cli.train_py, _cli.started
+train_in, train_py, started, Ended = _cli.train_in, _cli.train_py, _cli.started, _cli.Ended
 
 STEPS = 32  # of an iteration: 2 environments of 16 steps
 SMALL = {
@@ -197,29 +196,11 @@ def whole(once):
     return once[0].folder
 
 
-@dataclass
-class Ended:
-    """How `python -m rl_decay.resume` ended and what it printed."""
-
-    code: int
-    out: str
-    err: str
-
-    def refused(self, *words: str) -> None:
-        """Assert: exit code 1 and a single line of error that has these words."""
-        assert self.code == 1, self
-        lines = self.err.splitlines()
-        assert len(lines) == 1 and lines[0].startswith("error: "), self.err
-        assert "Traceback" not in self.out
-        for word in words:
-            assert word in lines[0], (word, lines[0])
-
-
 @pytest.fixture
 def resumed(capfd):
     """Run `python -m rl_decay.resume` inside this process: resumed(*arguments) -> Ended."""
 
-    def run(*arguments) -> Ended:
+    def run(*arguments):
         capfd.readouterr()
         with _cli._as_it_was():
             code = resume.main([str(argument) for argument in arguments])
