@@ -17,8 +17,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
-from rl_decay.runs.layout import FAILED, is_run
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.record import failures
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 
 
@@ -63,11 +62,10 @@ def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> in
         return 130
     if any(job.config.compare != "none" for job in jobs):
         after_sweep(folder)
-    summaries = {job.folder: read_summary(job.folder) for job in jobs if is_run(job.folder)}
-    failures = [f"{job.name}: {s['reason']}" for job, s in summaries.items() if s["status"] == FAILED]
-    for failure in failures:
+    failed = failures(job.folder for job in jobs)
+    for failure in failed:
         print(f"failed: {failure}", file=sys.stderr)
-    return 1 if failures else 0
+    return 1 if failed else 0
 
 
 def overridden(config: Config, overrides: Sequence[str]) -> Config:

@@ -27,7 +27,7 @@ from rl_decay.errors import UserError
 from rl_decay.runs.continuation import same_experiment
 from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.record import experiment_keys, fingerprint, read_summary, write_summary
+from rl_decay.runs.record import experiment_keys, failures, fingerprint, read_summary, write_summary
 
 log = logging.getLogger("rl_decay")
 
@@ -190,13 +190,12 @@ class RunGuard(Callback):
         folder = Path(config.hydra.sweep.dir)
         if config.compare != "none":
             compare.after_sweep(folder)
-        summaries = {job: read_summary(job) for job in sorted(folder.glob("*/")) if is_run(job)}
-        failures = [f"{job.name}: {s['reason']}" for job, s in summaries.items() if s["status"] == FAILED]
-        failures += REFUSED
-        for failure in failures:
+        jobs = [job for job in sorted(folder.glob("*/")) if is_run(job)]
+        failed = [*failures(jobs), *REFUSED]
+        for failure in failed:
             log.error("failed: %s", failure)
-        if failures:
-            refuse(f"{len(failures)} of {len(summaries) + len(REFUSED)} runs failed")
+        if failed:
+            refuse(f"{len(failed)} of {len(jobs) + len(REFUSED)} runs failed")
 
 
 def _require_writable(key: str, folder: Path) -> None:

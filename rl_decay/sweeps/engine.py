@@ -95,7 +95,10 @@ def recorded_jobs(folder: Path) -> list[Job]:
     listed = {entry["folder"]: entry for entry in read_jobs(folder)}
     names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
     if not names:
-        raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
+        what = (
+            "holds neither a run nor a sweep; give one of the folders below it" if folder.is_dir() else "no such folder"
+        )
+        raise UserError(f"{folder}: {what}")
     return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
 
 

@@ -294,3 +294,10 @@ def test_a_single_run_is_not_written_into_a_sweep(finished, train_in):
     before = stamps_of(finished)
     train_in(finished, "hydra.run.dir=my sweep", "resume=auto").refused("hydra.run.dir=my sweep", "holds a sweep")
     assert stamps_of(finished) == before
+
+
+def test_a_folder_without_runs_is_told_from_one_that_is_missing(resume_in, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, words in {"empty": "holds neither a run nor a sweep", "missing": "no such folder"}.items():
+        ended = resume_in(tmp_path, name)
+        assert (ended.code, ended.err.count("\n")) == (1, 1) and words in ended.err
