@@ -9,8 +9,9 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rl_decay.config.compose import checked, explained, refuse_run
 from rl_decay.errors import UserError
+from rl_decay.hydra_app.compose import checked
+from rl_decay.hydra_app.guard import explained, refuse_run
 from rl_decay.runs.layout import INTERRUPTED
 
 

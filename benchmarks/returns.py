@@ -24,10 +24,10 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from rl_decay import build
-from rl_decay.config.compose import checked
 from rl_decay.config.schema import Config
+from rl_decay.hydra_app.compose import checked
 from rl_decay.runs.layout import METRICS
-from rl_decay.runs.record import versions
+from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import read
 
 ROOT = Path(__file__).parent.parent

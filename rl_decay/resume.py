@@ -17,7 +17,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
-from rl_decay.runs.record import failures
+from rl_decay.runs.summary import failures
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 
 

@@ -13,7 +13,7 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment
 from rl_decay.runs.durable import require
-from rl_decay.runs.record import experiment_keys, versions
+from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
 from rl_decay.training import checkpoint
 from rl_decay.training.plan import Clock, iterations
 from rl_decay.types import Spaces
@@ -72,10 +72,11 @@ def start(config: Config, folder: Path) -> Start:
 
 def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
     content = checkpoint.load(path)
-    keys, known = experiment_keys(config), content["config"]
-    foreign = [key for key in keys if key not in MAY_DIFFER and known.get(key) != keys[key]]
+    known = {key: content["config"][key] for key in experiment_names() if key in content["config"]}
+    foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER}
     if foreign or "run" not in content:
-        other = f"{foreign[0]}={known.get(foreign[0])}" if foreign else "a copy of best.pt"
+        key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
+        other = f"{key}={value}" if foreign else "a copy of best.pt"
         raise UserError(f"{path}: belongs to another run ({other}); put the run's own back, or delete it to start anew")
     return content
 

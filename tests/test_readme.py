@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from rl_decay.config.compose import checked
+from rl_decay.hydra_app.compose import checked
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

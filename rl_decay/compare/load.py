@@ -18,7 +18,7 @@ from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.arms import identity, text
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import columns
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)

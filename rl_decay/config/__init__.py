@@ -1,1 +1,1 @@
-"""The configuration: schema, checks, and Hydra at the door."""
+"""The configuration: schema and checks."""

@@ -5,6 +5,9 @@ Metadata of a field:
   per_member  True: members of one population may differ in it. Everything else is structural.
   experiment  False: the key changes nothing that is learned (where it is logged, how often it is saved), so it stays
               out of the fingerprint.
+  later       True: the key came after runs had been recorded without it. At its default it stays out of the
+              fingerprint, so that those runs stay the same experiment.
+  code        True: the value names code, which is imported. From a recorded file it needs the person's trust.
 
 The classes are not frozen because OmegaConf would then refuse to compose them; nothing assigns to them after checking.
 """
@@ -15,9 +18,12 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
 from typing import Any
 
+ABOUT = {"per_member": False, "experiment": True, "later": False, "code": False}
 
-def _key(default: Any, help: str, *, per_member: bool = False, experiment: bool = True) -> Any:
-    metadata = {"help": help, "per_member": per_member, "experiment": experiment}
+
+def _key(default: Any, help: str, **about: bool) -> Any:
+    """A field with its metadata; what is not given of it is as in `ABOUT`."""
+    metadata = {"help": help, **ABOUT, **about}
     if isinstance(default, (list, dict)):
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -27,7 +33,7 @@ def _key(default: Any, help: str, *, per_member: bool = False, experiment: bool 
 class Env:
     """The task and how many copies of it one run plays."""
 
-    id: str = _key("CartPole-v1", "a registered Gymnasium id, or module:Id-v0")
+    id: str = _key("CartPole-v1", "a registered Gymnasium id, or module:Id-v0", code=True)
     kwargs: dict[str, Any] = _key({}, "arguments of the environment's constructor")
     num_envs: int = _key(8, "environments per run")
     timeout: float | None = _key(None, "seconds a step or reset may take (vec=async only)", experiment=False)

@@ -3,7 +3,7 @@
 layout   the names of files, columns, tags and statuses
 tables   metrics.csv and evaluations.csv
 events   TensorBoard's event file
-record   summary.json, fingerprints, versions
+summary  summary.json, fingerprints, versions
 lock     one training per folder
 durable  bytes on the disk: append, cut, replace
 """

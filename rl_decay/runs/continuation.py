@@ -12,7 +12,7 @@ from rl_decay.config.schema import Config, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
-from rl_decay.runs.record import experiment_keys, read_summary
+from rl_decay.runs.summary import changed_keys, experiment_keys, read_summary
 
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
@@ -46,9 +46,9 @@ def same_experiment(config: Config, folder: Path) -> Config:
     old, new = experiment_keys(recorded_config(folder)), experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
-    for key, value in experiment_keys(config).items():
-        if value != old[key] and key not in ("total_steps", "horizon"):
-            raise UserError(f"{key}={value}: the run in {folder} has {key}={old[key]}; another value is another run")
+    for key, (before, after) in changed_keys(old, experiment_keys(config)).items():
+        if key not in ("total_steps", "horizon"):
+            raise UserError(f"{key}={after}: the run in {folder} has {key}={before}; another value is another run")
     _check_horizon(config, folder, old)
     return config
 

@@ -25,7 +25,7 @@ from rl_decay.machine import resolve_device
 from rl_decay.runs.continuation import ENDED
 from rl_decay.runs.layout import FAILED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.record import read_summary, write_summary
+from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.sweeps.grouping import Population
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink

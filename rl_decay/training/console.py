@@ -14,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
@@ -50,6 +51,8 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
         table.add_row("[yellow]unused[/]", f"[yellow]{knob}: no chosen curve takes it[/]")
     if note := preset_note(config):
         table.add_row("[yellow]preset[/]", f"[yellow]{note}[/]")
+    for label, text in plan.notes:
+        table.add_row(Text(label, "yellow"), Text(text, "yellow"))  # no markup: it may quote a task's own words
     return table
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from rl_decay.config.schema import Config
 from rl_decay.metrics.late import LATE_SHARE
@@ -40,6 +42,13 @@ class Clock:
         return self
 
 
+class Note(NamedTuple):
+    """Something about a run that needs a person's attention: a marked line of the plan, and a line of summary.json."""
+
+    label: str
+    text: str
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run will do, known before its first step. Iterations count from 0; points lie at iteration ends."""
@@ -52,6 +61,7 @@ class Plan:
     evaluation_points: tuple[int, ...]  # numbers of completed iterations, 1..num_iterations
     checkpoint_every: int  # iterations
     start: int = 0  # iterations done before
+    notes: tuple[Note, ...] = ()
 
     @property
     def total_steps(self) -> int:
@@ -64,7 +74,9 @@ class Plan:
         return -(-self.num_iterations // self.clock.segment_length)
 
 
-def plan(config: Config, time_limit: int | None, clock: Clock | None = None, start: int = 0) -> Plan:
+def plan(
+    config: Config, time_limit: int | None, clock: Clock | None = None, start: int = 0, notes: Sequence[Note] = ()
+) -> Plan:
     """Lay out a run of a configuration that was checked; a resumed run brings its clock and its start."""
     per_iteration = config.env.num_envs * config.algo.num_steps
     num_iterations = iterations(config)
@@ -79,6 +91,7 @@ def plan(config: Config, time_limit: int | None, clock: Clock | None = None, sta
         evaluation_points=evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late),
         checkpoint_every=config.checkpoint.every or clock.segment_length,
         start=start,
+        notes=tuple(notes),
     )
 
 

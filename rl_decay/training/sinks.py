@@ -19,7 +19,7 @@ from rl_decay.runs import layout
 from rl_decay.runs.continuation import clear, cut_back
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
-from rl_decay.runs.record import write_summary
+from rl_decay.runs.summary import write_summary
 from rl_decay.runs.tables import CsvTable, read
 from rl_decay.training.plan import Plan
 from rl_decay.types import Episode

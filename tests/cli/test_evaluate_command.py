@@ -11,7 +11,7 @@ from rl_decay import build
 from rl_decay.config.schema import Config, Env
 from rl_decay.evaluate import main, replay
 from rl_decay.policy import load_policy
-from rl_decay.runs.record import write_summary
+from rl_decay.runs.summary import write_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoint
 

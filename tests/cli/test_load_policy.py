@@ -8,7 +8,7 @@ import rl_decay
 from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
-from rl_decay.runs.record import write_summary
+from rl_decay.runs.summary import write_summary
 
 RUNS = {
     "discrete": {"env__id": "CartPole-v1"},

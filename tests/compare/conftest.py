@@ -14,7 +14,7 @@ from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.tasks import constants, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.outcome import outcome
-from rl_decay.runs.record import experiment_keys, fingerprint, versions, write_summary
+from rl_decay.runs.summary import experiment_keys, fingerprint, versions, write_summary
 from rl_decay.runs.tables import CsvTable
 from rl_decay.schedules import progress
 

@@ -5,7 +5,7 @@ from rl_decay.compare.load import load
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.arms import differing, identity, names
-from rl_decay.runs.record import read_summary, write_summary
+from rl_decay.runs.summary import read_summary, write_summary
 
 BOTH = {"none": ("none", "none"), "linear": ("linear", "linear"), "linear_warmup": ("linear_warmup", "linear_warmup")}
 

@@ -10,7 +10,7 @@ from rl_decay.errors import UserError
 from rl_decay.metrics import METRICS
 from rl_decay.runs import layout
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.record import read_summary, write_summary
+from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import columns, read
 
 

@@ -7,8 +7,8 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
-from rl_decay.config.compose import checked
 from rl_decay.config.schema import flat
+from rl_decay.hydra_app.compose import checked
 
 CONF = Path(__file__).parents[2] / "conf"
 COMPOSED: dict[tuple[str, ...], dict[str, object]] = {}  # a composition takes a tenth of a second

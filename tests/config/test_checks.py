@@ -7,10 +7,10 @@ import pytest
 
 from rl_decay import build
 from rl_decay.config.checks import CHOICES, check
-from rl_decay.config.compose import checked
 from rl_decay.config.curves import unused_knobs
 from rl_decay.config.schema import Config, Schedule, flat
 from rl_decay.errors import UserError
+from rl_decay.hydra_app.compose import checked
 from rl_decay.training.plan import plan
 
 COUNTS = ["total_steps", "threads", "segments", "env.num_envs", "algo.num_steps", "algo.epochs", "algo.minibatches"]

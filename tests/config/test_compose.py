@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
-from rl_decay.config.compose import checked
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat
+from rl_decay.hydra_app.compose import checked
 
 DEBUG = {"env.num_envs": 4, "algo.num_steps": 32, "algo.minibatches": 4, "total_steps": 256, "evaluation.episodes": 2}
 BOTH_WARMUP = {"schedule.actor.curve": "linear_warmup", "schedule.critic.curve": "linear_warmup"}

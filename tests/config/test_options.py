@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 
 from rl_decay import build
 from rl_decay.config.checks import PRESETS, preset_note
-from rl_decay.config.compose import checked
 from rl_decay.config.schema import Algo, Config, Env, Net
+from rl_decay.hydra_app.compose import checked
 from rl_decay.schedules import CURVES
 from rl_decay.training.plan import plan
 

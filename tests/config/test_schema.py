@@ -3,8 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from rl_decay.config.schema import Config, flat, structure, walk
-from rl_decay.runs.record import experiment_keys, fingerprint
+from rl_decay.config.schema import ABOUT, Config, flat, structure, walk
+from rl_decay.runs.summary import experiment_keys, fingerprint
 
 ROLE_KNOBS = ("curve", "warmup", "start", "final")
 PER_MEMBER = {
@@ -54,9 +54,9 @@ LEAVES = list(walk(Config()))
 
 @pytest.mark.parametrize("key, value, about", LEAVES, ids=[key for key, _, _ in LEAVES])
 def test_every_key_explains_itself_in_a_line(key, value, about):
-    assert set(about) == {"help", "per_member", "experiment"}
+    assert set(about) == {"help", *ABOUT}
     assert about["help"].strip() and "\n" not in about["help"]
-    assert isinstance(about["per_member"], bool) and isinstance(about["experiment"], bool)
+    assert all(isinstance(about[name], bool) for name in ABOUT)
 
 
 def test_members_of_a_population_may_differ_in_these_keys_only():

@@ -11,7 +11,7 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.start import Start, load_agents
 from rl_decay.training import checkpoint

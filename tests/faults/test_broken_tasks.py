@@ -13,7 +13,7 @@ from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.grouping import Job

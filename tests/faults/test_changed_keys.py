@@ -12,7 +12,7 @@ from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.types import Spaces
 

@@ -15,7 +15,7 @@ from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.policy import load_policy
 from rl_decay.runs import durable, layout
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoint
 

@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from rl_decay import build, resume
 from rl_decay.config.schema import Config
 from rl_decay.runs import durable, layout
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.start import start
 from rl_decay.sweeps.engine import Options, Sweep
 from rl_decay.sweeps.grouping import Job

@@ -10,7 +10,7 @@ import pytest
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.workers import Reporter
 from rl_decay.training import checkpoint
 from rl_decay.training.console import Terminal

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rl_decay.config.compose import _one_line
+from rl_decay.hydra_app.compose import one_line
 
 
 def untouched(folder):
@@ -63,4 +63,4 @@ def test_a_job_folder_with_a_run_is_left_alone(train_py, tiny, tmp_path):
 @pytest.mark.parametrize("option", ["hydra/launcher/joblib", "hydra/sweeper/optuna"])
 def test_a_missing_extra_names_the_command(option):
     text = f"In 'config': Could not find '{option}'\n\nAvailable options in 'x':\n\tbasic\nConfig search path:\n\ty"
-    assert _one_line(text) == f"{option} needs the extra `sweep`: pip install -c constraints.txt -e '.[sweep]'"
+    assert one_line(text) == f"{option} needs the extra `sweep`: pip install -c constraints.txt -e '.[sweep]'"

@@ -9,7 +9,7 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
 from rl_decay.runs import layout
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoint
 

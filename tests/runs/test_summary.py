@@ -9,7 +9,7 @@ import pytest
 
 from rl_decay.config.schema import Config, Env, Logger
 from rl_decay.errors import UserError
-from rl_decay.runs.record import (
+from rl_decay.runs.summary import (
     SCHEMA_VERSION,
     experiment_keys,
     fingerprint,
@@ -133,14 +133,14 @@ def test_versions_name_what_decides_a_result():
 
 
 def test_versions_of_missing_packages_are_none(monkeypatch):
-    monkeypatch.setattr("rl_decay.runs.record.PACKAGES", ("numpy", "no-such-package"))
+    monkeypatch.setattr("rl_decay.runs.summary.PACKAGES", ("numpy", "no-such-package"))
     assert versions() == {"python": platform.python_version(), "numpy": np.__version__, "no-such-package": None}
 
 
 def test_neither_torch_nor_hydra_is_imported(python):
     code = """
 import sys
-from rl_decay.runs import durable, layout, lock, record, tables
+from rl_decay.runs import durable, layout, lock, summary, tables
 record.versions()
 print(sorted({"torch", "gymnasium", "hydra", "omegaconf", "tensorboard"} & sys.modules.keys()))
 """

@@ -18,8 +18,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from rl_decay.config.compose import checked
 from rl_decay.errors import UserError
+from rl_decay.hydra_app.compose import checked
 from rl_decay.sweeps.grouping import Job, record_jobs
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.config.schema import Config, walk
+from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
 from rl_decay.runs.durable import replace
 from rl_decay.runs.layout import FAILED, SUMMARY, is_run
@@ -64,8 +64,31 @@ def fingerprint(values: Mapping[str, Any]) -> str:
 
 
 def experiment_keys(config: Config) -> dict[str, Any]:
-    """The part of a flat configuration that decides what is learned: all but the keys marked `experiment=False`."""
-    return {key: value for key, value, about in walk(config) if about["experiment"]}
+    """The part of a flat configuration that decides what is learned: all but the keys marked `experiment=False`, and
+    those marked `later` where they have their default.
+    """
+    defaults = flat(Config())
+    return {
+        key: value
+        for key, value, about in walk(config)
+        if about["experiment"] and not (about["later"] and value == defaults[key])
+    }
+
+
+def experiment_names() -> tuple[str, ...]:
+    """The keys that decide what is learned."""
+    return tuple(key for key, _, about in walk(Config()) if about["experiment"])
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """{key: (old value, new value)} of what differs between the `experiment_keys` of two runs."""
+    defaults = flat(Config())
+    changed = {}
+    for key in dict.fromkeys((*new, *old)):
+        before, after = old.get(key, defaults[key]), new.get(key, defaults[key])
+        if before != after:
+            changed[key] = before, after
+    return changed
 
 
 def versions() -> dict[str, str | None]:

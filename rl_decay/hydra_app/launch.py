@@ -13,13 +13,13 @@ from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
-from rl_decay.config.compose import refuse
 from rl_decay.errors import UserError
+from rl_decay.hydra_app.guard import refuse
+from rl_decay.hydra_app.jobs import Composed, compose_job
 from rl_decay.runs.layout import is_run
-from rl_decay.runs.record import read_summary
+from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.engine import Options, Sweep
 from rl_decay.sweeps.grouping import record_jobs
-from rl_decay.sweeps.jobs import Composed, compose_job
 
 log = logging.getLogger("rl_decay")
 

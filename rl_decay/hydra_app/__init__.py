@@ -1,0 +1,1 @@
+"""Hydra at the door: the only room that knows it."""
