@@ -17,8 +17,10 @@ from rich.table import Table
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import score, scored_task, unit
+from rl_decay.narrow import fitted
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
+from rl_decay.stdout import keep_output
 from rl_decay.training.evaluation import Evaluation, evaluate
 
 
@@ -44,7 +46,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         policy = load_policy(args.folder, args.checkpoint)
         result = replay(policy, args.episodes)
-        Console().print(_table(policy, result))
+        console = Console()
+        console.print(fitted(console, _table(policy, result)))
         if args.video is not None:
             seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
             total = render(policy, args.video, seed)
@@ -96,4 +99,5 @@ def _table(policy: Policy, result: Evaluation) -> Table:
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())

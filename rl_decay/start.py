@@ -11,9 +11,10 @@ from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.runs import layout
-from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment
+from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment, with_absolute_paths
 from rl_decay.runs.durable import require
 from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
+from rl_decay.shell import absolute
 from rl_decay.training import checkpoint
 from rl_decay.training.plan import Clock, iterations
 from rl_decay.types import Spaces
@@ -48,7 +49,7 @@ def start(config: Config, folder: Path) -> Start:
     if config.horizon != "refuse" and not recorded(folder):
         raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
     if not layout.is_taken(folder):
-        return Start(config)
+        return Start(with_absolute_paths(config))
     if config.resume == "never":
         raise UserError(
             f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
@@ -60,7 +61,7 @@ def start(config: Config, folder: Path) -> Start:
     if not summary and path.exists():
         raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
     if not summary:
-        return Start(config)
+        return Start(with_absolute_paths(config))
     if not path.exists():
         return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
     content = _own_checkpoint(path, config)
@@ -117,7 +118,7 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
     """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
     and running returns stay new.
     """
-    path = Path(str(config.init_from))
+    path = absolute(str(config.init_from))
     try:
         content = checkpoint.load(path)
     except UserError as error:

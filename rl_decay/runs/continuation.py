@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from rl_decay.errors import UserError
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.summary import changed_keys, experiment_keys, read_summary
+from rl_decay.shell import absolute, shown
 
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
@@ -43,6 +43,7 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
+    config = _with_recorded_path(config, recorded_config(folder).init_from)
     old, new = experiment_keys(recorded_config(folder)), experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
@@ -51,6 +52,20 @@ def same_experiment(config: Config, folder: Path) -> Config:
             raise UserError(f"{key}={after}: the run in {folder} has {key}={before}; another value is another run")
     _check_horizon(config, folder, old)
     return config
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """The configuration of a new run, whose files are found from every folder in which it may be continued."""
+    return config if config.init_from is None else replace(config, init_from=str(absolute(config.init_from)))
+
+
+def _with_recorded_path(config: Config, recorded: str | None) -> Config:
+    """The configuration with `init_from` as the run recorded it, if both name one file: older runs recorded it relative
+    to the folder they were begun in, and their fingerprints hold it so.
+    """
+    if recorded is None or config.init_from is None or absolute(recorded) != absolute(config.init_from):
+        return config
+    return replace(config, init_from=recorded)
 
 
 def _check_horizon(config: Config, folder: Path, old: Mapping[str, Any]) -> None:
@@ -74,7 +89,7 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
 
 def continue_command(folder: Path) -> str:
     """What a person types to continue the runs of a folder."""
-    return f"python -m rl_decay.resume {shlex.quote(str(folder))}"
+    return f"python -m rl_decay.resume {shown(folder)}"
 
 
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:

@@ -19,9 +19,11 @@ from rich.text import Text
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config
+from rl_decay.narrow import fitted
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
+from rl_decay.shell import shown
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 
@@ -98,7 +100,8 @@ class Terminal:
 
     def plan(self, config: Config, plan: Plan, device: str) -> Terminal:
         """Print the plan and begin to show progress."""
-        self._console.print(plan_table(config, plan, device), schedule_table(config, plan))
+        for table in (plan_table(config, plan, device), schedule_table(config, plan)):
+            self._console.print(fitted(self._console, table))
         self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
         if self._console.is_terminal:
             self._mute_log()
@@ -132,13 +135,13 @@ class Terminal:
 
     def results(self, summaries: Sequence[dict[str, Any]], folder: Path) -> None:
         """Print how the runs ended and how to look at them."""
-        self._console.print(results_table(summaries))
+        self._console.print(fitted(self._console, results_table(summaries)))
         for summary in summaries:
             if summary["reason"]:
                 print(f"{summary['status']}: {summary['reason']}")
         print(f"folder: {shown(folder)}")
         if any(summary["status"] == INTERRUPTED for summary in summaries):
-            print(f"continue it: {continue_command(shown(folder))}")
+            print(f"continue it: {continue_command(folder)}")
         if any(folder.glob(f"{EVENTS}*")):
             print(f"look at it: tensorboard --logdir {shown(folder)}")
 
@@ -190,11 +193,6 @@ def _segments(plan: Plan) -> str:
 def _words(curve: Any) -> str:
     knobs = {key: value for key, value in describe(curve).items() if key != "curve"}
     return " ".join([curve.name, *(f"{key}={value:g}" for key, value in knobs.items())])
-
-
-def shown(folder: Path) -> Path:
-    """A folder as a person would type it here."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _count(number: int, noun: str) -> str:
