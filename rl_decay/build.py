@@ -23,9 +23,10 @@ from rl_decay.errors import UserError
 from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
-from rl_decay.runs.continuation import recorded
+from rl_decay.runs.continuation import recorded, with_absolute_paths
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
+from rl_decay.runs.naming import run_folder
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.start import Start, load_agents, start
 from rl_decay.training.collector import Collector
@@ -87,9 +88,9 @@ def run(
 
 def train(config: Config, folder: str | Path | None = None) -> Result:
     """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
-    curves = f"{config.schedule.actor.curve}-{config.schedule.critic.curve}"
-    name = f"seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-    return run([config], [Path(folder or Path("runs", config.env.id, curves, name))])[0]
+    if folder is None:
+        folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
+    return run([config], [Path(folder)])[0]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import numpy as np
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
 from rl_decay.runs.durable import replace
-from rl_decay.runs.layout import FAILED, SUMMARY, is_run
+from rl_decay.runs.layout import SUMMARY
 
 SCHEMA_VERSION = 1
 PACKAGES = ("rl_decay", "torch", "gymnasium", "numpy", "hydra-core", "omegaconf", "tensorboard")
@@ -46,12 +46,6 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         raise UserError(f"{path}: schema_version is {version}; this version of rl_decay reads {SCHEMA_VERSION}")
     return summary
-
-
-def failures(folders: Iterable[Path]) -> list[str]:
-    """Which of some run folders say that their run failed, and why, one line each; a folder without a run has none."""
-    summaries = {folder: read_summary(folder) for folder in folders if is_run(folder)}
-    return [f"{folder.name}: {s['reason']}" for folder, s in summaries.items() if s["status"] == FAILED]
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from rl_decay.config.schema import flat
-from rl_decay.runs.arms import differing_within, identity, names
+from rl_decay.narrow import fitted
+from rl_decay.runs.arms import arm_names
 from rl_decay.sweeps.grouping import Job, Population
 from rl_decay.sweeps.memory import megabytes
 from rl_decay.sweeps.workers import Progress as Report
@@ -34,7 +35,7 @@ class SweepDisplay:
         self._started = self._spoke = time.monotonic()
         self._bar: Progress | None = None
         if groups:
-            self._console.print(populations_table(groups, workers))
+            self._console.print(fitted(self._console, populations_table(groups, workers)))
         if self._console.is_terminal:
             self._bar = Progress(*progress_columns(), console=self._console)
             self._task = self._bar.add_task("starting", total=sum(map(len, groups)))
@@ -70,11 +71,8 @@ class SweepDisplay:
 
 def arms(jobs: Sequence[Job]) -> dict[int, str]:
     """Job number -> name of its arm: what tells it apart from the others, the seed aside."""
-    values, tasks = [identity(flat(job.config)) for job in jobs], [job.config.env.id for job in jobs]
-    shown = names(values, differing_within(tasks, values))
-    if len(set(tasks)) > 1:
-        shown = [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
-    return dict(zip((job.number for job in jobs), shown, strict=True))
+    names = arm_names([flat(job.config) for job in jobs])
+    return {job.number: name for job, name in zip(jobs, names, strict=True)}
 
 
 def populations_table(groups: Sequence[Population], workers: int) -> Table:

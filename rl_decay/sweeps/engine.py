@@ -12,11 +12,12 @@ from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
+from rl_decay.runs.sweep_folder import run_folders, sweep_above
+from rl_decay.shell import shown
 from rl_decay.start import start
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
 from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
-from rl_decay.training.console import shown
 
 
 @dataclass(frozen=True)
@@ -34,15 +35,15 @@ class Options:
 
 
 class Sweep:
-    """The jobs of a sweep folder as populations. Jobs that have ended are left out, unfinished ones continue.
+    """The jobs of a sweep's `folder` as populations. Jobs that have ended are left out, unfinished ones continue.
 
     UserError if two jobs share a folder, or a folder is in use or holds another experiment.
     """
 
-    def __init__(self, jobs: Sequence[Job], options: Options):
+    def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
         check_folders(jobs)
         self.jobs = jobs
-        self.folder = jobs[0].folder.parent
+        self.folder = folder
         moments = {job.number: _moment(job) for job in jobs}
         todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
         self.ended = {number for number, moment in moments.items() if moment == ENDED}
@@ -70,7 +71,7 @@ class Sweep:
             display.stop()
         print(f"look at it: tensorboard --logdir {shown(self.folder)}")
         if not whole:
-            print(f"continue it: {continue_command(shown(self.folder))}")
+            print(f"continue it: {continue_command(self.folder)}")
         return whole
 
 
@@ -88,18 +89,19 @@ def _moment(job: Job) -> Any:
 
 
 def recorded_jobs(folder: Path) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none.
-
-    Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
+    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none, and for a folder inside
+    a sweep, whose list of jobs lies above it.
     """
-    listed = {entry["folder"]: entry for entry in read_jobs(folder)}
-    names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
-    if not names:
+    if (sweep := sweep_above(folder)) is not None:
+        raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep)}")
+    listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
+    begun = [job for job in run_folders(folder) if job in listed or recorded(job)]
+    if not begun:
         what = (
             "holds neither a run nor a sweep; give one of the folders below it" if folder.is_dir() else "no such folder"
         )
         raise UserError(f"{folder}: {what}")
-    return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
+    return [_job(job, listed.get(job, {}), number) for number, job in enumerate(begun)]
 
 
 def _job(folder: Path, entry: dict[str, Any], number: int) -> Job:
