@@ -17,7 +17,8 @@ from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
-from rl_decay.runs.summary import failures
+from rl_decay.runs.endings import endings, failures, lines, shortfall
+from rl_decay.stdout import keep_output
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 
 
@@ -58,13 +59,17 @@ def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> in
         for job in recorded_jobs(folder)
     ]
     _log_to(folder / "resume.log")
-    if not Sweep(jobs, options).train():
+    if not Sweep(jobs, options, folder).train():
         return 130
+    folders = [job.folder for job in jobs]
     if any(job.config.compare != "none" for job in jobs):
-        after_sweep(folder)
-    failed = failures(job.folder for job in jobs)
-    for failure in failed:
+        after_sweep(folder, folders)
+    runs = endings(folder, folders)
+    print(*lines(runs), sep="\n")
+    for failure in failures(runs):
         print(f"failed: {failure}", file=sys.stderr)
+    if failed := shortfall(runs):
+        print(f"error: {failed}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -95,11 +100,11 @@ def _value(text: str) -> Any:
 def _log_to(path: Path) -> None:
     """Log lines on the terminal and behind those of the run's first process."""
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path, delay=True)]
-    logging.raiseExceptions = False  # a log without room is no reason to stop, nor for a traceback
     logging.basicConfig(
         level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
     )
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())
