@@ -114,6 +114,7 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
     folder = jobs[0].folder
     device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
+    stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
     trainer = _trainer(jobs, device, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None
