@@ -21,7 +21,7 @@ from rl_decay.compare import __main__ as compare
 from rl_decay.compare import plots
 from rl_decay.runs import layout
 
-COMMANDS, DAMAGES = 70, 130  # in the fast suite
+COMMANDS, DAMAGES = 60, 140  # in the fast suite
 SLOW_CHUNKS, CHUNK_COMMANDS, CHUNK_DAMAGES = 50, 35, 65
 MEMORY = 3 * 2**30  # bytes that a case may take beyond what the process had
 SAFETY_SECONDS = 100
