@@ -101,7 +101,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
         if summary["status"] not in COMPARED:
             return unfinished(folder, summary, end), []
         return _run(folder, summary, config, end, training)
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({error!r}); run skipped") from None
     except UserError as error:
         line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"

@@ -62,7 +62,8 @@ def _words(run: Run) -> tuple[str, ...]:
 def _command(words: tuple[str, ...], seeds: list[int], arm: str) -> str:
     if words == UNTYPED:
         return f"rl_decay.train(...) from Python: {arm}, seed {', '.join(map(str, seeds))}"
-    whole = len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1))
-    sweep = f"range({seeds[0]},{seeds[-1] + 1})" if whole else ",".join(map(str, seeds))
+    # Distinct sorted seeds have no gap if their span equals their number; listing the span could fill the memory.
+    consecutive = len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
+    sweep = f"range({seeds[0]},{seeds[-1] + 1})" if consecutive else ",".join(map(str, seeds))
     parts = ["python", "train.py", *(["-m"] if len(seeds) > 1 else []), *words, f"seed={sweep}"]
     return shlex.join(parts)

@@ -36,7 +36,7 @@ class PPO:
         self.shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
         self.flat = initial_parameters(self.shape, seeds, config.net.log_std).to(device)
         self.path = UpdatePath(self.flat)
-        self.base_rate = torch.tensor([m.lr["actor"] for m in members], device=device)
+        self.base_rate = torch.tensor([m.lr["actor"] for m in members], dtype=torch.float32, device=device)
         self.probes: Tensor | None = None  # [M, P, D] observations on which churn is measured
         self.probed: tuple[Tensor, Tensor] = (self.flat[:0], self.flat[:0])  # what the policy last made of them
         self.alive = torch.ones(self.members, dtype=torch.bool, device=device)
@@ -48,7 +48,7 @@ class PPO:
         self.max_grad_norm, self.target_kl = column("max_grad_norm"), column("target_kl")
         self.optimizer = MemberAdam(
             # the two groups share the buffer's memory, so one gradient serves both
-            {"params": [torch.nn.Parameter(half)], "name": name, "lr": torch.zeros(self.members, device=device)}
+            {"params": [torch.nn.Parameter(half)], "name": name, "lr": torch.zeros_like(self.base_rate)}
             for name, half in zip(GROUPS, self.flat.chunk(2))
         )
         self.obs_moments = Moments(self.members, aligned(spaces.obs_size), device) if config.normalize.obs else None
@@ -116,7 +116,8 @@ class PPO:
     def _epochs(self, batch: Batch, permutations: Tensor, coefficients: Coefficients) -> dict[str, Tensor]:
         """Minibatch steps; returns the means over the valid rows of each member's last epoch."""
         active = self.alive.clone()
-        report = torch.full((len(LOSSES) + 4, self.members), torch.nan, device=self.device)
+        shape = (len(LOSSES) + 4, self.members)
+        report = torch.full(shape, torch.nan, dtype=torch.float32, device=self.device)
         for order in permutations:
             sums, rows = torch.zeros_like(report), torch.zeros_like(report[0])
             for minibatch in minibatches(batch, order, self.algo.minibatches):

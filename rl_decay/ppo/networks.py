@@ -99,7 +99,7 @@ def initial_parameters(shape: NetShape, seeds: Sequence[int], log_std: float) ->
     detail 2). The caller keeps PyTorch to one thread: with more the orthogonal factor has other bits.
     """
     members = len(seeds)
-    flat = torch.zeros(2 * members, sum(shape.sizes))
+    flat = torch.zeros(2 * members, sum(shape.sizes), dtype=torch.float32, device="cpu")
     layers, log_stds = shape.unpack(flat)
     log_stds[:members] = log_std
     heads = (shape.spaces.num_actions, 1)
