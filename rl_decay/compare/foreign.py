@@ -17,7 +17,7 @@ import numpy as np
 from rl_decay.compare.event_files import Events, read_events
 from rl_decay.compare.load import Loaded, collect
 from rl_decay.compare.measures import measure_training, training_curve
-from rl_decay.compare.model import Run, Unfinished
+from rl_decay.compare.model import TRAINING, Run, Unfinished
 from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import score, unit
 from rl_decay.runs import layout
@@ -78,6 +78,7 @@ def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished
     first = int(np.argmin(whole)) if not whole.all() else len(whole)
     steps, returns = training_curve(steps[:first], returns[:first], end)
     scores, kind, rate = score(about.task, returns), unit(about.task), events.curve(rate_tag)
+    constant = len(rate[1]) > 0 and bool((rate[1] == rate[1][0]).all())
     return Run(
         folder=folder,
         task=about.task,
@@ -92,6 +93,9 @@ def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished
         versions={},
         overrides=(),
         source=source,
+        kind=TRAINING,
+        identity={"source": source, **about.config},
+        constant=constant,
         metrics=measure_training(steps, scores, end, kind),
     )
 
