@@ -18,6 +18,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.envs.examine import examine
+from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError
 from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
@@ -26,6 +27,7 @@ from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
+from rl_decay.runs.replays import notes_of
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.start import Start, load_agents, start
 from rl_decay.training.collector import Collector
@@ -121,9 +123,12 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
     starts = [job.start for job in jobs]
     configs, begun = [s.config for s in starts], starts[0]
     shared, count = configs[0], len(configs)
-    task = examine(shared.env)
-    envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.env.num_envs, shared.vec)))
-    eval_envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.evaluation.episodes, shared.vec)))
+    stack.enter_context(kept())
+    task = examine(shared.env, shared.vec)
+    envs, eval_envs = (
+        stack.enter_context(closing(GymnasiumVec(shared.env, count * slots, shared.vec, task.wrappers)))
+        for slots in (shared.env.num_envs, shared.evaluation.episodes)
+    )
     layout = plan(shared, envs.time_limit, begun.clock, begun.iteration, [Note(*note) for note in task.notes])
     members = [member(config) for config in configs]
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
@@ -143,7 +148,8 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
         checkpoint_head=heads,
     )
     if begun.content and begun.content["actions"] is not None:
-        trainer.resume(torch.stack([s.content["actions"] for s in starts], dim=1))
+        actions = torch.stack([s.content["actions"] for s in starts], dim=1)
+        trainer.resume(actions, [s.content.get("digests") for s in starts])
     return trainer
 
 
@@ -207,7 +213,7 @@ def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -
         "device": str(device),
         **asdict(layout.clock),
         "resumed": list(job.start.history),
-        "notes": [f"{label}: {text}" for label, text in layout.notes],
+        "notes": [f"{label}: {text}" for label, text in layout.notes] + notes_of(job.start.history),
         "versions": versions(),
     }
 

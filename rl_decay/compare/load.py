@@ -139,6 +139,7 @@ def _run(
         rates=rates,
         versions=dict(summary["versions"]),
         overrides=tuple(summary["overrides"]),
+        notes=tuple(map(str, summary.get("notes", ()))),
         metrics=(measure_training if training else measure)(steps, scores, end, kind),
     )
     return run, lines

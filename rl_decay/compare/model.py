@@ -30,6 +30,7 @@ class Run:
     versions: Mapping[str, str | None]
     overrides: tuple[str, ...]
     source: str = OWN  # or cleanrl, sb3
+    notes: tuple[str, ...] = ()  # of its summary.json: what needs a person's attention
     metrics: Mapping[str, float] = field(default_factory=dict)  # filled by the loader: every metric of this curve
 
 
