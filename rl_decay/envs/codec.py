@@ -24,7 +24,7 @@ class Codec:
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
         self.obs_space, self.action_space, self.rescale = obs_space, action_space, rescale
         self.spaces = _spaces(env_id, obs_space, action_space)
-        self._one_hot = np.eye(self.spaces.obs_size if isinstance(obs_space, Discrete) else 0, dtype=np.float32)
+        self._id = env_id
         if rescale and not (isinstance(action_space, Box) and action_space.is_bounded()):
             raise UserError(
                 f"env.rescale_actions=true: {env_id} has the action space {action_space}, without finite bounds to map "
@@ -34,8 +34,18 @@ class Codec:
     def encode(self, obs: Any) -> np.ndarray:
         """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
         if isinstance(self.obs_space, Discrete):
-            return self._one_hot[np.asarray(obs) - int(self.obs_space.start)]
+            return self._one_hot(np.asarray(obs) - int(self.obs_space.start))
         return np.asarray(obs, np.float32).reshape(len(obs), -1)
+
+    def _one_hot(self, numbers: np.ndarray) -> np.ndarray:
+        """Rows [S, D] that are 1 at numbers [S] and 0 elsewhere; UserError for a number outside 0..D-1."""
+        size = self.spaces.obs_size
+        if numbers.min() < 0 or numbers.max() >= size:  # -1 would be taken for the last
+            outside = numbers[(numbers < 0) | (numbers >= size)][0] + int(self.obs_space.start)
+            raise UserError(f"env.id={self._id}: the observation {outside} is outside its space {self.obs_space}")
+        rows = np.zeros((len(numbers), size), np.float32)  # no identity matrix: it would have D * D numbers
+        rows[np.arange(len(numbers)), numbers] = 1
+        return rows
 
     def decode(self, actions: np.ndarray) -> np.ndarray:
         """The task's own actions [S, ...] of flat ones: [S] int64, or [S, A] float32."""

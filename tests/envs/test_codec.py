@@ -5,6 +5,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from rl_decay.envs.codec import Codec
+from rl_decay.errors import UserError
 from rl_decay.types import Spaces
 
 BOX = Box(-1.0, 1.0, (3,))
@@ -21,6 +22,20 @@ def test_a_discrete_observation_is_one_hot():
     found = c.encode(np.array([3, 6, 4]))
     assert found.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
     assert found.dtype == np.float32
+
+
+def test_many_discrete_observations_take_no_identity_matrix():
+    c = codec(obs=Discrete(10**12, start=-5))  # its matrix would have 10^24 numbers
+    assert c.spaces.obs_size == 10**12
+    small = codec(obs=Discrete(100_000)).encode(np.array([99_999, 0]))
+    assert small.shape == (2, 100_000) and small.sum() == 2
+    assert small[0, 99_999] == small[1, 0] == 1
+
+
+@pytest.mark.parametrize("number", [2, 7, -1])
+def test_a_discrete_observation_outside_its_space_is_named(number):
+    with pytest.raises(UserError, match=rf"tests/Any-v0: the observation {number} is outside its space Discrete\(4"):
+        codec(obs=Discrete(4, start=3)).encode(np.array([3, number]))
 
 
 def test_a_box_observation_of_several_axes_is_flattened_row_by_row():
