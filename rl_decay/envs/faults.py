@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import UserError, escaped, one_line
 
 # Frames of these files are not the task's: the frame above called them wrongly.
 LIBRARIES = (
@@ -22,11 +22,11 @@ LIBRARIES = (
 
 
 class TaskError(UserError):
-    """A task's own code failed. `trace` is its traceback as text."""
+    """A task's own code failed. `trace` is its traceback as text, `log` the file of the run's folder that holds it."""
 
-    def __init__(self, message: str, trace: str = ""):
+    def __init__(self, message: str, trace: str = "", log: str | None = None):
         super().__init__(message)
-        self.trace = trace
+        self.trace, self.log = trace, log
 
 
 class WorkerError(Exception):
@@ -72,13 +72,25 @@ def described(error: Exception) -> str:
     An error without text is shown by its line of code: `AssertionError in line 12 of mytask.py: assert speed > 0`.
     """
     kind, text = type(error).__name__, one_line(error)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(LIBRARIES)]
-    if not frames:
+    frame = _innermost(error)
+    if frame is None:
         return f"{kind}: {text}" if text else kind
-    place = f"line {frames[-1].lineno} of {one_line(Path(frames[-1].filename).name)}"
-    return f"{kind}: {text} ({place})" if text else f"{kind} in {place}: {one_line(frames[-1].line)}"
+    place = f"line {frame.lineno} of {one_line(Path(frame.filename).name)}"
+    return f"{kind}: {text} ({place})" if text else f"{kind} in {place}: {one_line(frame.line)}"
+
+
+def _innermost(error: BaseException | None) -> traceback.FrameSummary | None:
+    """The innermost frame of the task's own code, of the error's cause where the error was raised by a library."""
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
+        if own:
+            return own[-1]
+        error = error.__cause__
+    return None
 
 
 def trace(error: Exception) -> str:
-    """The whole traceback of an error as text."""
-    return "".join(traceback.format_exception(error))
+    """The whole traceback of an error as text, control characters escaped."""
+    lines = "".join(traceback.format_exception(error)).split("\n")
+    return "\n".join(escaped(line) for line in lines)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import VecEnv
+from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError
 from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
@@ -25,6 +26,7 @@ from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan
 from rl_decay.training.sinks import RunSink
+from rl_decay.training.tracebacks import with_traceback_logged
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -72,6 +74,10 @@ class Trainer:
                 run.close()
         except KeyboardInterrupt:
             self._end_all(layout.INTERRUPTED, "a second signal: what came after the last checkpoint is lost")
+        except TaskError as error:
+            logged = with_traceback_logged(error, [run.folder for run in self.runs if run.running])
+            self._end_all(layout.FAILED, str(logged))
+            raise logged from error
         except UserError as error:
             self._end_all(layout.FAILED, str(error))
             raise
