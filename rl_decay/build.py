@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rl_decay.config.schema import Config, flat, structure
 from rl_decay.envs.examine import examine
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.registry import with_version
 from rl_decay.errors import UserError
 from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
@@ -74,6 +75,7 @@ def run(
     anything is written, for a configuration that cannot be run and for a folder that holds another run. `show` gets
     (configuration, plan, device) before the first step and may return a display for the progress.
     """
+    configs = [with_full_id(config) for config in configs]
     given = overrides or [[]] * len(configs)
     if any(structure(check(config)) != structure(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
@@ -85,6 +87,12 @@ def run(
         if todo:
             _train(todo, show, stack)
     return [Result(job.folder, read_summary(job.folder), not job.start.ended) for job in jobs]
+
+
+def with_full_id(config: Config) -> Config:
+    """The configuration with the version of its task in `env.id`, chosen as Gymnasium does."""
+    full = with_version(config.env.id)
+    return config if full == config.env.id else replace(config, env=replace(config.env, id=full))
 
 
 def train(config: Config, folder: str | Path | None = None) -> Result:

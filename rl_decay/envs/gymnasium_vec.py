@@ -18,6 +18,7 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
 from rl_decay.envs.faults import FaultReported, task_error
+from rl_decay.envs.registry import require_registered, way_out
 from rl_decay.errors import UserError, one_line
 from rl_decay.interrupt import ignored
 
@@ -123,7 +124,7 @@ class _Shaped(gym.Wrapper):
 def single(env: Env, **options: Any) -> gym.Env:
     """One copy of the task; UserError if there is no such task."""
     with _explained(env):
-        return gym.make(env.id, **options, **env.kwargs)
+        return gym.make(env.id, **{**env.kwargs, **options})  # runs recorded before may have a render_mode of their own
 
 
 def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
@@ -144,10 +145,11 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
 @contextmanager
 def _explained(env: Env) -> Iterator[None]:
     """Turn whatever keeps a task from being made, unknown ids and unfit arguments, into a UserError."""
+    require_registered(env.id)
     try:
         yield
     except Exception as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         if isinstance(error, gym.error.Error):  # Gymnasium's own words
-            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}") from error
+            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{way_out(env.id, error)}") from error
         raise task_error(f"env.id={env.id}{kwargs}:", error) from error
