@@ -120,7 +120,7 @@ class Collector:
         if not -LARGEST <= values.min() <= values.max() <= LARGEST:  # so it is for NaN
             finite = np.abs(values) <= LARGEST
             for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
-                self.broken.setdefault(int(slot) // self.num_envs, f"{what} not finite")
+                self.broken.setdefault(int(slot) // self.num_envs, f"{what} {_fault(values[slot])}")
             values = np.where(finite, values, 0).astype(values.dtype)
         return values
 
@@ -142,3 +142,12 @@ class Collector:
 
     def _to_device(self, *arrays: np.ndarray) -> list[Tensor]:
         return [self._grid(torch.from_numpy(a).to(self.device)) for a in arrays]
+
+
+def _fault(values: np.ndarray) -> str:
+    """What is wrong with numbers of which some are not finite in float32."""
+    if np.isfinite(values).all():
+        return "beyond float32 (3.4e+38)"
+    # observations were cast before: what was beyond float32 has become infinite
+    cast = values.dtype == np.float32 and not np.isnan(values).any()
+    return "not finite in float32" if cast else "not finite"
