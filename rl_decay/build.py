@@ -17,7 +17,7 @@ import torch
 from rl_decay.config.checks import check
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
-from rl_decay.envs.examine import examine
+from rl_decay.envs.examine import Task, examine
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.registry import with_version
@@ -133,10 +133,8 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
     shared, count = configs[0], len(configs)
     stack.enter_context(kept())
     task = examine(shared.env, shared.vec)
-    envs, eval_envs = (
-        stack.enter_context(closing(GymnasiumVec(shared.env, count * slots, shared.vec, task.wrappers)))
-        for slots in (shared.env.num_envs, shared.evaluation.episodes)
-    )
+    envs = _slots(shared, count * shared.env.num_envs, task, stack)
+    eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
     layout = plan(shared, envs.time_limit, begun.clock, begun.iteration, [Note(*note) for note in task.notes])
     members = [member(config) for config in configs]
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
@@ -159,6 +157,11 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
         actions = torch.stack([s.content["actions"] for s in starts], dim=1)
         trainer.resume(actions, [s.content.get("digests") for s in starts])
     return trainer
+
+
+def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> GymnasiumVec:
+    """So many copies of the task, closed when the stack is."""
+    return stack.enter_context(closing(GymnasiumVec(config.env, slots, config.vec, task.wrappers)))
 
 
 def _lock(folder: Path, stack: ExitStack) -> None:

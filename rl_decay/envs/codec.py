@@ -31,16 +31,16 @@ class Codec:
     def encode(self, obs: Any) -> np.ndarray:
         """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
         if isinstance(self.obs_space, Discrete):
-            return self._one_hot(np.asarray(obs) - int(self.obs_space.start))
+            return self._one_hot(np.asarray(obs), int(self.obs_space.start))
         with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite; the collector names it
             return np.asarray(obs, np.float32).reshape(len(obs), -1)
 
-    def _one_hot(self, numbers: np.ndarray) -> np.ndarray:
-        """Rows [S, D] that are 1 at numbers [S] and 0 elsewhere; UserError for a number outside 0..D-1."""
-        size = self.spaces.obs_size
-        if numbers.min() < 0 or numbers.max() >= size:  # -1 would be taken for the last
-            outside = numbers[(numbers < 0) | (numbers >= size)][0] + int(self.obs_space.start)
-            raise UserError(f"env.id={self._id}: the observation {outside} is outside its space {self.obs_space}")
+    def _one_hot(self, obs: np.ndarray, start: int) -> np.ndarray:
+        """Rows [S, D] that are 1 at obs [S] - start and 0 elsewhere; UserError for one outside start..start+D-1."""
+        numbers, size = obs - start, self.spaces.obs_size
+        outside = (numbers < 0) | (numbers >= size)
+        if outside.any():  # -1 would be taken for the last
+            raise UserError(f"env.id={self._id}: observation {obs[outside][0]} is outside its space {self.obs_space}")
         rows = np.zeros((len(numbers), size), np.float32)  # no identity matrix: it would have D * D numbers
         rows[np.arange(len(numbers)), numbers] = 1
         return rows

@@ -34,7 +34,7 @@ def test_many_discrete_observations_take_no_identity_matrix():
 
 @pytest.mark.parametrize("number", [2, 7, -1])
 def test_a_discrete_observation_outside_its_space_is_named(number):
-    with pytest.raises(UserError, match=rf"tests/Any-v0: the observation {number} is outside its space Discrete\(4"):
+    with pytest.raises(UserError, match=rf"tests/Any-v0: observation {number} is outside its space Discrete\(4"):
         codec(obs=Discrete(4, start=3)).encode(np.array([3, number]))
 
 
