@@ -108,7 +108,7 @@ def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
         if begun.content:
             members[m] = begun.content["agent"]
         elif begun.config.init_from is not None:
-            members[m] = _branched(members[m], begun.config, ppo.shape.spaces)
+            members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
     if any(s.content or s.config.init_from is not None for s in starts):
         ppo.load_state_dict(checkpoint.join_members(members))
 
