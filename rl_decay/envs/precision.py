@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+LARGE = 1e4  # below it what float32 loses, less than 0.001, is taken for rounding
 STEPS_LEFT = 8  # distinguishable float32 values, at least, over the range of an observation in a few hundred steps
 
 
@@ -20,8 +21,10 @@ def lost_in_float32(observations: Sequence[np.ndarray]) -> str | None:
         return None
     with np.errstate(all="ignore"):  # beyond float32, or not finite: told where it is met
         spread = rows.max(axis=0) - rows.min(axis=0).astype(np.float64)
-        resolution = np.spacing(np.abs(rows).max(axis=0).astype(np.float32)).astype(np.float64)
-        lost = np.flatnonzero((spread > 0) & (spread < STEPS_LEFT * resolution) & np.isfinite(resolution))
+        size = np.abs(rows).max(axis=0).astype(np.float32)
+        resolution = np.spacing(size).astype(np.float64)
+        small = (spread > 0) & (spread < STEPS_LEFT * resolution)
+        lost = np.flatnonzero(small & (size > LARGE) & np.isfinite(resolution))
     if not len(lost):
         return None
     first = lost[0]

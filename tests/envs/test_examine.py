@@ -14,6 +14,7 @@ from rl_decay.envs import repeatable
 from rl_decay.envs.examine import examine
 from rl_decay.envs.generators import OwnGenerators, kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.rewards import OneNumberReward
 from rl_decay.errors import UserError
 
@@ -227,6 +228,23 @@ def test_a_task_written_for_another_interface_is_refused_in_words(env, words, ve
 def test_a_signal_below_float32_is_named():
     note = notes(odd("far away"))["precision"]
     assert "number 0 of the observation ran from 99999999.0" in note and "subtract the constant" in note
+
+
+@pytest.mark.parametrize(
+    ("offset", "swing", "lost"),
+    [
+        (1e8, 10.0, True),
+        (1e8, 1000.0, False),
+        (1.0, 1e-9, False),
+        (0.0, 1e-30, False),
+        (1e8, 0.0, False),
+        (1e39, 1e9, False),
+    ],
+)
+def test_a_signal_is_lost_where_float32_has_fewer_than_eight_values_for_it(offset, swing, lost):
+    # float32 has steps of 8 at 1e8; a constant has no signal, rounding of small numbers is none either
+    rows = [np.array([offset + swing * t / 10, 0.5]) for t in range(11)]
+    assert (lost_in_float32(rows) is not None) == lost
 
 
 def test_numpys_generator_alone_is_swapped_where_python_s_is_not_used():
