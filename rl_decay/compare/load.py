@@ -141,6 +141,7 @@ def _run(
         rates=rates,
         versions=dict(summary["versions"]),
         overrides=tuple(summary["overrides"]),
+        notes=tuple(map(str, summary.get("notes", ()))),
         kind=TRAINING if training else EVALUATION,
         identity=_identity(config, training),
         protocol={} if training else {key: config[key] for key in ("total_steps", *PROTOCOL)},

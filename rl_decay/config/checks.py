@@ -31,6 +31,17 @@ CHOICES = {
     "algo.grad_clip": ("per_group", "joint"),
 }
 
+# arguments of gymnasium.make and make_vec that are not the task's own: who decides them
+RESERVED = {
+    "id": "env.id names the task",
+    "render_mode": "`python -m rl_decay.evaluate --video` chooses it",
+    "num_envs": "env.num_envs is the number of copies",
+    "vectorization_mode": "vec chooses how copies are stepped",
+    "autoreset_mode": "training needs next-step resets",
+    "vector_kwargs": "training chooses them",
+    "wrappers": "put the wrapper around the task where it is registered",
+}
+
 Rule = tuple[Callable[[Any], bool], str]
 AT_LEAST_ONE: Rule = (lambda x: _whole(x) and x >= 1, "a whole number of at least 1")
 COUNT: Rule = (lambda x: _whole(x) and x >= 0, "a whole number, 0 or more")
@@ -101,6 +112,9 @@ def _holds(rule: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    for name, reason in RESERVED.items():
+        if name in kwargs:
+            raise UserError(f"env.kwargs.{name}={kwargs[name]}: no argument of the task, {reason}; remove it")
     try:
         json.dumps(kwargs, allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -12,6 +12,7 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
+LOG = "train.log"
 JOBS = "jobs.json"  # in a sweep folder
 ARM_MARK = ".arm"  # in a folder of ARMS: compare made it, and may clear it
 ARMS = "arms"  # in a sweep folder: TensorBoard runs made from those of the sweep

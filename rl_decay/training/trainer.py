@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import VecEnv
+from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError
 from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
@@ -21,9 +22,11 @@ from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
 from rl_decay.training import checkpoint
 from rl_decay.training.collector import Collector
+from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan
 from rl_decay.training.sinks import RunSink
+from rl_decay.training.tracebacks import with_traceback_logged
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -71,6 +74,10 @@ class Trainer:
                 run.close()
         except KeyboardInterrupt:
             self._end_all(layout.INTERRUPTED, "a second signal: what came after the last checkpoint is lost")
+        except TaskError as error:
+            logged = with_traceback_logged(error, [run.folder for run in self.runs if run.running])
+            self._end_all(layout.FAILED, str(logged))
+            raise logged from error
         except UserError as error:
             self._end_all(layout.FAILED, str(error))
             raise
@@ -99,10 +106,21 @@ class Trainer:
             if not any(run.running for run in self.runs):
                 break
 
-    def resume(self, actions: Tensor) -> None:
-        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)]."""
+    def resume(self, actions: Tensor, digests: Sequence[Tensor | None]) -> None:
+        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)].
+
+        digests: per member those of the first time [1 + t], None where a checkpoint has none. Where the replay gives
+        others, the run goes on, and its log and summary say that it is not exact.
+        """
         self.collector.reset(self._env_seeds(self.plan.start))
         self.collector.replay(actions)
+        for m, run in enumerate(self.runs):
+            expected = digests[m]
+            if expected is None:
+                continue
+            step = first_difference(self.collector.digests(m).numpy(), expected.numpy())
+            if step is not None:
+                run.not_exact(f"the task gave other observations or rewards in step {step} of the replayed segment")
 
     def _env_seeds(self, iteration: int) -> list[int]:
         return self.streams.env_seeds(iteration // self.plan.clock.segment_length, self.collector.num_envs)
@@ -187,7 +205,11 @@ class Trainer:
         in progress.
         """
         inside = done % self.plan.clock.segment_length > 0
-        return {"run": self.runs[m].state_dict(), "actions": self.collector.actions(m) if inside else None}
+        return {
+            "run": self.runs[m].state_dict(),
+            "actions": self.collector.actions(m) if inside else None,
+            "digests": self.collector.digests(m) if inside else None,
+        }
 
     def _checkpoint(
         self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None

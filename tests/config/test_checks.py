@@ -199,3 +199,11 @@ def test_the_strict_merge_refuses_what_hydra_lets_through(compose, override, key
 
 def test_other_knobs_of_a_task_are_its_own_business(compose):
     assert checked(compose("+env.kwargs.anything=1")).env.kwargs == {"anything": 1}
+
+
+@pytest.mark.parametrize("name", ["render_mode", "num_envs", "vectorization_mode", "wrappers", "id"])
+def test_arguments_that_are_not_the_tasks_are_refused_with_the_reason(name):
+    config = Config()
+    config.env.kwargs = {name: 1}
+    with pytest.raises(UserError, match=rf"env\.kwargs\.{name}=1: no argument of the task, .*; remove it"):
+        check(config)
