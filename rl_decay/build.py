@@ -20,7 +20,7 @@ from rl_decay.config.schema import Config, flat, structure
 from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError
-from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
+from rl_decay.machine import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded
@@ -28,6 +28,7 @@ from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.start import Start, load_agents, start
+from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
 from rl_decay.training.plan import Note, Plan, plan
 from rl_decay.training.sinks import RunSink
@@ -109,7 +110,8 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
     device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
     keep_freed_memory()
-    trainer = _trainer(jobs, device, stack)
+    with out_of_memory.explained():
+        trainer = _trainer(jobs, device, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None
     for changed in begun.history[-1:]:
         for version in changed.get("versions", ()):
@@ -122,6 +124,7 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
     configs, begun = [s.config for s in starts], starts[0]
     shared, count = configs[0], len(configs)
     task = examine(shared.env)
+    require_memory(shared, task.spaces, count, device)
     envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.env.num_envs, shared.vec)))
     eval_envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.evaluation.episodes, shared.vec)))
     layout = plan(shared, envs.time_limit, begun.clock, begun.iteration, [Note(*note) for note in task.notes])

@@ -24,3 +24,9 @@ def examine(env: Env) -> Task:
     with closing(single(env)) as copy:
         codec = Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)
     return Task(codec.spaces)
+
+
+def spaces(env: Env) -> Spaces:
+    """The flat sizes of a task alone; UserError as `examine`."""
+    with closing(single(env)) as copy:
+        return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions).spaces

@@ -118,6 +118,12 @@ def evaluation_points(num_iterations: int, early: int, late: int) -> tuple[int, 
     Evenly spaced to the nearest iteration; fewer where two points would fall together. The last is always the end.
     """
     late_span, early_span = LATE_SHARE * num_iterations, (1 - LATE_SHARE) * num_iterations
-    points = {num_iterations - round(i * late_span / late) for i in range(late)}
-    points |= {int(i * early_span / early) for i in range(1, early + 1)} if early else set()
+    if late > 2 * late_span:  # every iteration is a point, and there may be far more points than iterations
+        points = set(range(num_iterations - round((late - 1) * late_span / late), num_iterations + 1))
+    else:
+        points = {num_iterations - round(i * late_span / late) for i in range(late)}
+    if early > 2 * early_span:
+        points |= set(range(1, int(early_span) + 1))
+    else:
+        points |= {int(i * early_span / early) for i in range(1, early + 1)}
     return tuple(sorted(p for p in points | {num_iterations} if p >= 1))

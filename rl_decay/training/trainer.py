@@ -19,7 +19,7 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoint, out_of_memory
 from rl_decay.training.collector import Collector
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan
@@ -64,7 +64,7 @@ class Trainer:
             if self.plan.start:  # its copy may be what a killed process did not come to
                 self._keep_copies(self.plan.start)
                 self._drop_later_best()
-            with StopRequest() as stop:
+            with StopRequest() as stop, out_of_memory.explained():
                 self._iterations(stop)
             self._end_all(layout.FINISHED)
             for run in self.runs:
