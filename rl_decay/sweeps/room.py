@@ -27,13 +27,12 @@ class Room:
         """At most `asked` processes, and so few that any job fits into one; UserError names a job that fits into none."""
         most = asked
         for job in jobs:
-            needed = self.needed(job.config, 1) or 0
-            if needed > self.free:
-                found = self._task(job.config.env)
-                assert found is not None
-                runs = f"job {job.number} ({' '.join(job.overrides)}): {one_line(cause(job.config, found))}: it needs"
-                refuse_beyond(needed, self.free, runs)
-            most = min(most, self.free // max(needed, 1))
+            task, needed = self._task(job.config.env), self.needed(job.config, 1)
+            if task is None or needed is None:
+                continue
+            name = f"job {job.number} ({' '.join(job.overrides)})"
+            refuse_beyond(needed, self.free, f"{name}: {one_line(cause(job.config, task))}: it needs")
+            most = min(most, self.free // needed)
         return most
 
     def members(self, config: Config, workers: int) -> int | None:

