@@ -30,7 +30,7 @@ from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, ve
 from rl_decay.start import Start, load_agents, start
 from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
-from rl_decay.training.plan import Note, Plan, plan
+from rl_decay.training.plan import ENDLESS, Note, Plan, plan
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.trainer import Display, Trainer
 from rl_decay.types import Member, Spaces
@@ -132,7 +132,7 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    heads = [checkpoint_head(config, envs.spaces) for config in configs]
+    heads = [checkpoint_head(config, envs.spaces, layout) for config in configs]
     sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
     trainer = Trainer(
         plan=layout,
@@ -210,15 +210,21 @@ def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -
         "device": str(device),
         **asdict(layout.clock),
         "resumed": list(job.start.history),
-        "notes": [f"{label}: {text}" for label, text in layout.notes],
+        "notes": [f"{label}: {text}" for label, text in layout.notes] + _kept_notes(job.folder),
         "versions": versions(),
     }
 
 
-def checkpoint_head(config: Config, spaces: Spaces) -> dict[str, Any]:
+def _kept_notes(folder: Path) -> list[str]:
+    """What a run has learned of its task while it trained, before it is continued."""
+    return [note for note in recorded(folder).get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
+
+
+def checkpoint_head(config: Config, spaces: Spaces, layout: Plan) -> dict[str, Any]:
     """What a checkpoint says beside the agent's state."""
     return {
         "config": flat(config),
         "fingerprint": fingerprint(experiment_keys(config)),
         "spaces": asdict(spaces),
+        "evaluation_cap": layout.evaluation_cap,
     }

@@ -14,20 +14,26 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
-from rl_decay.errors import UserError
+from rl_decay.config import memory
+from rl_decay.envs.gymnasium_vec import GymnasiumVec, single, time_limit
+from rl_decay.errors import UserError, one_line
+from rl_decay.machine import free_memory, refuse_beyond
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import Evaluation, evaluate
+from rl_decay.training.plan import recorded_cap
 
 
 def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
     """Evaluate a policy on the reset seeds of its own run's evaluations; the run's number of episodes unless given."""
     count = episodes or policy.config["evaluation.episodes"]
+    copies = count * memory.COPY[policy.config["vec"]]
+    refuse_beyond(copies, free_memory(), f"--episodes {one_line(count, longest=40)}: as many environments need")
     seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
     with closing(GymnasiumVec(policy.env, count, policy.config["vec"])) as envs:
-        return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"))
+        cap = recorded_cap(envs.time_limit, policy.evaluation_cap)
+        return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"), cap=cap)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -74,7 +80,8 @@ def render(policy: Policy, path: Path, seed: int) -> float:
         raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
     except Exception as error:  # a task's own code
         raise UserError(f"--video: {policy.env.id} cannot be rendered ({type(error).__name__}: {error})") from error
-    while not over:
+    steps = recorded_cap(time_limit(policy.env, env), policy.evaluation_cap)
+    while not over and len(frames) <= steps:
         obs, reward, terminated, truncated, _ = env.step(policy(obs))
         total, over = total + float(reward), terminated or truncated
         frames.append(env.render())

@@ -13,7 +13,13 @@ from rl_decay.errors import UserError
 from rl_decay.runs.arms import SHARED, differing, differing_within, identity, names, text
 
 CURVES = ("schedule.actor.curve", "schedule.critic.curve")
-PROTOCOL = ("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late")
+PROTOCOL = (
+    "evaluation.seed",
+    "evaluation.episodes",
+    "evaluation.early",
+    "evaluation.late",
+    "evaluation.max_steps",
+)
 TOLERANCE = 1.05  # between budgets of different programs, which round to whole rollouts each in its own way
 SHOWN = 3  # values in a refusal
 

@@ -31,13 +31,15 @@ CHOICES = {
     "algo.grad_clip": ("per_group", "joint"),
 }
 
-REACH = 100_000  # how far from a number of minibatches one that fits is looked for: rollouts may be as large as anything
+TIME_LIMIT, NO_LIMIT = "max_episode_steps", -1  # Gymnasium's argument of every task, and its word for none
+REACH = 100_000  # how far from a number of minibatches one that fits is looked for: rollouts may be of any size
 
 Rule = tuple[Callable[[Any], bool], str]
 AT_LEAST_ONE: Rule = (lambda x: _whole(x) and x >= 1, "a whole number of at least 1")
 COUNT: Rule = (lambda x: _whole(x) and x >= 0, "a whole number, 0 or more")
 NOT_NEGATIVE: Rule = (lambda x: 0 <= x < math.inf, "0 or more, and finite")
 POSITIVE: Rule = (lambda x: 0 < x < math.inf, "more than 0, and finite")
+OPTIONAL_COUNT: Rule = (lambda x: x is None or AT_LEAST_ONE[0](x), "a whole number of at least 1; or null")
 SHARE: Rule = (lambda x: 0 <= x <= 1, "between 0 and 1")
 OPTIONAL_POSITIVE: Rule = (lambda x: x is None or 0 < x < math.inf, "more than 0, and finite; or null")
 # longer ones overflow the clocks of poll()
@@ -65,7 +67,7 @@ RULES: dict[str, Rule] = {
     "algo.clip": POSITIVE,
     **dict.fromkeys(("algo.value_clip", "algo.max_grad_norm", "algo.target_kl"), OPTIONAL_POSITIVE),
     "env.timeout": SECONDS,
-    "checkpoint.every": (lambda x: x is None or (_whole(x) and x >= 1), "a whole number of at least 1; or null"),
+    **dict.fromkeys(("checkpoint.every", "evaluation.max_steps"), OPTIONAL_COUNT),
     "net.hidden": (lambda x: all(_whole(width) and width >= 1 for width in x), "a list of whole numbers of at least 1"),
     "net.log_std": (math.isfinite, "finite"),
 }
@@ -108,6 +110,12 @@ def _check_kwargs(kwargs: dict[str, Any]) -> None:
         json.dumps(kwargs, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UserError(f"env.kwargs={shown(kwargs)}: must be plain, finite values ({error})") from None
+    limit = kwargs.get(TIME_LIMIT)
+    if not (limit is None or (_whole(limit) and (limit == NO_LIMIT or limit >= 1))):
+        raise UserError(
+            f"env.kwargs.{TIME_LIMIT}={shown(limit)}: must be a whole number of at least 1; null for the task's own "
+            "limit, -1 for none"
+        )
 
 
 def _check_rollout(config: Config) -> None:
@@ -130,9 +138,8 @@ def _nearest_divisors(rows: int, count: int) -> list[int]:
     middle = min(count, rows // 2)
     near: list[int] = []
     for distance in range(min(rows, REACH)):
-        for n in dict.fromkeys((middle - distance, middle + distance)):
-            if 1 <= n <= rows // 2 and rows % n == 0:
-                near.append(n)
+        both = dict.fromkeys((middle - distance, middle + distance))
+        near += [n for n in both if 1 <= n <= rows // 2 and rows % n == 0]
         if len(near) >= 3:
             break
     return near[:3]

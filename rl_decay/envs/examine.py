@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from rl_decay.config.schema import Env
+from rl_decay.envs.advice import advice
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.gymnasium_vec import single
 from rl_decay.types import Spaces
@@ -23,7 +24,8 @@ def examine(env: Env) -> Task:
     """Make one copy of the task and look at it; UserError if it cannot be made or has unsupported spaces."""
     with closing(single(env)) as copy:
         codec = Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)
-    return Task(codec.spaces)
+        notes = advice(env, copy.observation_space, copy.action_space)
+    return Task(codec.spaces, tuple(notes))
 
 
 def spaces(env: Env) -> Spaces:

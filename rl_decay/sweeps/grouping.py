@@ -30,7 +30,10 @@ Population = Sequence[Job]
 
 
 def populations(
-    jobs: Sequence[Job], workers: int, max_members: int | None = None, fitting: Callable[[Config], int | None] | None = None
+    jobs: Sequence[Job],
+    workers: int,
+    max_members: int | None = None,
+    fitting: Callable[[Config], int | None] = lambda config: None,
 ) -> list[Population]:
     """Cut the jobs into populations: equal structure within each, at most `max_members`, and work for every worker.
 
@@ -43,7 +46,7 @@ def populations(
         groups.setdefault((json.dumps(structure(job.config), sort_keys=True), job.moment), []).append(job)
     cut: list[Population] = []
     for group in groups.values():
-        limits = (max_members, fitting(group[0].config) if fitting else None)
+        limits = (max_members, fitting(group[0].config))
         most = min((limit for limit in limits if limit is not None), default=len(group))
         share = -(-workers * len(group) // len(jobs))
         cut += _cut(group, min(len(group), max(share, -(-len(group) // most))))

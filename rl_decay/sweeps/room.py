@@ -24,7 +24,7 @@ class Room:
         self._spaces: dict[str, Spaces | None] = {}
 
     def workers(self, jobs: Sequence[Job], asked: int) -> int:
-        """At most `asked` processes, and so few that any job fits into one; UserError names a job that fits into none."""
+        """At most `asked` processes, so few that each job fits into one; UserError names a job that fits into none."""
         most = asked
         for job in jobs:
             task, needed = self._task(job.config.env), self.needed(job.config, 1)

@@ -199,3 +199,14 @@ def test_the_strict_merge_refuses_what_hydra_lets_through(compose, override, key
 
 def test_other_knobs_of_a_task_are_its_own_business(compose):
     assert checked(compose("+env.kwargs.anything=1")).env.kwargs == {"anything": 1}
+
+
+@pytest.mark.parametrize("limit", [0, -2, 1.5, 200.0, True, "x", [5], math.nan])
+def test_a_time_limit_that_gymnasium_would_not_take_is_named(limit):
+    message = refused({"env.kwargs": {"max_episode_steps": limit}})
+    assert message.startswith("env.kwargs") and str(limit) in message
+
+
+@pytest.mark.parametrize("limit", [None, -1, 1, 10**6])
+def test_time_limits_that_gymnasium_takes(limit):
+    check(configured({"env.kwargs": {"max_episode_steps": limit}}))

@@ -1,4 +1,4 @@
-"""Sweeps that are larger than the machine's memory: smaller populations, fewer workers, or one line with the numbers."""
+"""Sweeps larger than the machine's memory: smaller populations, fewer workers, or one line with the numbers."""
 
 from pathlib import Path
 
