@@ -29,6 +29,7 @@ class Policy:
     def __init__(self, content: dict[str, Any]):
         self.config: dict[str, Any] = content["config"]
         self.iteration: int = content["iteration"]
+        self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
         self.env = env_of(self.config)
         task = single(self.env)
         self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)

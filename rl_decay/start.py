@@ -82,7 +82,8 @@ def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
-    clock = Clock(summary["segment_length"], summary["horizon_iterations"], summary["held_at"])
+    lengths = summary["segment_length"], summary["horizon_iterations"]
+    clock = Clock(*lengths, summary["held_at"], summary.get("evaluation_cap"))
     if config.total_steps == summary["config"]["total_steps"]:
         return clock
     if config.horizon == "hold" and iteration == 0:

@@ -16,11 +16,11 @@ from rich.progress import Progress
 from rl_decay.envs.examine import examine
 from rl_decay.envs.faults import task_error
 from rl_decay.envs.generators import kept
-from rl_decay.envs.gymnasium_vec import single
+from rl_decay.envs.gymnasium_vec import single, time_limit
 from rl_decay.errors import UserError
 from rl_decay.policy import Policy
+from rl_decay.training.plan import episode_cap
 
-LONGEST = 1_000  # steps of a task without a time limit
 FRAMES_PER_SECOND = 30  # kept at most: a task of 100 steps a second would be rendered three times as often for nothing
 SILENCE = 10.0  # seconds without a word
 
@@ -37,8 +37,8 @@ class Film:
 def render(policy: Policy, path: Path, seed: int, max_steps: int | None = None) -> Film:
     """Play one episode, of at most `max_steps` steps, and save it as a video; progress goes to standard error.
 
-    By default its bound is the task's time limit, or 1,000 steps. UserError for a path that no .mp4 can be written to,
-    for a missing package, and for a task that cannot be rendered.
+    By default the bound is that of the run's evaluations: the task's time limit, or 1,000 steps. UserError for a path
+    that no .mp4 can be written to, for a missing package, and for a task that cannot be rendered.
     """
     if path.suffix != ".mp4" or not path.parent.is_dir():
         raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
@@ -48,7 +48,7 @@ def render(policy: Policy, path: Path, seed: int, max_steps: int | None = None) 
         raise _extra(error) from error
     wrappers = examine(policy.env).wrappers
     with kept(), closing(single(policy.env, render_mode="rgb_array")) as env:
-        limit = max_steps or (env.spec and env.spec.max_episode_steps) or LONGEST
+        limit = max_steps or episode_cap(time_limit(policy.env, env), policy.evaluation_cap)
         for wrapper in wrappers:
             env = wrapper(env)
         rate = float(env.metadata.get("render_fps", FRAMES_PER_SECOND))

@@ -25,7 +25,10 @@ COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}
 RETURN_100 = "charts/return_100"
 CURVES = ("schedule.actor.curve", "schedule.critic.curve")
-PROTOCOL = ("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late")
+PROTOCOL = (
+    *("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late"),
+    "evaluation.max_steps",
+)
 SKIPPED_FOLDERS = (layout.CHECKPOINTS, ".hydra", ".git")
 
 

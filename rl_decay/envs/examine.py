@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from rl_decay.config.schema import Env
+from rl_decay.envs.advice import advice
+from rl_decay.envs.codec import Codec
 from rl_decay.envs.generators import OwnGenerators, kept
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, Wrapping
+from rl_decay.envs.gymnasium_vec import GymnasiumVec, Wrapping, single
 from rl_decay.envs.interface import refuse_other_interfaces
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
@@ -42,8 +44,11 @@ def examine(env: Env, vec: str = "sync") -> Task:
             return Task(copies.spaces)
         global_generators = set().union(*copies.attribute("drawn_from"))
         unpacked = any(copies.attribute("unpacked"))
-        wrappers, notes = _wrappers(global_generators, unpacked), _notes(history, again, global_generators)
-        return Task(copies.spaces, notes, wrappers)
+        notes = [
+            *_notes(history, again, global_generators),
+            *advice(env, copies.codec.obs_space, copies.codec.action_space),
+        ]
+        return Task(copies.spaces, tuple(notes), _wrappers(global_generators, unpacked))
 
 
 def _wrappers(global_generators: set[str], unpacked: bool) -> tuple[Wrapping, ...]:
@@ -53,7 +58,7 @@ def _wrappers(global_generators: set[str], unpacked: bool) -> tuple[Wrapping, ..
     return tuple(wrappers)
 
 
-def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[str]) -> tuple[tuple[str, str], ...]:
+def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[str]) -> list[tuple[str, str]]:
     notes = []
     if change := difference(history, again):
         notes.append(
@@ -74,4 +79,10 @@ def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[
         )
     if loss := lost_in_float32([row.observations[0] for row in history]):
         notes.append(("precision", f"{loss}; subtract the constant in the task, or in a wrapper around it"))
-    return tuple(notes)
+    return notes
+
+
+def spaces(env: Env) -> Spaces:
+    """The flat sizes of a task alone; UserError as `examine`."""
+    with closing(single(env)) as copy:
+        return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions).spaces

@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
+from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
@@ -42,8 +43,7 @@ class GymnasiumVec:
             self._env.close()
             raise
         self.spaces = self.codec.spaces
-        spec_limit = self._env.spec.max_episode_steps if self._env.spec else None
-        self.time_limit: int | None = env.kwargs.get("max_episode_steps", spec_limit)  # the vector's spec ignores it
+        self.time_limit = time_limit(env, self._env)
         self._after_done = np.zeros(slots, bool)
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
@@ -119,6 +119,16 @@ class _Shaped(gym.Wrapper):
         if np.shape(obs) != self.observation_space.shape:
             raise ValueError(f"an observation of shape {np.shape(obs)}, not {self.observation_space.shape}")
         return obs
+
+
+def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
+    """Steps after which Gymnasium truncates an episode of this task, None = never: env.kwargs.max_episode_steps if it
+    is given and not null, -1 meaning none, else the limit that was registered.
+    """
+    own = env.kwargs.get(TIME_LIMIT)
+    if own is None:
+        return made.spec.max_episode_steps if made.spec else None
+    return None if own == NO_LIMIT else own
 
 
 def single(env: Env, **options: Any) -> gym.Env:

@@ -26,6 +26,7 @@ class Collector:
         self.broken: dict[int, str] = {}  # member -> what was not finite
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
+        self.ended = np.zeros(members, np.int64)  # each member's episodes that ended since the segment's start
         self._actions: list[Tensor] = []  # [T, M, N(, A)] of each rollout since the segment's start
         shape = (num_steps + 1, slots, aligned(envs.spaces.obs_size))
         self._obs = torch.zeros(shape, dtype=torch.float32, device=device)
@@ -34,7 +35,7 @@ class Collector:
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Start a segment: every slot from its own seed; episodes in progress are dropped unreported."""
-        self._returns[:], self._lengths[:] = 0, 0
+        self._returns[:], self._lengths[:], self.ended[:] = 0, 0, 0
         self._actions.clear()
         self._digests.clear()
         self._store(0, self._finite(self.envs.reset(seeds), "observation"))
@@ -132,6 +133,7 @@ class Collector:
         self._returns += step.rewards
         self._lengths += step.valid
         ended = np.flatnonzero(step.terminated | step.truncated)
+        np.add.at(self.ended, ended // self.num_envs, 1)
         episodes = [
             Episode(int(slot) // self.num_envs, float(self._returns[slot]), int(self._lengths[slot])) for slot in ended
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,16 +21,17 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoint, out_of_memory
 from rl_decay.training.collector import Collector
 from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
-from rl_decay.training.plan import Clock, Plan
+from rl_decay.training.plan import Clock, Plan, endless_segment
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.tracebacks import with_traceback_logged
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
+log = logging.getLogger("rl_decay")
 
 
 class Display(Protocol):
@@ -67,7 +69,7 @@ class Trainer:
             if self.plan.start:  # its copy may be what a killed process did not come to
                 self._keep_copies(self.plan.start)
                 self._drop_later_best()
-            with StopRequest() as stop:
+            with StopRequest() as stop, out_of_memory.explained():
                 self._iterations(stop)
             self._end_all(layout.FINISHED)
             for run in self.runs:
@@ -146,13 +148,28 @@ class Trainer:
         for m, run in enumerate(self.runs):
             if run.running:
                 self._write(m, done, scalars, [e for e in episodes if e.member == m], evaluation)
+        if done % self.plan.clock.segment_length == 0:
+            self._note_endless_segment()
         if self.display is None:
             return None
         return self.display.iteration(done, self.runs, scalars, evaluation is not None)
 
+    def _note_endless_segment(self) -> None:
+        """At a segment's end: tell of the runs in which no episode ended in all of it."""
+        endless = [run for m, run in enumerate(self.runs) if run.running and self.collector.ended[m] == 0]
+        steps = self.plan.clock.segment_length * self.collector.num_steps
+        new = [run for run in endless if run.note(*endless_segment(steps))]
+        if new:
+            log.warning("%s: %s", *endless_segment(steps))
+
     def _evaluate(self) -> Evaluation:
         return evaluate(
-            lambda obs: self.ppo.act(obs, None), self.eval_envs, self.eval_seeds, len(self.members), self.ppo.device
+            lambda obs: self.ppo.act(obs, None),
+            self.eval_envs,
+            self.eval_seeds,
+            len(self.members),
+            self.ppo.device,
+            cap=self.plan.evaluation_cap,
         )
 
     def _write(
@@ -166,7 +183,7 @@ class Trainer:
             run.end(layout.DIVERGED, f"loss or gradient not finite in iteration {done}")
         elif evaluation is not None:
             best = max(run.eval_returns, default=-np.inf)
-            row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m])
+            row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m], int(evaluation.cut[m].sum()))
             if run.running and run.eval_returns[-1] > best:
                 self._checkpoint(m, layout.BEST, done, self.ppo.state_dict())
         run.row(done, row, episodes, int(scalars["valid"][m]))
