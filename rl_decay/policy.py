@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training import checkpoint
+from rl_decay.trust import require_trust
 
 
 class Policy:
@@ -26,8 +28,9 @@ class Policy:
     the run's flat configuration, `iteration` the number of iterations it had trained.
     """
 
-    def __init__(self, content: dict[str, Any]):
+    def __init__(self, content: dict[str, Any], source: Path, trust: Collection[str]):
         self.config: dict[str, Any] = content["config"]
+        require_trust(self.config, trust, source)
         self.iteration: int = content["iteration"]
         self.env = env_of(self.config)
         task = single(self.env)
@@ -61,13 +64,17 @@ class Policy:
         return distribution(actor_out, self._log_std, self.codec.spaces.continuous).mode()
 
 
-def load_policy(run_folder: str | Path, checkpoint_name: str = "latest") -> Policy:
-    """The policy of a run: its `latest` or `best` checkpoint, or a path. UserError if there is none."""
+def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: Collection[str] = ()) -> Policy:
+    """The policy of a run: its `latest` or `best` checkpoint, or a path.
+
+    The checkpoint names the task, and with env.id=module:Id-v0 a module that is imported: one that is not installed
+    must be in `trust`. UserError if it is not, and if there is no such checkpoint.
+    """
     named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
     path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)
     if not is_run(run_folder):
         raise UserError(f"{run_folder}: no run folder, for it holds no summary.json")
-    return Policy(checkpoint.load(path))
+    return Policy(checkpoint.load(path), path, trust)
 
 
 def env_of(config: dict[str, Any]) -> Env:

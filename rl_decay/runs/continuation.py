@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from rl_decay.errors import UserError
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.summary import changed_keys, experiment_keys, read_summary
+from rl_decay.trust import require_trust
 
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
@@ -23,11 +24,21 @@ def recorded(folder: Path) -> dict[str, Any]:
     return summary if "config" in summary else {}
 
 
-def recorded_config(folder: Path) -> Config:
-    """The configuration of the run in a folder; UserError if there is none, or one of another version."""
+def recorded_config(folder: Path, trust: Collection[str]) -> Config:
+    """The configuration of the run in a folder, to make its task: code that it names is installed or in `trust`.
+
+    UserError if there is no run, one of another version, or one that names code which nobody has vouched for.
+    """
     summary = recorded(folder)
     if not summary:
         raise UserError(f"{folder}: no run to continue, for it holds no {layout.SUMMARY} with a configuration")
+    config = _config(folder, summary)
+    require_trust(summary["config"], trust, folder / layout.SUMMARY)
+    return config
+
+
+def _config(folder: Path, summary: Mapping[str, Any]) -> Config:
+    """A recorded configuration to be compared with, of which nothing may be made."""
     try:
         return unflat(summary["config"])
     except KeyError as error:
@@ -43,7 +54,7 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    old, new = experiment_keys(recorded_config(folder)), experiment_keys(config)
+    old, new = experiment_keys(_config(folder, summary)), experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
     for key, (before, after) in changed_keys(old, experiment_keys(config)).items():
@@ -72,9 +83,10 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
     return status == layout.DIVERGED or (status == layout.FINISHED and total == config.total_steps)
 
 
-def continue_command(folder: Path) -> str:
-    """What a person types to continue the runs of a folder."""
-    return f"python -m rl_decay.resume {shlex.quote(str(folder))}"
+def continue_command(folder: Path, trust: Iterable[str]) -> str:
+    """What a person types to continue the runs of a folder; `trust` are the modules that need his word."""
+    flags = [f"--trust {shlex.quote(module)}" for module in dict.fromkeys(trust)]
+    return " ".join(["python -m rl_decay.resume", shlex.quote(str(folder)), *flags])
 
 
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:

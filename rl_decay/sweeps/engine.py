@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import unflat
+from rl_decay.config.schema import flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
 from rl_decay.runs.jobs import read_jobs
+from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
 from rl_decay.start import start
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
 from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
 from rl_decay.training.console import shown
+from rl_decay.trust import modules_to_trust, require_trust
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class Sweep:
             display.stop()
         print(f"look at it: tensorboard --logdir {shown(self.folder)}")
         if not whole:
-            print(f"continue it: {continue_command(shown(self.folder))}")
+            trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
+            print(f"continue it: {continue_command(shown(self.folder), trust)}")
         return whole
 
 
@@ -87,8 +90,9 @@ def _moment(job: Job) -> Any:
     return ENDED if begun.ended else begun.moment
 
 
-def recorded_jobs(folder: Path) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none.
+def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
+    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none, and for a job that
+    names code which is neither installed nor in `trust`.
 
     Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
     """
@@ -99,11 +103,15 @@ def recorded_jobs(folder: Path) -> list[Job]:
             "holds neither a run nor a sweep; give one of the folders below it" if folder.is_dir() else "no such folder"
         )
         raise UserError(f"{folder}: {what}")
-    return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
+    return [_job(folder / name, listed.get(name, {}), number, trust) for number, name in enumerate(names)]
 
 
-def _job(folder: Path, entry: dict[str, Any], number: int) -> Job:
+def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
     summary = recorded(folder)
-    config = recorded_config(folder) if summary else unflat(entry["config"])
+    if summary:
+        config = recorded_config(folder, trust)
+    else:
+        require_trust(entry["config"], trust, folder.parent / JOBS)
+        config = unflat(entry["config"])
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

@@ -24,6 +24,7 @@ from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
 from rl_decay.training.plan import Plan
 from rl_decay.training.sinks import RunSink
+from rl_decay.trust import modules_to_trust
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
@@ -138,7 +139,8 @@ class Terminal:
                 print(f"{summary['status']}: {summary['reason']}")
         print(f"folder: {shown(folder)}")
         if any(summary["status"] == INTERRUPTED for summary in summaries):
-            print(f"continue it: {continue_command(shown(folder))}")
+            trust = [module for summary in summaries for module in modules_to_trust(summary["config"])]
+            print(f"continue it: {continue_command(shown(folder), trust)}")
         if any(folder.glob(f"{EVENTS}*")):
             print(f"look at it: tensorboard --logdir {shown(folder)}")
 

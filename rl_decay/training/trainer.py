@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl_decay.config.schema import flat
 from rl_decay.envs.contract import VecEnv
 from rl_decay.errors import UserError
 from rl_decay.interrupt import StopRequest
@@ -24,6 +25,7 @@ from rl_decay.training.collector import Collector
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan
 from rl_decay.training.sinks import RunSink
+from rl_decay.trust import modules_to_trust
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -76,10 +78,10 @@ class Trainer:
             raise
         except OSError as error:
             self._end_all(layout.FAILED, f"cannot be written ({error.strerror})")
-            folder = self.runs[0].folder
+            folder, trust = self.runs[0].folder, modules_to_trust(flat(self.runs[0].config))
             raise UserError(
                 f"{folder}: cannot be written ({error.strerror}); what it holds stays readable. Make room, then "
-                f"continue: {continue_command(folder)}"
+                f"continue: {continue_command(folder, trust)}"
             ) from error
         except BaseException as error:
             self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
