@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rl_decay.config.schema import Env
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import Env, flat
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.gymnasium_vec import single
 from rl_decay.errors import UserError
@@ -18,7 +19,6 @@ from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training import checkpoint
-from rl_decay.trust import require_trust
 
 
 class Policy:
@@ -29,8 +29,7 @@ class Policy:
     """
 
     def __init__(self, content: dict[str, Any], source: Path, trust: Collection[str]):
-        self.config: dict[str, Any] = content["config"]
-        require_trust(self.config, trust, source)
+        self.config: dict[str, Any] = flat(config_to_train(content["config"], trust, source))
         self.iteration: int = content["iteration"]
         self.env = env_of(self.config)
         task = single(self.env)

@@ -25,7 +25,7 @@ TRUST = "let this module of the recorded env.id run its code; installed ones nee
 CODE_KEYS = tuple(key for key, _, about in walk(Config()) if about["code"])
 
 
-def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Path) -> None:
+def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Path | str) -> None:
     """Refuse a flat configuration from the file `source` that names code which nobody has vouched for.
 
     A module may be imported if it is installed, if `trust` names it or a package that it lies in, or if this process

@@ -13,8 +13,9 @@ import numpy as np
 from rl_decay.compare.measures import measure, measure_training, training_curve
 from rl_decay.compare.model import Run, Unfinished
 from rl_decay.compare.unfinished import unfinished
+from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.arms import identity, text
@@ -93,6 +94,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
     """Read one run folder: the run, and a line for what could not be read of it. Errors: UserError if it is damaged."""
     summary = read_summary(folder)
     try:
+        check_kinds(summary["config"], folder / layout.SUMMARY)
         config = flat(Config()) | summary["config"]
         config["horizon"] = _made_longer(summary) or config["horizon"]
         identity(config)  # refuses what this version does not know
@@ -102,7 +104,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
             return unfinished(folder, summary, end), []
         return _run(folder, summary, config, end, training)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({error!r}); run skipped") from None
+        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({one_line(repr(error))}); run skipped") from None
     except UserError as error:
         line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
         raise UserError(line) from None

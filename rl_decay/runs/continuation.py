@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import Config, unflat
-from rl_decay.errors import UserError
+from rl_decay.config.kinds import Fields
+from rl_decay.config.recorded import config_to_compare, config_to_train
+from rl_decay.config.schema import Config
+from rl_decay.errors import UserError, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
-from rl_decay.runs.summary import changed_keys, experiment_keys, read_summary
-from rl_decay.trust import require_trust
+from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
 
+# what a summary with a configuration must hold, for the run to go on
+CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """The summary of the run in a folder; {} where none has come so far as to have a configuration."""
+    """The summary of the run in a folder; {} where none has come so far as to have a configuration.
+
+    UserError for a summary that lacks what a continuation needs.
+    """
     summary = read_summary(folder) if layout.is_run(folder) else {}
-    return summary if "config" in summary else {}
+    if "config" not in summary:
+        return {}
+    require_kinds(summary, Fields({key: KINDS.optional[key] for key in CONTINUED}), folder / layout.SUMMARY)
+    return summary
 
 
 def recorded_config(folder: Path, trust: Collection[str]) -> Config:
@@ -32,17 +40,7 @@ def recorded_config(folder: Path, trust: Collection[str]) -> Config:
     summary = recorded(folder)
     if not summary:
         raise UserError(f"{folder}: no run to continue, for it holds no {layout.SUMMARY} with a configuration")
-    config = _config(folder, summary)
-    require_trust(summary["config"], trust, folder / layout.SUMMARY)
-    return config
-
-
-def _config(folder: Path, summary: Mapping[str, Any]) -> Config:
-    """A recorded configuration to be compared with, of which nothing may be made."""
-    try:
-        return unflat(summary["config"])
-    except KeyError as error:
-        raise UserError(f"{folder}: its configuration has the key {error.args[0]}, unknown to this version") from None
+    return config_to_train(summary["config"], trust, folder / layout.SUMMARY)
 
 
 def same_experiment(config: Config, folder: Path) -> Config:
@@ -54,12 +52,15 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    old, new = experiment_keys(_config(folder, summary)), experiment_keys(config)
+    before = config_to_compare(summary["config"], folder / layout.SUMMARY)
+    old, new = experiment_keys(before), experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
-    for key, (before, after) in changed_keys(old, experiment_keys(config)).items():
+    for key, (recorded_value, value) in changed_keys(old, experiment_keys(config)).items():
         if key not in ("total_steps", "horizon"):
-            raise UserError(f"{key}={after}: the run in {folder} has {key}={before}; another value is another run")
+            raise UserError(
+                f"{key}={value}: the run in {folder} has {key}={recorded_value}; another value is another run"
+            )
     _check_horizon(config, folder, old)
     return config
 
@@ -85,8 +86,8 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
 
 def continue_command(folder: Path, trust: Iterable[str]) -> str:
     """What a person types to continue the runs of a folder; `trust` are the modules that need his word."""
-    flags = [f"--trust {shlex.quote(module)}" for module in dict.fromkeys(trust)]
-    return " ".join(["python -m rl_decay.resume", shlex.quote(str(folder)), *flags])
+    flags = [f"--trust {shell_word(module)}" for module in dict.fromkeys(trust)]
+    return " ".join(["python -m rl_decay.resume", shell_word(folder), *flags])
 
 
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:

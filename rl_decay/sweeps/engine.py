@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import flat, unflat
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import flat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
 from rl_decay.runs.jobs import read_jobs
@@ -18,7 +19,7 @@ from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
 from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
 from rl_decay.training.console import shown
-from rl_decay.trust import modules_to_trust, require_trust
+from rl_decay.trust import modules_to_trust
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def _moment(job: Job) -> Any:
 
 
 def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none, and for a job that
-    names code which is neither installed nor in `trust`.
+    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none, for a job that names code
+    which is neither installed nor in `trust`, and for one that a link would place outside the folder.
 
     Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
     """
@@ -111,7 +112,6 @@ def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str
     if summary:
         config = recorded_config(folder, trust)
     else:
-        require_trust(entry["config"], trust, folder.parent / JOBS)
-        config = unflat(entry["config"])
+        config = config_to_train(entry["config"], trust, f"{folder.parent / JOBS}: {folder.name}")
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))
