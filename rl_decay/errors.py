@@ -17,7 +17,7 @@ class UserError(Exception):
 
 
 def escaped(text: object) -> str:
-    r"""A text on one line: what cannot be printed, line ends and lone surrogates included, is shown as Python escapes it.
+    r"""A text on one line: what cannot be printed, line ends and lone surrogates too, is shown as Python escapes it.
 
     >>> escaped("runs/a\nb\x1b[31m")
     'runs/a\\nb\\x1b[31m'

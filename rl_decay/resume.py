@@ -17,6 +17,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.files import require_inside
 from rl_decay.runs.summary import failures
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 from rl_decay.trust import TRUST
@@ -96,6 +97,7 @@ def _value(text: str) -> Any:
 
 def _log_to(path: Path) -> None:
     """Log lines on the terminal and behind those of the run's first process."""
+    require_inside(path, path.parent)
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path, delay=True)]
     logging.raiseExceptions = False  # a log without room is no reason to stop, nor for a traceback
     logging.basicConfig(

@@ -11,8 +11,9 @@ from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.runs import layout
-from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment
+from rl_decay.runs.continuation import changed_versions, check_links, has_ended, recorded, same_experiment
 from rl_decay.runs.durable import require
+from rl_decay.runs.files import exists
 from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
 from rl_decay.training import checkpoint
 from rl_decay.training.plan import Clock, iterations
@@ -47,6 +48,7 @@ def start(config: Config, folder: Path) -> Start:
     """
     if config.horizon != "refuse" and not recorded(folder):
         raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
+    check_links(folder)
     if not layout.is_taken(folder):
         return Start(config)
     if config.resume == "never":
@@ -57,11 +59,11 @@ def start(config: Config, folder: Path) -> Start:
     if has_ended(config, summary):
         return Start(config, ended=True)
     path = folder / layout.CHECKPOINTS / layout.LATEST
-    if not summary and path.exists():
+    if not summary and exists(path):
         raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
     if not summary:
         return Start(config)
-    if not path.exists():
+    if not exists(path):
         return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
     content = _own_checkpoint(path, config)
     for name, length in content["run"]["files"].items():

@@ -15,12 +15,12 @@ from rl_decay.compare.model import Run, Unfinished
 from rl_decay.compare.unfinished import unfinished
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.arms import identity, text
 from rl_decay.runs.summary import read_summary
-from rl_decay.runs.tables import columns
+from rl_decay.runs.tables import columns, evaluation_curve
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}
@@ -104,9 +104,10 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
             return unfinished(folder, summary, end), []
         return _run(folder, summary, config, end, training)
     except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({one_line(repr(error))}); run skipped") from None
+        problem = one_line(repr(error))
+        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({problem}); run skipped") from None
     except UserError as error:
-        line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
+        line = str(error) if escaped(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
         raise UserError(line) from None
 
 
@@ -154,10 +155,7 @@ def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
 def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
     """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS
-    table = columns(path, ("env_steps", "return_mean"))
-    steps, returns = table["env_steps"], table["return_mean"]
-    if not (np.isfinite(steps).all() and np.isfinite(returns).all() and (np.diff(steps) > 0).all()):
-        raise UserError(f"{path}: damaged (an empty cell, or env_steps that do not increase)")
+    steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):
         raise UserError(f"{path}: damaged (its last evaluation is at env step {last:.0f} of {end})")

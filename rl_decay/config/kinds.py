@@ -12,8 +12,8 @@ from rl_decay.errors import one_line
 
 LARGEST = 2**64  # of whole numbers, seeds included; larger ones cannot even become a float everywhere
 
-# bool, int, float (finite, whole or not), str, None, Any, list[T], dict[str, T], unions, tuples of texts to choose from,
-# `Whole` and `Fields`.
+# bool, int, float (whole or not, but finite), str, None, Any, list[T], dict[str, T], unions of these, a tuple of texts
+# to choose from, `Whole` or `Fields`
 Kind = Any
 
 

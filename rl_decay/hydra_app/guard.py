@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay import compare
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import explanation, one_line, strict
-from rl_decay.runs.continuation import same_experiment
+from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import failures, read_summary, write_summary
@@ -96,6 +96,7 @@ class RunGuard(Callback):
                 "it with resume=auto"
             )
         try:
+            check_links(folder)
             if is_taken(folder):
                 same_experiment(strict(config), folder)
                 with RunLock(folder):  # or else Hydra writes its record while another training goes on

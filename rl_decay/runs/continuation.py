@@ -13,10 +13,12 @@ from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
+from rl_decay.runs.files import entries, require_inside
 from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
 
 # what a summary with a configuration must hold, for the run to go on
 CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
+WRITTEN = (layout.SUMMARY, layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS, layout.LOCK, ".hydra")
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
 
@@ -96,6 +98,16 @@ def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) 
     return [f"{name} {before[name]} -> {now[name]}" for name in now if name in before and before[name] != now[name]]
 
 
+def check_links(folder: Path) -> None:
+    """UserError if a file of the run's would be written through a link that leads out of the folder.
+
+    An archive of a stranger's may hold such links; what continues a run cuts files, appends to them and replaces them.
+    """
+    for path in entries(folder):
+        if path.name in WRITTEN or path.name.startswith(layout.EVENTS) or path.suffix in (".log", ".tmp"):
+            require_inside(path, folder)
+
+
 def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
     """Bring tables and event files back to the lengths {name: bytes} of a checkpoint; remove those that are not in it.
 
@@ -103,9 +115,9 @@ def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
     """
     for name, length in lengths.items():
         require(folder / name, length)
-    tables = [path for path in (folder / layout.METRICS, folder / layout.EVALUATIONS) if path.exists()]
-    for path in {*tables, *folder.glob(f"{layout.EVENTS}*")}:
-        if path.name not in lengths:
+    for path in entries(folder):
+        ours = path.name in (layout.METRICS, layout.EVALUATIONS) or path.name.startswith(layout.EVENTS)
+        if ours and path.name not in lengths:
             path.unlink()
     for name, length in lengths.items():
         cut(folder / name, length)
@@ -114,5 +126,6 @@ def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
 def clear(folder: Path) -> None:
     """Remove what a run without a usable checkpoint has left, so that it can start anew."""
     cut_back(folder, {})
-    for path in (folder / layout.CHECKPOINTS).glob("*.pt"):
-        path.unlink()
+    for path in entries(folder / layout.CHECKPOINTS):
+        if path.suffix == ".pt":
+            path.unlink()

@@ -38,6 +38,13 @@ def entries(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: cannot be listed ({error.strerror})") from None
 
 
+def require_inside(path: Path, folder: Path) -> None:
+    """UserError if the links in a path lead out of the folder: what is written there would land elsewhere."""
+    target = os.path.realpath(path)
+    if not target.startswith(os.path.join(os.path.realpath(folder), "")):
+        raise UserError(f"{path}: a link that leads out of its folder, to {target}; nothing was changed")
+
+
 def read(path: Path, longest: int) -> bytes:
     """The content of a file of at most `longest` bytes; UserError for a larger one and where it cannot be read."""
     try:

@@ -1,4 +1,4 @@
-"""The one reader of JSON files, strict: whatever their content is, the answer is a value of the wanted kind or one line.
+"""The one reader of JSON files; whatever they hold, it returns a value of the wanted kind or raises UserError.
 
 Python's own reader takes NaN, repeated keys, other encodings and lone surrogates, and fails on deep nesting with a
 RecursionError that the next one who walks through the value would meet again.

@@ -9,8 +9,9 @@ from typing import Any
 
 from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import flat
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, shell_word
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
+from rl_decay.runs.files import entries, exists, is_folder, require_inside
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
@@ -52,7 +53,7 @@ class Sweep:
         self.workers = 0
         self.groups: list[Population] = []
         for job in todo:
-            if job.folder.exists():
+            if exists(job.folder):
                 with RunLock(job.folder):  # or else the run of another training would be called failed
                     pass
         if todo:
@@ -71,7 +72,7 @@ class Sweep:
             whole = False
         finally:
             display.stop()
-        print(f"look at it: tensorboard --logdir {shown(self.folder)}")
+        print(f"look at it: tensorboard --logdir {shell_word(shown(self.folder))}")
         if not whole:
             trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
             print(f"continue it: {continue_command(shown(self.folder), trust)}")
@@ -92,18 +93,24 @@ def _moment(job: Job) -> Any:
 
 
 def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none, for a job that names code
-    which is neither installed nor in `trust`, and for one that a link would place outside the folder.
+    """The jobs of a sweep folder, as they were begun or asked for.
+
+    UserError if there are none, and for a job that names code which is neither installed nor in `trust`, or whose
+    folder is a link that leads out of the sweep's.
 
     Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
     """
     listed = {entry["folder"]: entry for entry in read_jobs(folder)}
-    names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
+    names = [*listed, *(job.name for job in entries(folder) if job.name not in listed and recorded(job))]
     if not names:
         what = (
-            "holds neither a run nor a sweep; give one of the folders below it" if folder.is_dir() else "no such folder"
+            "holds neither a run nor a sweep; give one of the folders below it"
+            if is_folder(folder)
+            else "no such folder"
         )
         raise UserError(f"{folder}: {what}")
+    for name in names:
+        require_inside(folder / name, folder)
     return [_job(folder / name, listed.get(name, {}), number, trust) for number, name in enumerate(names)]
 
 
