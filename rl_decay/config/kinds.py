@@ -58,6 +58,8 @@ def words(kind: Kind) -> str:
         return f"one of {', '.join(kind)}"
     if isinstance(kind, UnionType):
         return " or ".join(words(part) for part in get_args(kind))
+    if isinstance(kind, Fields):
+        return "an object"
     names = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text", type(None): "null"}
     return names.get(kind) or ("a list" if get_origin(kind) is list else "an object")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from rl_decay.config.checks import check
 from rl_decay.config.kinds import Kind, misfit
-from rl_decay.config.schema import Config, unflat
+from rl_decay.config.schema import Config, unflat, walk
 from rl_decay.errors import UserError
 from rl_decay.trust import require_trust
 
@@ -23,6 +23,8 @@ def _kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, Kind]]:
 
 
 KINDS = dict(_kinds(Config))  # of every key of the schema
+# A run may be older than the other keys; without one of these, what it learned is unknown.
+NEEDED = [key for key, _, about in walk(Config()) if about["experiment"] and not about["later"]]
 
 
 def config_to_train(values: Mapping[str, Any], trust: Collection[str], source: Path | str) -> Config:
@@ -43,11 +45,15 @@ def config_to_train(values: Mapping[str, Any], trust: Collection[str], source: P
 def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:
     """The configuration of {dotted key: value} from a file, of which no task may be made: nobody has vouched for it.
 
-    UserError, which names the file, for a key that this version does not know and a value of another kind.
+    UserError, which names the file, for a key that this version does not know, for a value of another kind, and where
+    a key of NEEDED is missing.
     """
     for key in values:
         if key not in KINDS:
             raise UserError(f"{source}: its configuration has the key {key}, unknown to this version")
+    for key in NEEDED:
+        if key not in values:
+            raise UserError(f"{source}: its configuration lacks the key {key}")
     check_kinds(values, source)
     return unflat(values)
 

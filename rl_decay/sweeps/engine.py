@@ -103,22 +103,20 @@ def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
     listed = {entry["folder"]: entry for entry in read_jobs(folder)}
     names = [*listed, *(job.name for job in entries(folder) if job.name not in listed and recorded(job))]
     if not names:
-        what = (
-            "holds neither a run nor a sweep; give one of the folders below it"
-            if is_folder(folder)
-            else "no such folder"
-        )
-        raise UserError(f"{folder}: {what}")
+        if not is_folder(folder):
+            raise UserError(f"{folder}: no such folder")
+        raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
     for name in names:
         require_inside(folder / name, folder)
-    return [_job(folder / name, listed.get(name, {}), number, trust) for number, name in enumerate(names)]
+    return [_job(folder, listed.get(name, {"folder": name}), number, trust) for number, name in enumerate(names)]
 
 
-def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
+def _job(sweep: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
+    folder = sweep / entry["folder"]
     summary = recorded(folder)
     if summary:
         config = recorded_config(folder, trust)
     else:
-        config = config_to_train(entry["config"], trust, f"{folder.parent / JOBS}: {folder.name}")
+        config = config_to_train(entry["config"], trust, f"{sweep / JOBS}: job {entry['folder']}")
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

@@ -4,9 +4,10 @@ import pytest
 
 from rl_decay.config.kinds import LARGEST, Fields, Whole, misfit
 from rl_decay.config.recorded import KINDS, config_to_compare, config_to_train
-from rl_decay.config.schema import Config, flat
+from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
 
+WHOLE = flat(Config())
 FITTING = [
     (True, bool),
     (3, int),
@@ -56,25 +57,34 @@ def test_a_value_of_another_kind_is_named_with_what_it_should_be(value, kind, wo
 
 
 def test_every_key_of_the_schema_has_a_kind_which_its_default_fits():
-    defaults = flat(Config())
-    assert KINDS.keys() == defaults.keys()
-    assert [key for key, value in defaults.items() if misfit(value, KINDS[key])] == []
+    assert KINDS.keys() == WHOLE.keys()
+    assert [key for key, value in WHOLE.items() if misfit(value, KINDS[key])] == []
 
 
 @pytest.mark.parametrize("key", KINDS)
 def test_a_recorded_value_of_a_wrong_kind_is_refused_by_file_and_key(key):
     for value in ([None], {"a": [1]} if key != "env.kwargs" else 1, 1j):
         with pytest.raises(UserError, match=f"^a file: {key}"):
-            config_to_compare({key: value}, "a file")
+            config_to_compare(WHOLE | {key: value}, "a file")
 
 
-def test_an_unknown_key_is_refused_by_name_and_a_missing_one_has_its_default():
+def test_an_unknown_key_is_refused_by_name():
     with pytest.raises(UserError, match=r"^a file: its configuration has the key algo\.magic, unknown"):
-        config_to_compare({"algo.magic": 1}, "a file")
-    assert config_to_compare({"seed": 7}, "a file") == Config(seed=7)
+        config_to_compare(WHOLE | {"algo.magic": 1}, "a file")
+
+
+@pytest.mark.parametrize("key", WHOLE)
+def test_a_missing_key_has_its_default_if_it_is_younger_than_some_runs_or_decides_nothing(key):
+    values = {name: value for name, value in WHOLE.items() if name != key}
+    (about,) = [about for name, _, about in walk(Config()) if name == key]
+    if about["later"] or not about["experiment"]:
+        assert config_to_compare(values, "a file") == Config()
+    else:
+        with pytest.raises(UserError, match=f"^a file: its configuration lacks the key {key}"):
+            config_to_compare(values, "a file")
 
 
 def test_what_is_to_be_trained_must_be_possible_too():
-    assert config_to_compare({"env.num_envs": 0}, "a file").env.num_envs == 0
+    assert config_to_compare(WHOLE | {"env.num_envs": 0}, "a file").env.num_envs == 0
     with pytest.raises(UserError, match=r"^a file: env\.num_envs=0: must be"):
-        config_to_train({"env.num_envs": 0}, [], "a file")
+        config_to_train(WHOLE | {"env.num_envs": 0}, [], "a file")
