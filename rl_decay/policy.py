@@ -19,6 +19,7 @@ from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training import checkpoint
+from rl_decay.training.content import Shape, misshapen
 
 
 class Policy:
@@ -36,11 +37,21 @@ class Policy:
         self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)
         task.close()
         self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
+        self._check(content["agent"], source)
         self._actor, self._log_std = self._shape.unpack(content["agent"]["actor"]["parameters"])
         self._moments: Moments | None = None
-        if "obs_moments" in content["agent"]:
+        if self.config["normalize.obs"]:
             self._moments = Moments(1, self._shape.widths[0])
             self._moments.load_state_dict(content["agent"]["obs_moments"])
+
+    def _check(self, agent: dict[str, Any], source: Path) -> None:
+        """UserError unless the agent has the parts that a policy is made of, in the shapes of this task and network."""
+        expected: dict[str, Any] = {"actor": {"parameters": Shape((1, sum(self._shape.sizes)))}}
+        if self.config["normalize.obs"]:
+            wide = Shape((1, self._shape.widths[0]), torch.float64)
+            expected["obs_moments"] = {"count": Shape((1, 1), torch.float64), "mean": wide, "var": wide}
+        if problem := misshapen(agent, expected, "agent", exact=False):
+            raise UserError(f"{source}: does not fit {self.env.id} ({problem})")
 
     def __call__(self, obs: Any) -> Any:
         """Actions for one observation or a batch; ValueError for another shape."""

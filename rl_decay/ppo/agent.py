@@ -13,7 +13,7 @@ from rl_decay.ppo.accelerate import gradient_function
 from rl_decay.ppo.advantages import gae
 from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches
 from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.geometry import PROBES, UpdatePath, churn, kl_from
+from rl_decay.ppo.geometry import UpdatePath, churn, kl_from, probe_rows
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
 from rl_decay.ppo.networks import NetShape, initial_parameters
@@ -79,7 +79,8 @@ class PPO:
         """
         batch = self._batch(rollout)
         if self.probes is None:
-            self.probes = _spread(member_first(rollout.obs[:-1]))
+            obs = member_first(rollout.obs[:-1])
+            self.probes = obs[:, probe_rows(obs.shape[1])].clone()
             self.probed = self._outputs(self.probes)
         set_learning_rates(self.optimizer, {name: rates[name] for name in GROUPS})
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
@@ -219,8 +220,3 @@ class PPO:
         if "probes" in state:
             self.probes, *probed = (state["probes"][key].to(self.device) for key in ("obs", "outputs", "log_std"))
             self.probed = probed[0], probed[1]
-
-
-def _spread(obs: Tensor) -> Tensor:
-    """Up to `PROBES` evenly spaced rows [M, P, D] of observations [M, S, D]."""
-    return obs[:, :: max(1, obs.shape[1] // PROBES)][:, :PROBES].clone()

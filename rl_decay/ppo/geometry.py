@@ -14,6 +14,12 @@ BLOCK = 50  # updates over which straightness and the share of negative cosines 
 PROBES = 256  # observations of the first rollout on which churn is measured
 
 
+def probe_rows(rows: int) -> slice:
+    """Which rows of a rollout are the probes: up to `PROBES`, evenly spaced."""
+    step = max(1, rows // PROBES)
+    return slice(0, step * PROBES, step)
+
+
 def norm(x: Tensor) -> Tensor:
     """Euclidean norm over the last axis."""
     return x.square().sum(-1).sqrt()

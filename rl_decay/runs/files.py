@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from rl_decay.errors import UserError
 
@@ -48,17 +49,26 @@ def require_inside(path: Path, folder: Path) -> None:
 def read(path: Path, longest: int) -> bytes:
     """The content of a file of at most `longest` bytes; UserError for a larger one and where it cannot be read."""
     try:
-        # a named pipe in the place of a file would keep whoever opens it waiting
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            about = os.fstat(descriptor)
-            if not stat.S_ISREG(about.st_mode):
-                raise UserError(f"{path}: cannot be read (not a file)")
-            if about.st_size > longest:
-                raise UserError(f"{path}: cannot be read ({about.st_size:,} bytes, more than {longest:,})")
+        with open_to_read(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > longest:
+                raise UserError(f"{path}: cannot be read ({size:,} bytes, more than {longest:,})")
             return file.read(longest)
     except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def open_to_read(path: Path) -> BinaryIO:
+    """Open a file; UserError if it cannot be opened, or is none."""
+    try:
+        # without O_NONBLOCK a named pipe in the place of a file would keep us waiting for its writer
+        file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    except OSError as error:
         raise UserError(f"{path}: cannot be opened ({error.strerror})") from None
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise UserError(f"{path}: cannot be read (not a file)")
+    return file
 
 
 def _mode(path: Path) -> int | None:

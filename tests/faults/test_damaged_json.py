@@ -154,12 +154,12 @@ def test_a_list_of_jobs_of_another_kind_is_named(content, waiting):
     assert str(waiting / layout.JOBS) in refused(resume.main, waiting)
 
 
-class Reached(Exception):
+class JobsTakenError(Exception):
     """The jobs were taken, and training them would come next."""
 
 
 def reached(jobs, options):
-    raise Reached
+    raise JobsTakenError
 
 
 @pytest.mark.parametrize("key", ["folder", "number", "overrides", "config", "log_name"])
@@ -172,7 +172,7 @@ def test_a_value_of_any_kind_in_a_job_ends_in_one_line(key, waiting, monkeypatch
         changed(path, (0, key), value)
         try:
             assert str(path) in refused(resume.main, waiting)
-        except Reached:
+        except JobsTakenError:
             fitting += 1
     # folder: "x"; number: -1, 3 or none; overrides: [] or none; log_name: none
     assert fitting == {"folder": 1, "number": 3, "overrides": 2, "config": 0, "log_name": 1}[key]
