@@ -39,6 +39,19 @@ def one_line(text: object, longest: int = LONGEST) -> str:
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
+def error_words(error: BaseException) -> str:
+    r"""Type and words of an exception that somebody else's code has raised, as `one_line`.
+
+    >>> error_words(ValueError("no\nfuel"))
+    'ValueError: no fuel'
+    """
+    try:
+        words = str(error)
+    except Exception:  # its own __str__ fails
+        words = "without words"
+    return one_line(f"{type(error).__name__}: {words}")
+
+
 def shell_word(path: object) -> str:
     r"""A path as a person types it into a shell: quoted if that is needed, as Bash's $'...' if it cannot be printed.
 

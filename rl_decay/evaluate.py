@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words, one_line
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
@@ -67,15 +67,15 @@ def render(policy: Policy, path: Path, seed: int) -> float:
     try:
         from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
+        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({one_line(error)})") from error
     env = single(policy.env, render_mode="rgb_array")
     obs, _ = env.reset(seed=seed)
     try:
         frames, total, over = [env.render()], 0.0, False
     except gym.error.DependencyNotInstalled as error:
-        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
+        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({one_line(error)})") from error
     except Exception as error:  # a task's own code
-        raise UserError(f"--video: {policy.env.id} cannot be rendered ({type(error).__name__}: {error})") from error
+        raise UserError(f"--video: {policy.env.id} cannot be rendered ({error_words(error)})") from error
     while not over:
         obs, reward, terminated, truncated, _ = env.step(policy(obs))
         total, over = total + float(reward), terminated or truncated

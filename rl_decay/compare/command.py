@@ -18,7 +18,7 @@ from rl_decay.compare.measures import DIRECTIONS
 from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
 from rl_decay.compare.tensorboard import write_arms
 from rl_decay.compare.verdicts import interval, verdict
-from rl_decay.errors import UserError, escaped, one_line
+from rl_decay.errors import UserError, error_words, escaped
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import is_run
 
@@ -69,7 +69,7 @@ def after_sweep(folder: Path) -> None:
     except UserError as error:
         print(f"no comparison: {error}")
     except Exception as error:  # a fault of the report's must not fail the sweep
-        log.warning("no comparison: %s", one_line(f"{type(error).__name__}: {error}"))
+        log.warning("no comparison: %s", error_words(error))
 
 
 def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:

@@ -9,7 +9,7 @@ from typing import Any
 
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 
 # the task each preset in conf/env was tuned for; every other task fits `generic`
 PRESETS = {
@@ -99,7 +99,7 @@ def _check_kwargs(kwargs: dict[str, Any]) -> None:
     try:
         json.dumps(kwargs, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UserError(f"env.kwargs={kwargs}: must be plain, finite values ({error})") from None
+        raise UserError(f"env.kwargs={kwargs}: must be plain, finite values ({one_line(error)})") from None
 
 
 def _check_rollout(config: Config) -> None:

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.types import Spaces
 
 
@@ -27,8 +27,8 @@ class Codec:
         self._one_hot = np.eye(self.spaces.obs_size if isinstance(obs_space, Discrete) else 0, dtype=np.float32)
         if rescale and not (isinstance(action_space, Box) and action_space.is_bounded()):
             raise UserError(
-                f"env.rescale_actions=true: {env_id} has the action space {action_space}, without finite bounds to map "
-                "onto; set env.rescale_actions=false"
+                f"env.rescale_actions=true: {env_id} has the action space {one_line(action_space)}, without finite "
+                "bounds to map onto; set env.rescale_actions=false"
             )
 
     def encode(self, obs: Any) -> np.ndarray:
@@ -57,10 +57,12 @@ def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
         obs_size = int(np.prod(obs.shape))
     else:
         raise UserError(
-            f"env.id={env_id}: observation space {obs} is not supported; choose a task with Box or Discrete"
+            f"env.id={env_id}: observation space {one_line(obs)} is not supported; choose a task with Box or Discrete"
         )
     if isinstance(action, Discrete):
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
         return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
-    raise UserError(f"env.id={env_id}: action space {action} is not supported; choose a float Box or Discrete one")
+    raise UserError(
+        f"env.id={env_id}: action space {one_line(action)} is not supported; choose a float Box or Discrete one"
+    )

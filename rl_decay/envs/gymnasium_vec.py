@@ -17,7 +17,7 @@ from gymnasium.vector.async_vector_env import AsyncState
 from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words, one_line
 from rl_decay.interrupt import ignored
 
 
@@ -77,7 +77,7 @@ class GymnasiumVec:
         except (EOFError, ConnectionError) as error:
             raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
         except Exception as error:  # a task's own code
-            raise UserError(f"env.id={self._id}: its {name} failed with {type(error).__name__}: {error}") from error
+            raise UserError(f"env.id={self._id}: its {name} failed with {error_words(error)}") from error
 
 
 class _Shaped(gym.Wrapper):
@@ -123,5 +123,5 @@ def _explained(env: Env) -> Iterator[None]:
         yield
     except Exception as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
-        kind = "" if isinstance(error, gym.error.Error) else f"{type(error).__name__}: "
-        raise UserError(f"env.id={env.id}{kwargs}: {kind}{error}") from error
+        words = one_line(error) if isinstance(error, gym.error.Error) else error_words(error)
+        raise UserError(f"env.id={env.id}{kwargs}: {words}") from error

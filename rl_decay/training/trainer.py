@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rl_decay.config.schema import flat
 from rl_decay.envs.contract import VecEnv
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words
 from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
@@ -84,7 +84,7 @@ class Trainer:
                 f"continue: {continue_command(folder, trust)}"
             ) from error
         except BaseException as error:
-            self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
+            self._end_all(layout.FAILED, error_words(error))
             raise
         finally:
             for run in self.runs:
