@@ -17,7 +17,7 @@ from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.metrics.tasks import score, scored_task, unit
-from rl_decay.runs import layout
+from rl_decay.runs import files, layout
 from rl_decay.runs.arms import identity, text
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import columns, evaluation_curve
@@ -65,7 +65,7 @@ def collect(
 ) -> Loaded:
     """Read every folder in or below `folders` that is a run; what raises UserError becomes a line of `skipped`."""
     runs, others, skipped = [], [], []
-    found = (folder for given in folders for folder in below(Path(given), is_run))
+    found = [folder for given in folders for folder in below(Path(given), is_run, skipped)]
     for folder in {folder.resolve(): folder for folder in found}.values():
         try:
             run, lines = reader(folder)
@@ -77,13 +77,25 @@ def collect(
     return Loaded(tuple(runs), tuple(others), tuple(skipped))
 
 
-def below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
-    """The run folders in or below a folder, by path; UserError if it does not exist."""
-    if not folder.is_dir():
+def below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> list[Path]:
+    """The run folders in or below a folder, by path; a folder that cannot be looked into becomes a line of `skipped`.
+
+    Errors: UserError if the folder itself does not exist.
+    """
+    if not files.is_folder(folder):
         raise UserError(f"{folder}: no such folder; give run folders, sweep folders, or folders with runs below them")
     found = []
-    for path, inner, _ in os.walk(folder):
-        if is_run(Path(path)):
+
+    def skip(error: OSError) -> None:
+        skipped.append(str(UserError(f"{error.filename}: cannot be listed ({error.strerror})")))
+
+    for path, inner, _ in os.walk(folder, onerror=skip):
+        try:
+            run = is_run(Path(path))
+        except UserError as error:
+            skipped.append(str(error))
+            run = False
+        if run:
             found.append(Path(path))
             inner.clear()  # a run holds no runs
         inner[:] = sorted(name for name in inner if name not in SKIPPED_FOLDERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
-from rl_decay.runs.files import entries, require_inside
+from rl_decay.runs.files import entries, exists, require_inside
 from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
 
 # what a summary with a configuration must hold, for the run to go on
@@ -111,10 +112,16 @@ def check_links(folder: Path) -> None:
 def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
     """Bring tables and event files back to the lengths {name: bytes} of a checkpoint; remove those that are not in it.
 
-    UserError if one is shorter: rows are missing, and no run that goes on from there would be the same.
+    UserError if one is shorter: rows are missing, and no run that goes on from there would be the same. OSError if one,
+    or the folder, cannot be written; nothing has been cut then.
     """
     for name, length in lengths.items():
         require(folder / name, length)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    for name in filter(lambda name: exists(folder / name), lengths):
+        with open(folder / name, "r+b"):
+            pass
     for path in entries(folder):
         ours = path.name in (layout.METRICS, layout.EVALUATIONS) or path.name.startswith(layout.EVENTS)
         if ours and path.name not in lengths:
