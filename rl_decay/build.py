@@ -9,7 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -19,7 +21,7 @@ from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
@@ -73,7 +75,8 @@ def run(
     (configuration, plan, device) before the first step and may return a display for the progress.
     """
     given = overrides or [[]] * len(configs)
-    if any(structure(check(config)) != structure(configs[0]) for config in configs):
+    configs = [check(config) for config in configs]
+    if any(structure(config) != structure(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
     with ExitStack() as stack:
         for folder in folders:
@@ -87,8 +90,11 @@ def run(
 
 def train(config: Config, folder: str | Path | None = None) -> Result:
     """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
+    config = check(config)
     curves = f"{config.schedule.actor.curve}-{config.schedule.critic.curve}"
     name = f"seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if not isinstance(folder, (str, PathLike, NoneType)):
+        raise UserError(f"folder={one_line(repr(folder))}: must be a path")
     return run([config], [Path(folder or Path("runs", config.env.id, curves, name))])[0]
 
 
@@ -108,6 +114,7 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
     folder = jobs[0].folder
     device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
+    stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
     trainer = _trainer(jobs, device, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None

@@ -65,6 +65,7 @@ class Policy:
         return actions if batched else actions[0]
 
     @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)  # the caller's would give actions of another precision
     def act(self, obs: torch.Tensor) -> torch.Tensor:
         """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
         obs = torch.nn.functional.pad(obs, (0, self._shape.widths[0] - obs.shape[-1]))

@@ -11,8 +11,8 @@ from rl_decay.config.recorded import check_kinds, config_to_compare
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
-from rl_decay.ppo.geometry import probe_rows
 from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.update_monitor import probe_rows
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import changed_versions, check_links, has_ended, recorded, same_experiment
 from rl_decay.runs.durable import require
@@ -120,9 +120,9 @@ def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
     members = [checkpoint.member_state(state, m) for m in range(ppo.members)]
     for m, begun in enumerate(starts):
         if begun.content:
-            members[m] = _own_agent(begun, ppo.shape, members[m])
+            members[m] = _own_agent(begun, ppo.networks.shape, members[m])
         elif begun.config.init_from is not None:
-            members[m] = _branched(members[m], begun.config, ppo.shape.spaces)
+            members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
     if any(s.content or s.config.init_from is not None for s in starts):
         ppo.load_state_dict(checkpoint.join_members(members))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat
+from rl_decay.config.values import plain_config
 from rl_decay.errors import UserError, one_line
 
 # the task each preset in conf/env was tuned for; every other task fits `generic`
@@ -66,7 +67,11 @@ RULES: dict[str, Rule] = {
 
 
 def check(config: Config) -> Config:
-    """Return a configuration that can be run; UserError names the first key that cannot, its value and the way out."""
+    """A configuration that can be run, in plain values; UserError names the first key that cannot, and the way out.
+
+    The given object stays as it is.
+    """
+    config = plain_config(config)
     values = flat(config)
     for key, options in CHOICES.items():
         if values[key] not in options:

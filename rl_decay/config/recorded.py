@@ -34,12 +34,11 @@ def config_to_train(values: Mapping[str, Any], trust: Collection[str], source: P
     configuration names and that is neither installed nor in `trust`.
     """
     config = config_to_compare(values, source)
+    require_trust(values, trust, source)
     try:
-        check(config)
+        return check(config)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
-    require_trust(values, trust, source)
-    return config
 
 
 def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:

@@ -26,7 +26,8 @@ class Collector:
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
         self._actions: list[Tensor] = []  # [T, M, N(, A)] of each rollout since the segment's start
-        self._obs = torch.zeros(num_steps + 1, slots, aligned(envs.spaces.obs_size), device=device)
+        shape = (num_steps + 1, slots, aligned(envs.spaces.obs_size))
+        self._obs = torch.zeros(shape, dtype=torch.float32, device=device)
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Start a segment: every slot from its own seed; episodes in progress are dropped unreported."""

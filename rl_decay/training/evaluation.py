@@ -32,7 +32,7 @@ def evaluate(policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, d
     finite makes the episode's return NaN.
     """
     episodes = len(seeds)
-    padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), device=device)
+    padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), dtype=torch.float32, device=device)
     returns, lengths = np.zeros(members * episodes), np.zeros(members * episodes, np.int64)
     running = np.ones(members * episodes, bool)
     obs = envs.reset(list(seeds) * members)

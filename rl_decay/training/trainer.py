@@ -212,10 +212,11 @@ def scheduled(members: Sequence[Member], iteration: int, clock: Clock, device: t
         "clip": [m.clip for m in members],
         "entropy": [m.entropy_coef for m in members],
     }
-    return {
-        name: torch.tensor([v * m.curves[name](p) for v, m, p in zip(values, members, at)], device=device)
-        for name, values in base.items()
-    }
+    rates = {}
+    for name, values in base.items():
+        now = [value * m.curves[name](p) for value, m, p in zip(values, members, at)]
+        rates[name] = torch.tensor(now, dtype=torch.float32, device=device)
+    return rates
 
 
 def to_numpy(report: dict[str, Tensor]) -> dict[str, np.ndarray]:
