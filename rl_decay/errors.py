@@ -35,7 +35,11 @@ def one_line(text: object, longest: int = LONGEST) -> str:
     >>> one_line("a" * 500, longest=10)
     'aaaaaaa...'
     """
-    shown = escaped(" ".join(str(text).split()))
+    try:
+        words = str(text)
+    except Exception:  # an exception of a task's, say, whose own __str__ fails
+        words = f"a {type(text).__name__} without words"
+    shown = escaped(" ".join(words.split()))
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
@@ -45,11 +49,7 @@ def error_words(error: BaseException) -> str:
     >>> error_words(ValueError("no\nfuel"))
     'ValueError: no fuel'
     """
-    try:
-        words = str(error)
-    except Exception:  # its own __str__ fails
-        words = "without words"
-    return one_line(f"{type(error).__name__}: {words}")
+    return one_line(f"{type(error).__name__}: {one_line(error)}")
 
 
 def shell_word(path: object) -> str:

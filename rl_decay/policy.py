@@ -32,6 +32,7 @@ class Policy:
     def __init__(self, content: dict[str, Any], source: Path, trust: Collection[str]):
         self.config: dict[str, Any] = flat(config_to_train(content["config"], trust, source))
         self.iteration: int = content["iteration"]
+        self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
         self.env = env_of(self.config)
         task = single(self.env)
         self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)

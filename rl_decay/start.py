@@ -20,7 +20,7 @@ from rl_decay.runs.files import exists
 from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.training import checkpoint
-from rl_decay.training.content import Shape, misfit_of_actions, misshapen, shapes
+from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
 from rl_decay.training.plan import Clock, iterations
 from rl_decay.types import Spaces
 
@@ -96,7 +96,8 @@ def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
-    clock = Clock(summary["segment_length"], summary["horizon_iterations"], summary["held_at"])
+    lengths = summary["segment_length"], summary["horizon_iterations"]
+    clock = Clock(*lengths, summary["held_at"], summary.get("evaluation_cap"))
     if config.total_steps == summary["config"]["total_steps"]:
         return clock
     if config.horizon == "hold" and iteration == 0:
@@ -136,6 +137,7 @@ def _own_agent(begun: Start, shape: NetShape, fresh: dict[str, Any]) -> dict[str
         (None if content["spaces"] == asdict(shape.spaces) else f"its weights are not for {config.env.id}")
         or misshapen(content["agent"], _trained_shapes(fresh, shape, rows), "agent")
         or misfit_of_actions(content.get("actions"), steps, config.env.num_envs, shape.spaces)
+        or misfit_of_digests(content.get("digests"), steps)
     )
     if problem:
         raise UserError(f"{begun.path}: does not fit its run ({problem}){checkpoint.way_out(begun.path)}")

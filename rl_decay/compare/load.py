@@ -26,7 +26,10 @@ COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}
 RETURN_100 = "charts/return_100"
 CURVES = ("schedule.actor.curve", "schedule.critic.curve")
-PROTOCOL = ("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late")
+PROTOCOL = (
+    *("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late"),
+    "evaluation.max_steps",
+)
 SKIPPED_FOLDERS = (layout.CHECKPOINTS, ".hydra", ".git")
 
 
@@ -156,6 +159,7 @@ def _run(
         rates=rates,
         versions=dict(summary["versions"]),
         overrides=tuple(summary["overrides"]),
+        notes=tuple(map(str, summary.get("notes", ()))),
         kind=TRAINING if training else EVALUATION,
         identity=_identity(config, training),
         protocol={} if training else {key: config[key] for key in ("total_steps", *PROTOCOL)},

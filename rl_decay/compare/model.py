@@ -35,6 +35,7 @@ class Run:
     versions: Mapping[str, str | None]
     overrides: tuple[str, ...]
     source: str = OWN  # or cleanrl, sb3
+    notes: tuple[str, ...] = ()  # of its summary.json: what needs a person's attention
     kind: str = EVALUATION  # or TRAINING: returns of the policy that explores, which are no measure of oscillation
     identity: Mapping[str, Any] = field(default_factory=dict)  # what tells its arm from others, the seed aside
     protocol: Mapping[str, Any] = field(default_factory=dict)  # what runs must share to be compared

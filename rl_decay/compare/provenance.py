@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
 from rl_decay.compare.model import OWN, TRAIN_PY, Arm, Run
+from rl_decay.errors import one_line
 
 
 def commands(arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -38,7 +40,14 @@ def notes(runs: Sequence[Run]) -> list[str]:
     mixed = [f"{package} {those}" for package, those in versions(runs).items() if "," in those]
     if mixed:
         lines.append(f"the runs were made with different versions: {'; '.join(mixed)}")
-    return lines
+    return lines + _own_notes(runs)
+
+
+def _own_notes(runs: Sequence[Run]) -> list[str]:
+    """What the runs say of themselves: each note once per task, with the number of runs that have it."""
+    counts = Counter((run.task, note) for run in runs for note in run.notes)
+    totals = Counter(run.task for run in runs)
+    return [f"{task}, {n} of {totals[task]} runs: {one_line(note)}" for (task, note), n in counts.items()]
 
 
 def _of_arm(arm: Arm) -> list[str]:

@@ -19,9 +19,10 @@ Kind = Any
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number of at least `least`."""
+    """A whole number of at least `least`, or null where that is allowed."""
 
     least: int
+    or_null: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def misfit(value: Any, kind: Kind, name: str = "") -> str | None:
 def words(kind: Kind) -> str:
     """A kind in a person's words."""
     if isinstance(kind, Whole):
-        return f"a whole number of at least {kind.least}"
+        return f"a whole number of at least {kind.least}" + " or null" * kind.or_null
     if isinstance(kind, tuple):
         return f"one of {', '.join(kind)}"
     if isinstance(kind, UnionType):
@@ -83,7 +84,7 @@ def _fits(value: Any, kind: Kind) -> bool:
     if kind is float:
         return whole or (isinstance(value, float) and math.isfinite(value))
     if isinstance(kind, Whole):
-        return whole and value >= kind.least
+        return (value is None and kind.or_null) or (whole and value >= kind.least)
     if isinstance(kind, tuple):
         return value in kind
     if isinstance(kind, UnionType):

@@ -20,7 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rl_decay import compare
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.compose import explanation, one_line, strict
+from rl_decay.hydra_app.compose import checked, explanation, one_line, strict
 from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.files import entries, exists
 from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
@@ -100,6 +100,10 @@ class RunGuard(Callback):
     @refusing
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
+        try:
+            checked(config)  # before the folder, whose name may be made of the mistake
+        except UserError as error:
+            refuse(str(error))
         folder = Path(config.hydra.run.dir)
         if exists(folder / JOBS):
             refuse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -55,8 +56,11 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    before = config_to_compare(summary["config"], folder / layout.SUMMARY)
-    old, new = experiment_keys(before), experiment_keys(config)
+    old = experiment_keys(config_to_compare(summary["config"], folder / layout.SUMMARY))
+    if re.fullmatch(rf"{re.escape(old['env.id'])}-v\d+", config.env.id):
+        # the run was recorded when ids without a version were kept as they were typed
+        config = replace(config, env=replace(config.env, id=old["env.id"]))
+    new = experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
     for key, (recorded_value, value) in changed_keys(old, experiment_keys(config)).items():

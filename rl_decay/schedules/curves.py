@@ -35,7 +35,7 @@ class Curve:
 
     def __reduce__(self) -> tuple[Callable[..., Curve], tuple[Any, ...]]:
         # The factors below are local functions, which cannot be pickled: name and knobs make the same curve again.
-        if self.name in {*CURVES, "constant", "join"}:
+        if self.name in _makers():
             return _rebuilt, (self.name, dict(self.knobs))
         return Curve, (self.name, dict(self.knobs), self.factor)
 
@@ -153,8 +153,12 @@ def progress(iteration: int, num_iterations: int, inclusive: bool = False) -> fl
     return _clamp(iteration / (max(num_iterations - 1, 1) if inclusive else num_iterations))
 
 
+def _makers() -> dict[str, Callable[..., Curve]]:
+    return {**CURVES, "constant": constant, "join": join}
+
+
 def _rebuilt(name: str, knobs: Mapping[str, Any]) -> Curve:
-    return {**CURVES, "constant": constant, "join": join}[name](**knobs)
+    return _makers()[name](**knobs)
 
 
 def _clamp(p: float) -> float:

@@ -27,7 +27,12 @@ RUN = Fields(
 )
 CONTENT = Fields(
     {"config": dict[str, Any], "spaces": dict[str, Any], "iteration": Whole(1), "agent": dict[str, Any]},
-    {"fingerprint": str, "run": RUN, "actions": Tensor | None},
+    {
+        "fingerprint": str,
+        "run": RUN,
+        "evaluation_cap": Whole(1, or_null=True),
+        **dict.fromkeys(("actions", "digests"), Tensor | None),
+    },
 )
 EVENT_FILE = re.compile(re.escape(EVENTS) + r"\d{1,12}(\.[^/\x00]*)?")
 
@@ -114,6 +119,12 @@ def misfit_of_actions(actions: Tensor | None, steps: int, num_envs: int, spaces:
     if spaces.continuous:
         return None if actions.isfinite().all() else "actions are not finite"
     return None if 0 <= actions.min() <= actions.max() < spaces.num_actions else "actions are out of range"
+
+
+def misfit_of_digests(digests: Tensor | None, steps: int) -> str | None:
+    """What is wrong with the digests [1 + t] of a segment's t = `steps`, where there are any."""
+    expected = Shape((1 + steps,), torch.int32)
+    return None if digests is None or shapes(digests) == expected else f"digests is not {_words(expected)}"
 
 
 def _words(expected: Shape) -> str:

@@ -85,7 +85,7 @@ def test_a_tasks_own_words_are_one_line(where, vec, shouting, tmp_path):
 
 @pytest.mark.parametrize("where", ["constructor", "step"])
 def test_an_exception_without_words_is_named(where, shouting, tmp_path):
-    with pytest.raises(UserError, match="Mute: without words"):
+    with pytest.raises(UserError, match="Mute: a Mute without words"):
         build.run([shouting(where, mute=True)], [tmp_path / "mine"])
 
 

@@ -21,7 +21,7 @@ from rl_decay.compare import __main__ as compare
 from rl_decay.compare import plots
 from rl_decay.runs import layout
 
-COMMANDS, DAMAGES = 70, 130  # in the fast suite
+COMMANDS, DAMAGES = 60, 140  # in the fast suite
 SLOW_CHUNKS, CHUNK_COMMANDS, CHUNK_DAMAGES = 50, 35, 65
 MEMORY = 3 * 2**30  # bytes that a case may take beyond what the process had
 SAFETY_SECONDS = 100
@@ -84,7 +84,9 @@ def faults(ended) -> list[str]:
         found.append("other lines than the one of error")
     if ended.code == 0 and ended.err:
         found.append("success and an error")
-    if any(not (c.isprintable() or c == "\n") for c in ended.out + ended.err):
+    if ended.code == 1 and not errors and "diverged" not in ended.out:
+        found.append("exit code 1 without a word of why")
+    if any(not (c.isprintable() or c in "\n\t") for c in ended.out + ended.err):
         found.append("characters that a terminal does not print")
     return found
 

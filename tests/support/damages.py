@@ -54,6 +54,7 @@ IMPORTANT = {layout.SUMMARY: 4, layout.JOBS: 4, layout.LATEST: 4}  # more often 
 TENSORS: tuple[Any, ...] = (
     *(None, 3, "x", [], {}, torch.zeros(0), torch.zeros(1), torch.zeros(3, 7, 2), torch.full((1, 4), torch.nan)),
     *(torch.zeros(1, dtype=torch.int64), torch.zeros((), dtype=torch.bool), torch.zeros(1, 2, dtype=torch.complex64)),
+    torch.zeros(10**6, 2, 1),  # a million steps to replay
 )
 
 

@@ -27,7 +27,8 @@ TINY = (
 )
 KEYS = tuple(key for key, _, _ in walk(Config()))
 SECTIONS = tuple(dict.fromkeys(key.rpartition(".")[0] for key in KEYS if "." in key))
-COUNTS = ("env.num_envs", "evaluation.episodes", "evaluation.late", "evaluation.early", "algo.num_steps", "segments")
+ROLLOUT = ("env.num_envs", "algo.num_steps")  # an iteration of so many steps needs a budget of as many
+COUNTS = (*ROLLOUT, "evaluation.episodes", "evaluation.late", "evaluation.early", "segments", "algo.epochs")
 VALUES = (
     *("null", "-1", "-0.5", "0", "1.5", "7", "true", "yes", "01", "1_0", "0x10", "1e400", "-1e-400", "nan", "inf"),
     *("-inf", "NaN", "9223372036854775808", "-9223372036854775809", "1" * 300, "1e300", "1e39", "1e-46"),
@@ -215,12 +216,19 @@ Words = tuple[list[str], list[str]]  # options, and what follows the sound value
 def _values(random: Random) -> Words:
     shape = random.random()
     if shape < 0.1:
-        return [], [f"{random.choice(COUNTS)}={random.choice(HUGE)}"]
+        return [], _huge(random)
     if shape < 0.2:
         return [], [f"{random.choice(SECTIONS)}={random.choice(VALUES)}"]
     if shape < 0.3:
         return [], [f"+env.kwargs.{random.choice(('x', 'render_mode', 'id', 'é', '3'))}={random.choice(VALUES)}"]
     return [], [f"{key}={random.choice(VALUES)}" for key in random.sample(KEYS, random.choice((1, 1, 2)))]
+
+
+def _huge(random: Random) -> list[str]:
+    key, value = random.choice((*COUNTS, "net.hidden")), random.choice(HUGE)
+    if key == "net.hidden":
+        return [f"net.hidden=[{value}]"]
+    return [f"{key}={value}", *(["total_steps=9223372036854775807"] if key in ROLLOUT else [])]
 
 
 def _choices(random: Random) -> Words:
