@@ -23,6 +23,7 @@ from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import recorded_cap
+from rl_decay.trust import TRUST
 from rl_decay.video import render
 
 
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="a run folder")
     parser.add_argument("--episodes", type=int, help="default: as many as the run's own evaluations")
     parser.add_argument("--checkpoint", default="latest", help="latest, best, or the path of a checkpoint")
+    parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=TRUST)
     parser.add_argument("--video", type=Path, help="save the first episode as this .mp4 file")
     parser.add_argument("--max-steps", type=int, help="of --video; default: the task's time limit, or 1,000")
     args = parser.parse_args(argv)
@@ -53,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"{option} {number}: must be at least 1")
     torch.set_num_threads(1)
     try:
-        policy = load_policy(args.folder, args.checkpoint)
+        policy = load_policy(args.folder, args.checkpoint, args.trust)
         result = replay(policy, args.episodes)
         Console().print(_table(policy, result))
         if args.video is not None:

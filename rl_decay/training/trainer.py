@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl_decay.config.schema import flat
 from rl_decay.envs.contract import VecEnv
 from rl_decay.envs.faults import TaskError
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words
 from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
@@ -28,6 +29,7 @@ from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan, endless_segment
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.tracebacks import with_traceback_logged
+from rl_decay.trust import modules_to_trust
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -85,13 +87,13 @@ class Trainer:
             raise
         except OSError as error:
             self._end_all(layout.FAILED, f"cannot be written ({error.strerror})")
-            folder = self.runs[0].folder
+            folder, trust = self.runs[0].folder, modules_to_trust(flat(self.runs[0].config))
             raise UserError(
                 f"{folder}: cannot be written ({error.strerror}); what it holds stays readable. Make room, then "
-                f"continue: {continue_command(folder)}"
+                f"continue: {continue_command(folder, trust)}"
             ) from error
         except BaseException as error:
-            self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
+            self._end_all(layout.FAILED, error_words(error))
             raise
         finally:
             for run in self.runs:
