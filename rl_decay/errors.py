@@ -2,6 +2,8 @@
 
 import os
 import shlex
+from collections.abc import Callable
+from typing import Any
 
 LONGEST = 400  # characters of somebody else's text in a message
 
@@ -68,3 +70,11 @@ def _shell_character(byte: int) -> str:
     if byte in b"\\'":
         return "\\" + chr(byte)
     return chr(byte) if 32 <= byte < 127 else "\\n" if byte == 10 else f"\\x{byte:02x}"
+
+
+def shown(value: Any, form: Callable[[Any], str] = str) -> str:
+    """A value for a message, cut where it is long; Python refuses to write a whole number of over 4,300 digits."""
+    try:
+        return one_line(form(value), longest=80)
+    except ValueError:
+        return "(a number of thousands of digits)"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rl_decay.config.curves import role_curves
-from rl_decay.config.numbers import check_scheduled, check_sizes, shown
+from rl_decay.config.numbers import check_scheduled, check_sizes
 from rl_decay.config.schema import Config, flat
 from rl_decay.config.values import plain_config
 from rl_decay.errors import UserError, one_line

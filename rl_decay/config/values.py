@@ -10,9 +10,8 @@ from functools import cache
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from rl_decay.config.numbers import shown
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import UserError, one_line, shown
 from rl_decay.plain import number, plain, truth, whole
 
 
