@@ -11,7 +11,7 @@ from rl_decay.config.curves import role_curves
 from rl_decay.config.numbers import check_scheduled, check_sizes
 from rl_decay.config.schema import Config, flat
 from rl_decay.config.values import plain_config
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import UserError, one_line, shown
 
 # the task each preset in conf/env was tuned for; every other task fits `generic`
 PRESETS = {
