@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from rl_decay.errors import shell_word
 
 _folders: list[Path] = []  # in which commands were typed; empty where this process has not left its folder
 
@@ -26,11 +27,11 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.normpath(_home() / str(path)))
 
 
-def shown(folder: Path) -> str:
+def as_typed(folder: Path) -> str:
     """A folder as one types it there: relative if it lies below, and quoted where a shell asks for that."""
     path, home = folder.absolute(), _home()
     text = str(path.relative_to(home) if path.is_relative_to(home) else path)
-    return shlex.quote(f"./{text}" if text.startswith("-") else text)
+    return shell_word(f"./{text}" if text.startswith("-") else text)
 
 
 def _home() -> Path:

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,8 +23,9 @@ from rl_decay.hydra_app.compose import checked
 from rl_decay.hydra_app.jobs import FOLDERS, is_grid
 from rl_decay.hydra_app.refusals import line_for, refuse
 from rl_decay.runs.claim import FolderClaim
-from rl_decay.runs.continuation import same_experiment
+from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.endings import endings, failures, lines, shortfall
+from rl_decay.runs.files import exists
 from rl_decay.runs.jobs import write_jobs
 from rl_decay.runs.layout import FAILED, JOBS, LOCK, is_run, is_taken
 from rl_decay.runs.lock import RunLock
@@ -109,25 +111,25 @@ class RunGuard(Callback):
     @refusing
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
-        wanted = checked(config)
+        wanted = checked(config)  # before the folder, whose name may be made of the mistake
         _check_names(config)
         folder = Path(config.hydra.run.dir)
         key = f"hydra.run.dir={folder}"
         record = Path(str(config.hydra.output_subdir)).parts[:1]
         _claim("hydra.run.dir", folder, (*record, f"{config.hydra.job.name}.log", LOCK))
-        if (folder / JOBS).exists():
+        if exists(folder / JOBS):
             refuse(
                 f"{key} holds a sweep; nothing was changed. Choose another folder, or continue the sweep with -m, "
                 "hydra.sweep.dir and resume=auto"
             )
-        if not is_taken(folder):
-            return
-        if wanted.resume != "auto":
-            refuse(
-                f"{key} holds a run already; nothing was changed. Choose another folder, or continue it with "
-                "resume=auto"
-            )
         try:
+            check_links(folder)
+            if not is_taken(folder):
+                return
+            if wanted.resume != "auto":
+                raise UserError(
+                    "holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
+                )
             same_experiment(wanted, folder)
             with RunLock(folder):  # or else Hydra writes its record while another training goes on
                 pass
@@ -187,6 +189,8 @@ def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
     """Make the folder this program's own, before Hydra writes anything into it."""
     try:
         CLAIMS.append(FolderClaim(folder, own))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
     except UserError as error:
         refuse(f"{key}={error}")
     except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.runs.arms import arm_names
 from rl_decay.runs.layout import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.summary import read_summary
@@ -52,7 +52,7 @@ def lines(runs: Sequence[Ending]) -> list[str]:
 
 def failures(runs: Iterable[Ending]) -> list[str]:
     """Which runs failed, and why, one line each."""
-    return [f"{run.name}: {run.reason}" for run in runs if run.status == FAILED]
+    return [f"{escaped(run.name)}: {one_line(run.reason or 'no reason')}" for run in runs if run.status == FAILED]
 
 
 def shortfall(runs: Sequence[Ending], refused: int = 0) -> str | None:

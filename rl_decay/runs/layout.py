@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rl_decay.runs.files import exists, is_file
+
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
 EVALUATIONS = "evaluations.csv"
@@ -12,6 +14,7 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
+LOG = "train.log"
 JOBS = "jobs.json"  # in a sweep folder
 ARM_MARK = ".arm"  # in a folder of ARMS: compare made it, and may clear it
 ARMS = "arms"  # in a sweep folder: TensorBoard runs made from those of the sweep
@@ -74,20 +77,24 @@ CHARTS = {  # TensorBoard's custom scalars: category -> chart -> tags
         "churn": ["update/churn"],
     },
 }
+CUT = "cut"  # column of evaluations.csv: how many episodes were cut at evaluation.max_steps
 FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
 
 
 def evaluation_columns(episodes: int) -> tuple[str, ...]:
     """The columns of evaluations.csv where every evaluation plays `episodes` episodes: `return_0`, `return_1`, ..."""
-    means = ("env_steps", "iteration", "return_mean", "return_std", "score", "episode_length")
+    means = ("env_steps", "iteration", "return_mean", "return_std", "score", "episode_length", CUT)
     return means + tuple(f"return_{i}" for i in range(episodes))
 
 
 def is_run(folder: str | Path) -> bool:
-    """Whether a folder holds a run: it has a summary.json, which is written before anything else."""
-    return (Path(folder) / SUMMARY).is_file()
+    """Whether a folder holds a run: it has a summary.json, which is written before anything else.
+
+    UserError where the folder cannot be looked into, like `is_taken`.
+    """
+    return is_file(Path(folder) / SUMMARY)
 
 
 def is_taken(folder: str | Path) -> bool:
     """Whether a new run must not be written there: it holds a run, or what is left of one."""
-    return any((Path(folder) / name).exists() for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))
+    return any(exists(Path(folder) / name) for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))
