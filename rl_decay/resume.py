@@ -72,9 +72,7 @@ def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str],
     print(*lines(runs), sep="\n")
     for failure in failures(runs):
         print(f"failed: {failure}", file=sys.stderr)
-    if failed := shortfall(runs):
-        print(f"error: {failed}", file=sys.stderr)
-    return 1 if failed else 0
+    return 1 if shortfall(runs) else 0
 
 
 def overridden(config: Config, overrides: Sequence[str]) -> Config:
