@@ -17,6 +17,7 @@ from gymnasium.vector.async_vector_env import AsyncState
 from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
+from rl_decay.envs.quiet_worker import end_processes, new_children, quiet_worker
 from rl_decay.errors import UserError
 from rl_decay.interrupt import ignored
 
@@ -55,6 +56,7 @@ class GymnasiumVec:
     def close(self) -> None:
         """Close every copy; workers that no longer answer are ended."""
         if isinstance(self._env, AsyncVectorEnv):
+            end_processes(self._env.processes)  # Gymnasium would wait for ever for one that ignores SIGTERM
             self._env._state = AsyncState.DEFAULT  # or it would wait for the answer of a worker that is gone
             self._env.close(terminate=True)
         else:
@@ -76,7 +78,7 @@ class GymnasiumVec:
             ) from None
         except (EOFError, ConnectionError) as error:
             raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
-        except Exception as error:  # a task's own code
+        except (Exception, SystemExit) as error:  # a task's own code
             raise UserError(f"env.id={self._id}: its {name} failed with {type(error).__name__}: {error}") from error
 
 
@@ -108,12 +110,20 @@ def single(env: Env, **options: Any) -> gym.Env:
 
 def _make_vec(env: Env, slots: int, vec: str) -> VectorEnv:
     # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
-    mode = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    wrappers = [_Shaped] if vec == "async" else None  # sync copies fail by themselves
-    with _explained(env), ignored(signal.SIGINT):
-        return gym.make_vec(
-            env.id, num_envs=slots, vectorization_mode=vec, vector_kwargs=mode, wrappers=wrappers, **env.kwargs
-        )
+    options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    wrappers = None  # sync copies fail by themselves
+    if vec == "async":
+        options["worker"], wrappers = quiet_worker, [_Shaped]
+    before = multiprocessing.active_children()
+    with _explained(env), ignored(signal.SIGINT, signal.SIGHUP), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error that way, then raises it
+        try:
+            return gym.make_vec(
+                env.id, num_envs=slots, vectorization_mode=vec, vector_kwargs=options, wrappers=wrappers, **env.kwargs
+            )
+        except BaseException:
+            end_processes(new_children(before))  # nobody else knows of them
+            raise
 
 
 @contextmanager
@@ -121,7 +131,7 @@ def _explained(env: Env) -> Iterator[None]:
     """Turn whatever keeps a task from being made, unknown ids and unfit arguments, into a UserError."""
     try:
         yield
-    except Exception as error:  # a task's constructor may raise anything
+    except (Exception, SystemExit) as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         kind = "" if isinstance(error, gym.error.Error) else f"{type(error).__name__}: "
         raise UserError(f"env.id={env.id}{kwargs}: {kind}{error}") from error
