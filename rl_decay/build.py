@@ -24,7 +24,7 @@ from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, sam
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded
-from rl_decay.runs.durable import FileChanged
+from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
@@ -79,7 +79,7 @@ def run(
     if any(structure(check(config)) != structure(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
-    sinks: list[RunSink] = []
+    sinks: Sequence[RunSink] = []
     with ExitStack() as stack:
         lock = _lock([Path(folder) for folder in folders], stack)
         jobs = [Job(Path(f), start(c, Path(f)), o) for c, f, o in zip(configs, folders, given, strict=True)]
@@ -182,7 +182,7 @@ def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, st
     def close(kind: type[BaseException] | None, *_: object) -> None:
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
         sink.end(INTERRUPTED if stopped else FAILED, "training did not begin")
-        with suppress(OSError, FileChanged):  # it has been reported
+        with suppress(OSError, FileChangedError):  # it has been reported
             sink.close()
 
     stack.push(close)

@@ -18,9 +18,10 @@ from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.interrupt import INTERRUPTED_CODE
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
-from rl_decay.runs.lock import refuse_sweep_in_use
+from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.summary import failures
-from rl_decay.sweeps.engine import Options, Sweep, locked_sweep, recorded_jobs
+from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
+from rl_decay.sweeps.grouping import Job
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,10 +62,14 @@ def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> in
         for job in recorded_jobs(folder)
     ]
     _log_to(folder / "resume.log")
-    with locked_sweep(folder):
-        sweep = Sweep(jobs, options)
-        if not sweep.train():
-            return INTERRUPTED_CODE
+    with SweepLock(folder):
+        return _train_sweep(folder, jobs, options)
+
+
+def _train_sweep(folder: Path, jobs: Sequence[Job], options: Options) -> int:
+    sweep = Sweep(jobs, options)
+    if not sweep.train():
+        return INTERRUPTED_CODE
     if any(job.config.compare != "none" for job in jobs):
         after_sweep(folder)
     failed = [*failures(job.folder for job in jobs), *sweep.unrecorded]

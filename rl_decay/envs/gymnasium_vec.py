@@ -15,11 +15,15 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
 from rl_decay.config.schema import Env
+from rl_decay.descriptors import require
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
 from rl_decay.envs.quiet_worker import end_processes, new_children, quiet_worker
 from rl_decay.errors import UserError
 from rl_decay.interrupt import ignored
+
+
+FILES_PER_PROCESS = 2  # of vec=async: a pipe to it, and a pipe that tells its end
 
 
 class GymnasiumVec:
@@ -114,6 +118,8 @@ def _make_vec(env: Env, slots: int, vec: str) -> VectorEnv:
     wrappers = None  # sync copies fail by themselves
     if vec == "async":
         options["worker"], wrappers = quiet_worker, [_Shaped]
+        what = f"vec=async with {slots:,} environments in one process"
+        require(FILES_PER_PROCESS * slots, what, "raise it, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
     with _explained(env), ignored(signal.SIGINT, signal.SIGHUP), warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error that way, then raises it

@@ -20,15 +20,16 @@ GRACE = 1.0  # seconds between a process's SIGTERM and its SIGKILL
 PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
 
 
-def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: Any, memory: Any, errors: Any, *more: Any):
+def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: Any, *more: Any) -> None:
     """Gymnasium's own worker, with three differences.
 
     It dies with its parent, also inside a step that hangs. Its parent's death is no error of its own, so nothing is
     printed. An error of the task's constructor reaches the parent like one of a step.
     """
     _follow_parent()
-    queue = _SafeErrors(errors)
-    with suppress(Exception, KeyboardInterrupt):  # the pipe is gone, or the task's `close` raised: nobody is left to ask
+    memory, errors, *others = more
+    queue: Any = _SafeErrors(errors)
+    with suppress(Exception, KeyboardInterrupt):  # the pipe is gone, or the task's `close` raised: nobody asks any more
         try:
             env = make()
         except Exception as error:
@@ -37,7 +38,7 @@ def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: An
             pipe.recv()
             pipe.send((None, False))
             return
-        _async_worker(index, lambda: env, pipe, parent_pipe, memory, queue, *more)
+        _async_worker(index, lambda: env, pipe, parent_pipe, memory, queue, *others)
 
 
 def end_processes(processes: Iterable[BaseProcess]) -> None:

@@ -121,8 +121,8 @@ class EventFile:
     def flush(self) -> int:
         """Write the waiting events, force them to the disk and return the file's length in bytes.
 
-        If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again. UserError
-        where the file has not the length that the last flush left.
+        If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
+        FileChangedError where the file has not the length that the last flush left.
         """
         self._length = append(self.path, self._waiting.getvalue(), self._length)
         self._waiting = io.BytesIO()

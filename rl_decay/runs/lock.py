@@ -17,6 +17,7 @@ from typing import Self
 
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import LOCK, SWEEP_LOCK
+from rl_decay.runs.unwritable import unwritable
 
 ATTEMPTS, PAUSE = 20, 0.02  # seconds: who only looks at a lock holds it for a moment
 LONGEST = 8192  # bytes of a lock file that are read
@@ -34,7 +35,7 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
-class LockLost(UserError):
+class LockLostError(UserError):
     """The lock file was removed, and another training holds the folder now: nothing more may be written there."""
 
 
@@ -63,7 +64,7 @@ class RunLock:
         self._descriptor = None
 
     def verify(self, folder: Path) -> None:
-        """Take the lock of a folder again where its file was removed; LockLost if another training came first."""
+        """Take the lock of a folder again where its file was removed; LockLostError if another training came first."""
         try:
             if (folder / LOCK).stat().st_ino == self._inodes[folder]:
                 return
@@ -74,7 +75,7 @@ class RunLock:
             self._take(folder)
         except UserError:
             self._give_up(folder)
-            raise LockLost(
+            raise LockLostError(
                 f"{folder}: its {LOCK} was removed, and another training has begun there; this one writes no more"
             ) from None
 
@@ -112,7 +113,9 @@ class RunLock:
 
 
 class SweepLock:
-    """Hold a sweep folder while its jobs are launched from here; UserError if another process does that."""
+    """Hold a sweep folder while its jobs are launched from here; UserError if another process does that, or if the
+    folder cannot be written.
+    """
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -120,7 +123,10 @@ class SweepLock:
 
     def __enter__(self) -> Self:
         words = f"{self.folder} is in use: another process trains this sweep and holds its {SWEEP_LOCK}"
-        self._descriptor = _locked(self.folder / SWEEP_LOCK, words)
+        try:
+            self._descriptor = _locked(self.folder / SWEEP_LOCK, words)
+        except OSError as error:
+            raise UserError(unwritable(self.folder, error)) from None
         return self
 
     def __exit__(self, *failure: object) -> None:

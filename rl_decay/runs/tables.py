@@ -45,8 +45,8 @@ class CsvTable:
     def flush(self) -> int:
         """Write the waiting rows, force them to the disk and return the file's length in bytes.
 
-        If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again. UserError
-        where the file has not the length that the last flush left.
+        If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
+        FileChangedError where the file has not the length that the last flush left.
         """
         self._length = append(self.path, "".join(self._lines).encode(), self._length)
         self._lines.clear()

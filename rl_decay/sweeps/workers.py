@@ -30,6 +30,7 @@ from rl_decay.sweeps.worker import Farewell, work
 log = logging.getLogger("rl_decay")
 SILENCE = 5.0  # seconds without a heartbeat until a worker counts as one that does not answer
 STARTING = 60.0  # seconds that it may take to import PyTorch
+WAIT = 0.5  # seconds for messages
 GRACE = 10.0  # seconds from a worker's farewell to its end
 
 
@@ -110,6 +111,7 @@ class _Pool:
     def __init__(self, populations: Sequence[Population], size: int, listen: Listener):
         self._waiting, self._size, self._listen = deque(enumerate(populations)), size, listen
         self._running: dict[Connection, _Worker] = {}
+        self._listened = time.monotonic()  # when this process last waited for messages
         self.unrecorded: list[str] = []
 
     def train(self, stop: StopRequest) -> None:
@@ -136,7 +138,7 @@ class _Pool:
 
     def _receive(self) -> None:
         """Wait a moment for messages of the workers, or for their ends."""
-        for channel in wait(list(self._running), timeout=0.5):
+        for channel in wait(list(self._running), timeout=WAIT):
             assert isinstance(channel, Connection)
             worker = self._running[channel]
             try:
@@ -166,8 +168,12 @@ class _Pool:
         self.unrecorded += record_endings(worker.population, status, reason, begin=True)
 
     def _name_silent(self) -> None:
+        now = time.monotonic()
+        deaf, self._listened = now - self._listened, now
         for worker in self._running.values():
-            if not worker.silent and time.monotonic() > worker.deadline:
+            if deaf > 2 * WAIT:  # this process was stopped, or waited for another worker: its messages wait here
+                worker.deadline += deaf
+            elif not worker.silent and now > worker.deadline:
                 worker.silent = True
                 pid, first, last = worker.process.pid, worker.population[0], worker.population[-1]
                 log.warning(

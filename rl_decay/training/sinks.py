@@ -17,7 +17,7 @@ from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import clear, cut_back
-from rl_decay.runs.durable import FileChanged, require
+from rl_decay.runs.durable import FileChangedError, require
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
 from rl_decay.runs.summary import write_summary
@@ -159,7 +159,7 @@ class RunSink:
         return time.perf_counter() - self._started
 
     def flush(self) -> None:
-        """Force everything written so far to the disk; FileChanged where a file of the run is no longer what it was."""
+        """Force what was written so far to the disk; FileChangedError where a file is no longer as the run left it."""
         for name, length in self._older.items():
             if name.startswith(layout.EVENTS):  # nothing more is written there, but the next checkpoint relies on it
                 require(self.folder / name, length)
@@ -182,7 +182,7 @@ class RunSink:
                 self._events.scalars(self.env_steps_done, final)
                 self._events.session_end(self.status)
             self.flush()
-        except FileChanged as error:
+        except FileChangedError as error:
             self.status, self.reason = layout.FAILED, str(error)
             raise
         except OSError as error:

@@ -19,8 +19,8 @@ from rl_decay.interrupt import LOST, StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.durable import FileChanged
-from rl_decay.runs.lock import LockLost, RunLock
+from rl_decay.runs.durable import FileChangedError
+from rl_decay.runs.lock import LockLostError, RunLock
 from rl_decay.runs.unwritable import cause, interrupted_writing
 from rl_decay.training import checkpoint
 from rl_decay.training.collector import Collector
@@ -96,17 +96,17 @@ class Trainer:
         """What goes wrong with a run's folder ends this run alone."""
         try:
             yield
-        except LockLost as error:
+        except LockLostError as error:
             run.abandon(str(error))
             self._failures.append(str(error))
-        except FileChanged as error:
+        except FileChangedError as error:
             run.end(layout.FAILED, str(error))
             self._failures.append(str(error))
         except OSError as error:
             run.end(layout.FAILED, cause(run.folder, error))
             self._failures.append(interrupted_writing(run.folder, error))
         if not run.running:
-            with suppress(OSError, FileChanged):  # it has been reported
+            with suppress(OSError, FileChangedError):  # it has been reported
                 run.close()
 
     def _close_all(self) -> None:

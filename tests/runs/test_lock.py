@@ -76,18 +76,3 @@ os.waitpid(child, 0)
     with RunLock(tmp_path):
         pass
     parent.communicate()
-
-
-def test_a_population_may_hold_more_locks_than_the_soft_limit(tmp_path, python):
-    code = """
-import contextlib, os, resource, sys
-from rl_decay.runs.lock import RunLock
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 1024))
-with contextlib.ExitStack() as stack:
-    for i in range(200):
-        os.mkdir(f"{sys.argv[1]}/{i}")
-        stack.enter_context(RunLock(f"{sys.argv[1]}/{i}"))
-    files = [stack.enter_context(open(os.devnull)) for _ in range(200)]
-    print(len(files))
-"""
-    assert python(code, tmp_path).communicate() == ("200\n", "")
