@@ -22,8 +22,7 @@ from rl_decay.envs.quiet_worker import end_processes, new_children, quiet_worker
 from rl_decay.errors import UserError
 from rl_decay.interrupt import ignored
 
-
-FILES_PER_PROCESS = 2  # of vec=async: a pipe to it, and a pipe that tells its end
+FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
 
 
 class GymnasiumVec:
@@ -119,7 +118,7 @@ def _make_vec(env: Env, slots: int, vec: str) -> VectorEnv:
     if vec == "async":
         options["worker"], wrappers = quiet_worker, [_Shaped]
         what = f"vec=async with {slots:,} environments in one process"
-        require(FILES_PER_PROCESS * slots, what, "raise it, choose vec=sync, or train fewer members together")
+        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
     with _explained(env), ignored(signal.SIGINT, signal.SIGHUP), warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error that way, then raises it

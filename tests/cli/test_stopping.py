@@ -135,7 +135,10 @@ def test_a_diverged_job_of_a_sweep_stops_no_other(train_py, tmp_path, small):
 def test_a_task_that_hangs_in_c_is_named_and_a_second_signal_ends_it(started, tmp_path, small):
     task = ("env=generic", "env.id=tasks:Stuck-v0", "env.num_envs=2", "vec=sync", "checkpoint.every=1")
     process = started(*task, *small, "algo.num_steps=4", "total_steps=3200", "hydra.run.dir=mine")
-    for awaited in ("STUCK", "waiting for the iteration in progress, in which an environment may hang; a second Ctrl-C"):
+    for awaited in (
+        "STUCK",
+        "waiting for the iteration in progress, in which an environment may hang; a second Ctrl-C",
+    ):
         for line in process.stdout:
             if awaited in line:
                 break

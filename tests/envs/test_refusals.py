@@ -157,16 +157,16 @@ def test_a_copy_that_cannot_be_made_is_one_message(capfd):
 
 
 def test_an_error_that_cannot_be_sent_is_told_all_the_same(capfd):
-    with closing(GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "reset"}), 2, "async")) as envs:
-        with pytest.raises(UserError, match="its reset failed with RuntimeError: LocalError: pump: out of fuel"):
-            envs.reset([1, 2])
+    envs = GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "reset"}), 2, "async")
+    with closing(envs), pytest.raises(UserError, match="failed with RuntimeError: LocalError: pump: out of fuel"):
+        envs.reset([1, 2])
     assert capfd.readouterr().err == ""
 
 
 def test_a_task_that_ends_the_program_is_named():
-    with closing(GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "exit"}), 2)) as envs:
-        with pytest.raises(UserError, match="its reset failed with SystemExit: 0"):
-            envs.reset([1, 2])
+    envs = GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "exit"}), 2)
+    with closing(envs), pytest.raises(UserError, match="its reset failed with SystemExit: 0"):
+        envs.reset([1, 2])
 
 
 ORPHANS = """
@@ -190,3 +190,20 @@ def test_the_processes_of_a_killed_parent_die_without_a_word():
     parent.kill()
     _, errors = parent.communicate()  # reads until the last process has closed its standard error
     assert errors == ""
+
+
+FEW_FILES = """
+import resource
+from rl_decay.config.schema import Env
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+GymnasiumVec(Env(id="CartPole-v1"), 100, "async")
+"""
+
+
+def test_more_processes_than_open_files_are_refused_with_both_numbers():
+    ended = subprocess.run([sys.executable, "-c", FEW_FILES], capture_output=True, text=True)
+    *_, line = ended.stderr.splitlines()
+    # three files a process, 64 to spare, and those that Python has open
+    assert "vec=async with 100 environments in one process: needs about 3" in line
+    assert "`ulimit -n` allows 100; raise that limit, choose vec=sync" in line

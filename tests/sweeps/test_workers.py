@@ -111,7 +111,7 @@ def test_failures_that_no_folder_can_take_are_told(worker, tmp_path):
 
 
 def test_a_second_signal_ends_the_workers_at_once(worker, answering):
-    channel, process, jobs = worker
+    _, process, jobs = worker
 
     def stop_twice():
         signal.raise_signal(signal.SIGINT)
