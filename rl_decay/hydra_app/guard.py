@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,8 +24,9 @@ from rl_decay.hydra_app.compose import checked, explanation, one_line, strict
 from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.files import entries, exists
 from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
 from rl_decay.runs.summary import failures, read_summary, write_summary
+from rl_decay.runs.unwritable import unwritable
 
 log = logging.getLogger("rl_decay")
 
@@ -47,11 +48,25 @@ def explained() -> Iterator[None]:
         cause = error.__cause__
         refuse(explanation(cause) if isinstance(cause, OmegaConfBaseException) else one_line(str(error)))
     except ValueError as error:
+        if isinstance(error.__cause__, OSError):  # the file of a log handler
+            refuse_unwritable(error.__cause__)
         if "Config group override" not in str(error):  # Hydra's own, for a group set to a number, say
             raise
         refuse(str(error))
+    except OSError as error:
+        refuse_unwritable(error)
+    finally:
+        SWEEP.close()
 
 
+def refuse_unwritable(error: OSError) -> NoReturn:
+    """Hydra's record, its log or our list of jobs could not be written, on a full disk say."""
+    if error.filename is None:
+        raise error
+    refuse(unwritable(Path(os.fsdecode(error.filename)), error))
+
+
+SWEEP = ExitStack()  # the lock of the sweep that this process launches
 REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
 MADE: set[Path] = set()  # run folders that did not exist before this process
 
@@ -61,14 +76,17 @@ def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) ->
     summary.json, and the other jobs go on.
     """
     if alone:
-        if not is_run(folder):
+        if not is_taken(folder):
             _discard(folder)
         refuse(message)
     if is_run(folder):
         if read_summary(folder)["status"] != FAILED:  # another job's folder
             REFUSED.append(f"{' '.join(overrides)}: {message}")
     else:
-        write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
+        try:
+            write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
+        except OSError:  # the disk is full, or somebody removed the folder
+            REFUSED.append(f"{' '.join(overrides)}: {message}")
 
 
 def _discard(folder: Path) -> None:
@@ -76,7 +94,7 @@ def _discard(folder: Path) -> None:
     if folder.absolute() not in MADE:
         return
     logging.shutdown()
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):  # not empty: it holds other runs
         os.removedirs(folder.parent)
 
@@ -117,6 +135,7 @@ class RunGuard(Callback):
             )
         try:
             check_links(folder)
+            refuse_sweep_in_use(folder)
             if is_taken(folder):
                 same_experiment(strict(config), folder)
                 with RunLock(folder):  # or else Hydra writes its record while another training goes on
@@ -138,6 +157,10 @@ class RunGuard(Callback):
                 "the sweep, or add to it, with resume=auto"
             )
         _require_writable("hydra.sweep.dir", folder)
+        try:
+            SWEEP.enter_context(SweepLock(folder))
+        except UserError as error:
+            refuse(f"hydra.sweep.dir={error}")
 
     @refusing
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -161,7 +184,7 @@ def _require_writable(key: str, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        refuse(f"{key}={folder}: cannot be written ({error.strerror}); choose another folder")
+        refuse(f"{key}={unwritable(folder, error)}")
 
 
 def refuse(message: str) -> NoReturn:

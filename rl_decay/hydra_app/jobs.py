@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
+from rl_decay.hydra_app.guard import refuse_unwritable
 from rl_decay.sweeps.grouping import Job, record_jobs
 
 
@@ -60,7 +61,10 @@ class JobList(Callback):
             params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
             jobs = _jobs(config, [*params, *config.hydra.overrides.task])
             if jobs:
-                record_jobs(jobs)
+                try:
+                    record_jobs(jobs)
+                except OSError as error:  # Hydra would go on after any error of a callback but SystemExit
+                    refuse_unwritable(error)
 
 
 def _jobs(config: DictConfig, overrides: Sequence[str]) -> list[Job]:

@@ -14,7 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.guard import refuse
+from rl_decay.hydra_app.guard import REFUSED, refuse
 from rl_decay.hydra_app.jobs import Composed, compose_job
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
@@ -55,6 +55,7 @@ def launch(
             _record(c)
         context.callbacks.on_job_start(config=c.hydra_config, task_function=task)
     whole = sweep.train()
+    REFUSED.extend(sweep.unrecorded)
     returns = [_job_return(c) for c in composed]
     for c, result in zip(composed, returns, strict=True):
         context.callbacks.on_job_end(config=c.hydra_config, job_return=result)

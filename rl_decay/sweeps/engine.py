@@ -10,6 +10,7 @@ from typing import Any
 
 from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import flat
+from rl_decay.descriptors import raise_limit
 from rl_decay.errors import UserError, shell_word
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
 from rl_decay.runs.files import entries, exists, is_folder, require_inside
@@ -48,12 +49,14 @@ class Sweep:
 
     def __init__(self, jobs: Sequence[Job], options: Options):
         check_folders(jobs)
+        raise_limit()
         self.jobs = jobs
         self.folder = jobs[0].folder.parent
         moments = {job.number: _moment(job) for job in jobs}
         todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
         self.ended = {number for number, moment in moments.items() if moment == ENDED}
         self.workers = 0
+        self.unrecorded: list[str] = []  # failures that no summary.json could take
         self.groups: list[Population] = []
         self.room = Room(jobs)
         for job in todo:
@@ -72,16 +75,15 @@ class Sweep:
             print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
         display = SweepDisplay(self.jobs, self.groups, self.workers, self.room.needed)
         try:
-            whole = workers.train(self.groups, self.workers, display.update)
-        except KeyboardInterrupt:  # a second signal; the workers save and end by themselves
-            whole = False
+            outcome = workers.train(self.groups, self.workers, display.update)
         finally:
             display.stop()
+        self.unrecorded = outcome.unrecorded
         print(f"look at it: tensorboard --logdir {shell_word(shown(self.folder))}")
-        if not whole:
+        if not outcome.whole:
             trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
             print(f"continue it: {continue_command(shown(self.folder), trust)}")
-        return whole
+        return outcome.whole
 
 
 ENDED = "ended"
