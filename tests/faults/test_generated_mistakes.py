@@ -24,7 +24,7 @@ from rl_decay.runs import layout
 COMMANDS, DAMAGES = 60, 140  # in the fast suite
 SLOW_CHUNKS, CHUNK_COMMANDS, CHUNK_DAMAGES = 50, 35, 65
 MEMORY = 3 * 2**30  # bytes that a case may take beyond what the process had
-SAFETY_SECONDS = 100
+SAFETY_SECONDS = 240
 MODULES = {"resume": resume.main, "evaluate": evaluate.main, "compare": compare.main}
 
 
@@ -84,7 +84,7 @@ def faults(ended) -> list[str]:
         found.append("other lines than the one of error")
     if ended.code == 0 and ended.err:
         found.append("success and an error")
-    if ended.code == 1 and not errors and "diverged" not in ended.out:
+    if ended.code == 1 and not (errors or "failed: " in ended.err or "diverged" in ended.out):
         found.append("exit code 1 without a word of why")
     if any(not (c.isprintable() or c in "\n\t") for c in ended.out + ended.err):
         found.append("characters that a terminal does not print")
