@@ -84,7 +84,7 @@ def _fits(value: Any, kind: Kind) -> bool:
     if kind is float:
         return whole or (isinstance(value, float) and math.isfinite(value))
     if isinstance(kind, Whole):
-        return (value is None and kind.or_null) or (whole and value >= kind.least)
+        return kind.or_null if value is None else whole and value >= kind.least
     if isinstance(kind, tuple):
         return value in kind
     if isinstance(kind, UnionType):
