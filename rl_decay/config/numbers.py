@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -46,10 +46,10 @@ def check_scheduled(config: Config) -> None:
                 raise UserError(f"{owner}.{knob}={factor}: times {key}={base} it must be at most {MOST[float][1]}")
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, form: Callable[[Any], str] = str) -> str:
     """A value for a message, cut where it is long; Python refuses to write a whole number of over 4,300 digits."""
     try:
-        return one_line(value, longest=80)
+        return one_line(form(value), longest=80)
     except ValueError:
         return "(a number of thousands of digits)"
 
