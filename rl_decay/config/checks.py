@@ -106,6 +106,8 @@ def _holds(rule: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _check_kwargs(kwargs: dict[str, Any]) -> None:
+    if not isinstance(kwargs, dict):
+        raise UserError(f"env.kwargs={shown(kwargs)}: must be arguments by name, as env.kwargs.x=1")
     try:
         json.dumps(kwargs, allow_nan=False)
     except (TypeError, ValueError) as error:

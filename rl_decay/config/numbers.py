@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from numbers import Real
 from typing import Any
 
 from rl_decay.config.curves import FOLLOWERS, role_curves
@@ -21,9 +22,11 @@ MOST = {  # by the type of a key in the schema: the largest size, in numbers and
 def check_sizes(config: Config) -> None:
     """UserError names the first number, of whatever key, that is too large for its type."""
     for key, value, kind in _typed(config):
-        if kind in MOST and value is not None:
+        if kind in MOST:
             most, words = MOST[kind]
-            if any(abs(number) > most for number in (value if isinstance(value, list) else [value])):
+            numbers = value if isinstance(value, list) else [value]
+            # null and values of another type have rules of their own
+            if any(abs(number) > most for number in numbers if isinstance(number, Real)):
                 raise UserError(f"{key}={shown(value)}: must be at most {words}, in size")
 
 
