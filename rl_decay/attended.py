@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rl_decay import build
 from rl_decay.config.schema import Config
+from rl_decay.envs.faults import TaskError
+from rl_decay.errors import UserError, escaped
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 from rl_decay.training.console import Terminal, shown
 
@@ -18,11 +20,14 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> build.Resul
     terminal = Terminal()
     try:
         (result,) = build.run([config], [folder], overrides=[overrides], show=terminal.plan)
+    except TaskError as error:
+        where = f" in {shown(folder)}" if error.log else ""
+        raise UserError(f"{error}{where}") from error
     finally:
         terminal.stop()
     if result.trained:
         terminal.results([result.summary], folder)
     else:
         iterations = result.summary["iterations"]
-        print(f"{shown(folder)}: {result.status} already, after {iterations:,} iterations; nothing to do")
+        print(f"{escaped(shown(folder))}: {result.status} already, after {iterations:,} iterations; nothing to do")
     return result

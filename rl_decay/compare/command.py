@@ -18,7 +18,8 @@ from rl_decay.compare.measures import DIRECTIONS
 from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
 from rl_decay.compare.tensorboard import write_arms
 from rl_decay.compare.verdicts import interval, verdict
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words, escaped
+from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import is_run
 
 log = logging.getLogger("rl_decay")
@@ -48,6 +49,8 @@ def run(folders: Iterable[str | Path], out: str | Path | None = None, options: O
     folders = [Path(folder) for folder in folders]
     comparison = compare(folders, options)
     beside = folders[0] if out is None and not is_run(folders[0]) else None
+    if out is None:
+        require_inside(folders[0] / "report", folders[0])
     out = Path(out) if out is not None else folders[0] / "report"
     figures = plots.figures(comparison) if plots.available() else None
     try:
@@ -66,7 +69,7 @@ def after_sweep(folder: Path) -> None:
     except UserError as error:
         print(f"no comparison: {error}")
     except Exception as error:  # a fault of the report's must not fail the sweep
-        log.warning("no comparison: %s: %s", type(error).__name__, error)
+        log.warning("no comparison: %s", error_words(error))
 
 
 def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:
@@ -98,7 +101,7 @@ def show(comparison: Comparison, page: Path) -> None:
     """Print the verdict in short, what a reader must know, and which page to open."""
     console = Console()
     title = f"{', '.join(comparison.tasks)}: interquartile mean [95 % interval]"
-    console.print(title, markup=False, highlight=False)
+    console.print(escaped(title), markup=False, highlight=False)
     console.print(table(comparison))
     others = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
     lines = [f"{name}: {verdict(comparison, name)}" for name in others]
@@ -109,7 +112,7 @@ def show(comparison: Comparison, page: Path) -> None:
     if len(notes) > NOTES:
         lines.append(f"note: {len(notes) - NOTES} more in the report")
     for line in (*lines, f"report: {page}"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(escaped(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(comparison: Comparison) -> Table:
@@ -123,7 +126,7 @@ def table(comparison: Comparison) -> Table:
     for arm in comparison.arms:
         mark = " (baseline)" if arm.name == comparison.baseline else ""
         numbers = (escape(interval(comparison.estimates[arm.name][name])) for name in endpoints)
-        found.add_row(escape(arm.name) + mark, str(len(arm.runs)), *numbers)
+        found.add_row(escape(escaped(arm.name)) + mark, str(len(arm.runs)), *numbers)
     return found
 
 

@@ -11,19 +11,25 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.measures import measure, measure_training, training_curve
-from rl_decay.compare.model import Run, Unfinished
+from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, Run, Unfinished
 from rl_decay.compare.unfinished import unfinished
+from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.metrics.tasks import score, scored_task, unit
-from rl_decay.runs import layout
+from rl_decay.runs import files, layout
 from rl_decay.runs.arms import identity, text
 from rl_decay.runs.summary import read_summary
-from rl_decay.runs.tables import columns
+from rl_decay.runs.tables import columns, evaluation_curve
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}
-TRAINING = "charts/return_100"
+RETURN_100 = "charts/return_100"
+CURVES = ("schedule.actor.curve", "schedule.critic.curve")
+PROTOCOL = (
+    *("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late"),
+    "evaluation.max_steps",
+)
 SKIPPED_FOLDERS = (layout.CHECKPOINTS, ".hydra", ".git")
 
 
@@ -64,7 +70,7 @@ def collect(
 ) -> Loaded:
     """Read every folder in or below `folders` that is a run; what raises UserError becomes a line of `skipped`."""
     runs, others, skipped = [], [], []
-    found = (folder for given in folders for folder in below(Path(given), is_run))
+    found = [folder for given in folders for folder in below(Path(given), is_run, skipped)]
     for folder in {folder.resolve(): folder for folder in found}.values():
         try:
             run, lines = reader(folder)
@@ -76,13 +82,25 @@ def collect(
     return Loaded(tuple(runs), tuple(others), tuple(skipped))
 
 
-def below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
-    """The run folders in or below a folder, by path; UserError if it does not exist."""
-    if not folder.is_dir():
+def below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> list[Path]:
+    """The run folders in or below a folder, by path; a folder that cannot be looked into becomes a line of `skipped`.
+
+    Errors: UserError if the folder itself does not exist.
+    """
+    if not files.is_folder(folder):
         raise UserError(f"{folder}: no such folder; give run folders, sweep folders, or folders with runs below them")
     found = []
-    for path, inner, _ in os.walk(folder):
-        if is_run(Path(path)):
+
+    def skip(error: OSError) -> None:
+        skipped.append(str(UserError(f"{error.filename}: cannot be listed ({error.strerror})")))
+
+    for path, inner, _ in os.walk(folder, onerror=skip):
+        try:
+            run = is_run(Path(path))
+        except UserError as error:
+            skipped.append(str(error))
+            run = False
+        if run:
             found.append(Path(path))
             inner.clear()  # a run holds no runs
         inner[:] = sorted(name for name in inner if name not in SKIPPED_FOLDERS)
@@ -93,6 +111,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
     """Read one run folder: the run, and a line for what could not be read of it. Errors: UserError if it is damaged."""
     summary = read_summary(folder)
     try:
+        check_kinds(summary["config"], folder / layout.SUMMARY)
         config = flat(Config()) | summary["config"]
         config["horizon"] = _made_longer(summary) or config["horizon"]
         identity(config)  # refuses what this version does not know
@@ -101,10 +120,11 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
         if summary["status"] not in COMPARED:
             return unfinished(folder, summary, end), []
         return _run(folder, summary, config, end, training)
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({error!r}); run skipped") from None
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        problem = one_line(repr(error))
+        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({problem}); run skipped") from None
     except UserError as error:
-        line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
+        line = str(error) if escaped(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
         raise UserError(line) from None
 
 
@@ -113,10 +133,10 @@ def _run(
 ) -> tuple[Run, list[str]]:
     task, lines, rates = scored_task(config["env.id"], config["env.kwargs"]), [], {}
     try:
-        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), TRAINING))
+        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), RETURN_100))
         rates = {group: (iterations["env_steps"], iterations[tag]) for group, tag in RATES.items()}
     except UserError as error:
-        iterations = {"env_steps": np.empty(0), TRAINING: np.empty(0)}
+        iterations = {"env_steps": np.empty(0), RETURN_100: np.empty(0)}
         lines.append(f"{error}; the run counts, its learning rates are not shown")
     try:
         steps, returns = _trained(iterations, end) if training else _evaluated(folder, summary["status"], end)
@@ -139,9 +159,21 @@ def _run(
         rates=rates,
         versions=dict(summary["versions"]),
         overrides=tuple(summary["overrides"]),
+        notes=tuple(map(str, summary.get("notes", ()))),
+        kind=TRAINING if training else EVALUATION,
+        identity=_identity(config, training),
+        protocol={} if training else {key: config[key] for key in ("total_steps", *PROTOCOL)},
+        constant=all(config[key] == "none" for key in CURVES),
+        started_by=TRAIN_PY if summary["overrides"] or config["env.preset"] != "none" else PYTHON,
         metrics=(measure_training if training else measure)(steps, scores, end, kind),
     )
     return run, lines
+
+
+def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
+    """What tells the run's arm from others; how it was evaluated plays no part where training returns are compared."""
+    ignored = PROTOCOL if training else ()
+    return {"source": OWN} | {key: value for key, value in identity(config).items() if key not in ignored}
 
 
 def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
@@ -152,10 +184,7 @@ def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
 def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
     """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS
-    table = columns(path, ("env_steps", "return_mean"))
-    steps, returns = table["env_steps"], table["return_mean"]
-    if not (np.isfinite(steps).all() and np.isfinite(returns).all() and (np.diff(steps) > 0).all()):
-        raise UserError(f"{path}: damaged (an empty cell, or env_steps that do not increase)")
+    steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):
         raise UserError(f"{path}: damaged (its last evaluation is at env step {last:.0f} of {end})")
@@ -163,7 +192,7 @@ def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndar
 
 
 def _trained(iterations: Mapping[str, np.ndarray], end: int) -> tuple[np.ndarray, np.ndarray]:
-    steps, returns = iterations["env_steps"], iterations[TRAINING]
+    steps, returns = iterations["env_steps"], iterations[RETURN_100]
     known = np.isfinite(returns)
     return training_curve(steps[known], returns[known], end)
 

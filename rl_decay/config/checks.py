@@ -10,7 +10,8 @@ from typing import Any
 from rl_decay.config.curves import role_curves
 from rl_decay.config.numbers import check_scheduled, check_sizes, shown
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError
+from rl_decay.config.values import plain_config
+from rl_decay.errors import UserError, one_line
 
 # the task each preset in conf/env was tuned for; every other task fits `generic`
 PRESETS = {
@@ -31,6 +32,16 @@ CHOICES = {
     "algo.grad_clip": ("per_group", "joint"),
 }
 
+# arguments of gymnasium.make and make_vec that are not the task's own: who decides them
+RESERVED = {
+    "id": "env.id names the task",
+    "render_mode": "`python -m rl_decay.evaluate --video` chooses it",
+    "num_envs": "env.num_envs is the number of copies",
+    "vectorization_mode": "vec chooses how copies are stepped",
+    "autoreset_mode": "training needs next-step resets",
+    "vector_kwargs": "training chooses them",
+    "wrappers": "put the wrapper around the task where it is registered",
+}
 TIME_LIMIT, NO_LIMIT = "max_episode_steps", -1  # Gymnasium's argument of every task, and its word for none
 REACH = 100_000  # how far from a number of minibatches one that fits is looked for: rollouts may be of any size
 
@@ -74,7 +85,11 @@ RULES: dict[str, Rule] = {
 
 
 def check(config: Config) -> Config:
-    """Return a configuration that can be run; UserError names the first key that cannot, its value and the way out."""
+    """A configuration that can be run, in plain values; UserError names the first key that cannot, and the way out.
+
+    The given object stays as it is.
+    """
+    config = plain_config(config)
     values = flat(config)
     for key, options in CHOICES.items():
         if values[key] not in options:
@@ -106,12 +121,13 @@ def _holds(rule: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _check_kwargs(kwargs: dict[str, Any]) -> None:
-    if not isinstance(kwargs, dict):
-        raise UserError(f"env.kwargs={shown(kwargs)}: must be arguments by name, as env.kwargs.x=1")
+    for name, reason in RESERVED.items():
+        if name in kwargs:
+            raise UserError(f"env.kwargs.{name}={kwargs[name]}: no argument of the task, {reason}; remove it")
     try:
         json.dumps(kwargs, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UserError(f"env.kwargs={shown(kwargs)}: must be plain, finite values ({error})") from None
+        raise UserError(f"env.kwargs={shown(kwargs)}: must be plain, finite values ({one_line(error)})") from None
     limit = kwargs.get(TIME_LIMIT)
     if not (limit is None or (_whole(limit) and (limit == NO_LIMIT or limit >= 1))):
         raise UserError(

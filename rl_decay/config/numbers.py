@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from numbers import Real
 from typing import Any
 
 from rl_decay.config.curves import FOLLOWERS, role_curves
@@ -22,11 +21,9 @@ MOST = {  # by the type of a key in the schema: the largest size, in numbers and
 def check_sizes(config: Config) -> None:
     """UserError names the first number, of whatever key, that is too large for its type."""
     for key, value, kind in _typed(config):
-        if kind in MOST:
+        if kind in MOST and value is not None:
             most, words = MOST[kind]
-            numbers = value if isinstance(value, list) else [value]
-            # null and values of another type have rules of their own
-            if any(abs(number) > most for number in numbers if isinstance(number, Real)):
+            if any(abs(number) > most for number in (value if isinstance(value, list) else [value])):
                 raise UserError(f"{key}={shown(value)}: must be at most {words}, in size")
 
 
@@ -49,10 +46,10 @@ def check_scheduled(config: Config) -> None:
                 raise UserError(f"{owner}.{knob}={factor}: times {key}={base} it must be at most {MOST[float][1]}")
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, form: Callable[[Any], str] = str) -> str:
     """A value for a message, cut where it is long; Python refuses to write a whole number of over 4,300 digits."""
     try:
-        return one_line(value, longest=80)
+        return one_line(form(value), longest=80)
     except ValueError:
         return "(a number of thousands of digits)"
 

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.types import Spaces
 
 
@@ -24,18 +24,28 @@ class Codec:
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
         self.obs_space, self.action_space, self.rescale = obs_space, action_space, rescale
         self.spaces = _spaces(env_id, obs_space, action_space)
-        self._one_hot = np.eye(self.spaces.obs_size if isinstance(obs_space, Discrete) else 0, dtype=np.float32)
-        if rescale and not (isinstance(action_space, Box) and action_space.is_bounded()):
-            raise UserError(
-                f"env.rescale_actions=true: {env_id} has the action space {action_space}, without finite bounds to map "
-                "onto; set env.rescale_actions=false"
-            )
+        self._id = env_id
+        if rescale:
+            _require_finite_bounds(env_id, action_space)
 
     def encode(self, obs: Any) -> np.ndarray:
         """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
         if isinstance(self.obs_space, Discrete):
-            return self._one_hot[np.asarray(obs) - int(self.obs_space.start)]
-        return np.asarray(obs, np.float32).reshape(len(obs), -1)
+            return self._one_hot(np.asarray(obs), int(self.obs_space.start))
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite; the collector names it
+            return np.asarray(obs, np.float32).reshape(len(obs), -1)
+
+    def _one_hot(self, obs: np.ndarray, start: int) -> np.ndarray:
+        """Rows [S, D] that are 1 at obs [S] - start and 0 elsewhere; UserError for one outside start..start+D-1."""
+        numbers, size = obs - start, self.spaces.obs_size
+        outside = (numbers < 0) | (numbers >= size)
+        if outside.any():  # -1 would be taken for the last
+            raise UserError(
+                f"env.id={self._id}: observation {obs[outside][0]} is outside its space {one_line(self.obs_space)}"
+            )
+        rows = np.zeros((len(numbers), size), np.float32)  # no identity matrix: it would have D * D numbers
+        rows[np.arange(len(numbers)), numbers] = 1
+        return rows
 
     def decode(self, actions: np.ndarray) -> np.ndarray:
         """The task's own actions [S, ...] of flat ones: [S] int64, or [S, A] float32."""
@@ -49,18 +59,40 @@ class Codec:
         return np.clip(shaped, space.low, space.high).astype(space.dtype)
 
 
+def _require_finite_bounds(env_id: str, space: gym.Space) -> None:
+    """UserError unless the policy's [-1, 1] can be mapped onto an action space."""
+    problem = None
+    if not (isinstance(space, Box) and space.is_bounded()):
+        problem = "without finite bounds to map onto"
+    else:
+        with np.errstate(over="ignore"):
+            if not np.isfinite(space.high - space.low).all():
+                problem = f"whose bounds lie too far apart to be mapped onto in {space.dtype}"
+    if problem:
+        raise UserError(
+            f"env.rescale_actions=true: {env_id} has the action space {one_line(space)}, {problem}; set "
+            "env.rescale_actions=false"
+        )
+
+
 def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
     """Sizes of a task's flat observation and action; UserError for spaces that are not supported."""
+    for kind, space in (("observation", obs), ("action", action)):
+        if isinstance(space, Box) and np.prod(space.shape) == 0:
+            words = f"{kind} space {one_line(space)}"
+            raise UserError(f"env.id={env_id}: {words} has no elements; choose a task with at least one")
     if isinstance(obs, Discrete):
         obs_size = int(obs.n)
     elif isinstance(obs, Box):
         obs_size = int(np.prod(obs.shape))
     else:
         raise UserError(
-            f"env.id={env_id}: observation space {obs} is not supported; choose a task with Box or Discrete"
+            f"env.id={env_id}: observation space {one_line(obs)} is not supported; choose a task with Box or Discrete"
         )
     if isinstance(action, Discrete):
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
         return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
-    raise UserError(f"env.id={env_id}: action space {action} is not supported; choose a float Box or Discrete one")
+    raise UserError(
+        f"env.id={env_id}: action space {one_line(action)} is not supported; choose a float Box or Discrete one"
+    )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,7 +21,8 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay import compare
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked, explanation, one_line, strict
-from rl_decay.runs.continuation import same_experiment
+from rl_decay.runs.continuation import check_links, same_experiment
+from rl_decay.runs.files import entries, exists
 from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import failures, read_summary, write_summary
@@ -79,9 +81,23 @@ def _discard(folder: Path) -> None:
         os.removedirs(folder.parent)
 
 
+def refusing(callback: Callable[..., None]) -> Callable[..., None]:
+    """End the program where a callback raises UserError: Hydra would warn of it and go on without the guard."""
+
+    @functools.wraps(callback)
+    def guarded(*arguments: Any, **options: Any) -> None:
+        try:
+            callback(*arguments, **options)
+        except UserError as error:
+            refuse(str(error))
+
+    return guarded
+
+
 class RunGuard(Callback):
     """Keep Hydra from writing its record over an existing run, and list the failures of a multirun at its end."""
 
+    @refusing
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
         try:
@@ -89,7 +105,7 @@ class RunGuard(Callback):
         except UserError as error:
             refuse(str(error))
         folder = Path(config.hydra.run.dir)
-        if (folder / JOBS).exists():
+        if exists(folder / JOBS):
             refuse(
                 f"hydra.run.dir={folder} holds a sweep; nothing was changed. Choose another folder, or continue the "
                 "sweep with -m, hydra.sweep.dir and resume=auto"
@@ -100,27 +116,30 @@ class RunGuard(Callback):
                 "it with resume=auto"
             )
         try:
+            check_links(folder)
             if is_taken(folder):
                 same_experiment(strict(config), folder)
                 with RunLock(folder):  # or else Hydra writes its record while another training goes on
                     pass
         except UserError as error:
             refuse(f"hydra.run.dir={folder}: {error}")
-        if not folder.exists():
+        if not exists(folder):
             MADE.add(folder.absolute())
         _require_writable("hydra.run.dir", folder)
 
+    @refusing
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a sweep folder that holds runs, unless resume=auto."""
         REFUSED.clear()
         folder = Path(config.hydra.sweep.dir)
-        if config.resume != "auto" and any(is_taken(job) for job in folder.glob("*/")):
+        if config.resume != "auto" and any(is_taken(job) for job in entries(folder)):
             refuse(
                 f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder, or continue "
                 "the sweep, or add to it, with resume=auto"
             )
         _require_writable("hydra.sweep.dir", folder)
 
+    @refusing
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Compare the runs, then list what failed; exit code 1 if anything did. Read from the folders: jobs may have
         run elsewhere.
@@ -128,7 +147,7 @@ class RunGuard(Callback):
         folder = Path(config.hydra.sweep.dir)
         if config.compare != "none":
             compare.after_sweep(folder)
-        jobs = [job for job in sorted(folder.glob("*/")) if is_run(job)]
+        jobs = [job for job in entries(folder) if is_run(job)]
         failed = [*failures(jobs), *REFUSED]
         for failure in failed:
             log.error("failed: %s", failure)

@@ -13,6 +13,7 @@ from typing import Any
 
 from rl_decay.config.curves import FOLLOWERS, KNOBS, ROLES, role_curves
 from rl_decay.config.schema import Config, Role, Schedule, walk
+from rl_decay.errors import escaped
 
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
 WITHOUT_EFFECT = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))
@@ -65,7 +66,7 @@ def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]
 def text(value: Any, digits: int = 17) -> str:
     """A value as a person types it: 0.001, true, null, [64,64]."""
     if isinstance(value, str):
-        return value
+        return escaped(value)
     if isinstance(value, float) and digits < 17:
         return f"{value:.{digits}g}"
     return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)

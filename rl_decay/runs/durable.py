@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from rl_decay.errors import UserError
+from rl_decay.runs.files import exists
 
 
 def append(path: Path, data: bytes) -> int:
@@ -46,7 +47,7 @@ def cut(path: str | Path, length: int) -> None:
 
 def require(path: Path, length: int) -> int:
     """The size of a file in bytes (a missing one: 0); UserError if that is less than `length`."""
-    size = path.stat().st_size if path.exists() else 0
+    size = path.stat().st_size if exists(path) else 0
     if size < length:
         raise UserError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
     return size
@@ -61,7 +62,7 @@ def replace(path: Path, data: bytes) -> None:
     # The run lock keeps a second writer away.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "wb", opener=_open_no_link) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -70,6 +71,11 @@ def replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def _open_no_link(path: str, flags: int) -> int:
+    """Open a file, but not what a link in its place leads to: a stranger's folder may hold one that leads anywhere."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _sync_folder(folder: Path) -> None:

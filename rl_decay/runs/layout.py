@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rl_decay.runs.files import exists, is_file
+
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
 EVALUATIONS = "evaluations.csv"
@@ -12,6 +14,7 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
+LOG = "train.log"
 JOBS = "jobs.json"  # in a sweep folder
 ARM_MARK = ".arm"  # in a folder of ARMS: compare made it, and may clear it
 ARMS = "arms"  # in a sweep folder: TensorBoard runs made from those of the sweep
@@ -85,10 +88,13 @@ def evaluation_columns(episodes: int) -> tuple[str, ...]:
 
 
 def is_run(folder: str | Path) -> bool:
-    """Whether a folder holds a run: it has a summary.json, which is written before anything else."""
-    return (Path(folder) / SUMMARY).is_file()
+    """Whether a folder holds a run: it has a summary.json, which is written before anything else.
+
+    UserError where the folder cannot be looked into, like `is_taken`.
+    """
+    return is_file(Path(folder) / SUMMARY)
 
 
 def is_taken(folder: str | Path) -> bool:
     """Whether a new run must not be written there: it holds a run, or what is left of one."""
-    return any((Path(folder) / name).exists() for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))
+    return any(exists(Path(folder) / name) for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))

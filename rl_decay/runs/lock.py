@@ -78,7 +78,7 @@ def _open(path: Path) -> int:
     A held lock costs one descriptor and a population holds one per member, so past half of the soft limit (often 1024)
     the limit is doubled, as far as the hard one allows.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if resource.RLIM_INFINITY != soft < 2 * descriptor:
         more = 2 * soft if hard == resource.RLIM_INFINITY else min(2 * soft, hard)

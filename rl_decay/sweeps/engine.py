@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import unflat
-from rl_decay.errors import UserError
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import flat
+from rl_decay.errors import UserError, shell_word
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
+from rl_decay.runs.files import entries, exists, is_folder, require_inside
 from rl_decay.runs.jobs import read_jobs
+from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
 from rl_decay.start import start
 from rl_decay.sweeps import workers
@@ -19,6 +22,7 @@ from rl_decay.sweeps.display import SweepDisplay
 from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
 from rl_decay.sweeps.room import Room
 from rl_decay.training.console import shown
+from rl_decay.trust import modules_to_trust
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Sweep:
         self.groups: list[Population] = []
         self.room = Room(jobs)
         for job in todo:
-            if job.folder.exists():
+            if exists(job.folder):
                 with RunLock(job.folder):  # or else the run of another training would be called failed
                     pass
         if todo:
@@ -73,9 +77,10 @@ class Sweep:
             whole = False
         finally:
             display.stop()
-        print(f"look at it: tensorboard --logdir {shown(self.folder)}")
+        print(f"look at it: tensorboard --logdir {shell_word(shown(self.folder))}")
         if not whole:
-            print(f"continue it: {continue_command(shown(self.folder))}")
+            trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
+            print(f"continue it: {continue_command(shown(self.folder), trust)}")
         return whole
 
 
@@ -92,23 +97,31 @@ def _moment(job: Job) -> Any:
     return ENDED if begun.ended else begun.moment
 
 
-def recorded_jobs(folder: Path) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none.
+def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
+    """The jobs of a sweep folder, as they were begun or asked for.
+
+    UserError if there are none, and for a job that names code which is neither installed nor in `trust`, or whose
+    folder is a link that leads out of the sweep's.
 
     Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
     """
     listed = {entry["folder"]: entry for entry in read_jobs(folder)}
-    names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
+    names = [*listed, *(job.name for job in entries(folder) if job.name not in listed and recorded(job))]
     if not names:
-        what = (
-            "holds neither a run nor a sweep; give one of the folders below it" if folder.is_dir() else "no such folder"
-        )
-        raise UserError(f"{folder}: {what}")
-    return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
+        if not is_folder(folder):
+            raise UserError(f"{folder}: no such folder")
+        raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
+    for name in names:
+        require_inside(folder / name, folder)
+    return [_job(folder, listed.get(name, {"folder": name}), number, trust) for number, name in enumerate(names)]
 
 
-def _job(folder: Path, entry: dict[str, Any], number: int) -> Job:
+def _job(sweep: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
+    folder = sweep / entry["folder"]
     summary = recorded(folder)
-    config = recorded_config(folder) if summary else unflat(entry["config"])
+    if summary:
+        config = recorded_config(folder, trust)
+    else:
+        config = config_to_train(entry["config"], trust, f"{sweep / JOBS}: job {entry['folder']}")
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

@@ -19,7 +19,7 @@ import torch
 
 from rl_decay import build
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words
 from rl_decay.interrupt import SIGNALS, StopRequest, ignored
 from rl_decay.machine import resolve_device
 from rl_decay.runs.continuation import ENDED
@@ -143,7 +143,7 @@ def _train_one(index: int, population: Population, listen: Listener, asked: Aske
     except UserError as error:
         _fail(population, str(error))
     except Exception as error:
-        _fail(population, f"{type(error).__name__}: {error}")
+        _fail(population, error_words(error))
         traceback.print_exc()
 
 

@@ -19,12 +19,15 @@ from rich.text import Text
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config
+from rl_decay.errors import escaped, one_line, shell_word
 from rl_decay.runs.continuation import continue_command
+from rl_decay.runs.files import entries
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
 from rl_decay.training import duration
 from rl_decay.training.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.training.sinks import RunSink
+from rl_decay.trust import modules_to_trust
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
@@ -144,12 +147,13 @@ class Terminal:
         self._console.print(results_table(summaries))
         for summary in summaries:
             if summary["reason"]:
-                print(f"{summary['status']}: {summary['reason']}")
-        print(f"folder: {shown(folder)}")
+                print(f"{summary['status']}: {one_line(summary['reason'])}")
+        print(f"folder: {escaped(shown(folder))}")
         if any(summary["status"] == INTERRUPTED for summary in summaries):
-            print(f"continue it: {continue_command(shown(folder))}")
-        if any(folder.glob(f"{EVENTS}*")):
-            print(f"look at it: tensorboard --logdir {shown(folder)}")
+            trust = [module for summary in summaries for module in modules_to_trust(summary["config"])]
+            print(f"continue it: {continue_command(shown(folder), trust)}")
+        if any(path.name.startswith(EVENTS) for path in entries(folder)):
+            print(f"look at it: tensorboard --logdir {shell_word(shown(folder))}")
 
     def _mute_log(self) -> None:
         """While the bar is on the screen, log lines go to the file alone."""

@@ -37,7 +37,7 @@ def evaluate(
     if cap < 1:
         raise ValueError(f"an evaluation of at most {cap} steps has no result")
     episodes = len(seeds)
-    padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), device=device)
+    padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), dtype=torch.float32, device=device)
     returns, lengths = np.zeros(members * episodes), np.zeros(members * episodes, np.int64)
     running = np.ones(members * episodes, bool)
     obs = envs.reset(list(seeds) * members)

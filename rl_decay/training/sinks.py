@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
@@ -19,13 +20,16 @@ from rl_decay.runs import layout
 from rl_decay.runs.continuation import clear, cut_back
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
+from rl_decay.runs.replays import with_difference
 from rl_decay.runs.summary import write_summary
-from rl_decay.runs.tables import CsvTable, read
+from rl_decay.runs.tables import CsvTable, evaluation_curve, read
 from rl_decay.training.plan import Plan
 from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
 HPARAM_COLUMNS = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # shown first
+
+log = logging.getLogger("rl_decay")
 
 
 class RunSink:
@@ -89,8 +93,7 @@ class RunSink:
         self.iterations, self.valid_steps = state["iterations"], state["valid_steps"]
         self._started -= state["wall_seconds"]
         self._episodes.extend(state["last_returns"])
-        curve = read(self.folder / layout.EVALUATIONS)
-        for steps, mean in zip(curve["env_steps"], curve["return_mean"], strict=True):
+        for steps, mean in zip(*evaluation_curve(self.folder / layout.EVALUATIONS), strict=True):
             self._take(int(steps), float(mean))
 
     @property
@@ -112,6 +115,12 @@ class RunSink:
         """Fix how the run ended; the first word stands."""
         if self.running:
             self.status, self.reason = status, reason
+
+    def not_exact(self, reason: str) -> None:
+        """Say in log and summary.json that the continuation which has just begun may differ from an undisturbed run."""
+        self._record = with_difference(self._record, reason)
+        log.warning("%s: not exact: %s; it is not a function of its reset seed", self.folder, reason)
+        self.write_summary()
 
     def note(self, label: str, text: str) -> bool:
         """Add a line to the notes of summary.json; False if a note of this label is there."""

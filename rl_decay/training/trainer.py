@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl_decay.config.schema import flat
 from rl_decay.envs.contract import VecEnv
-from rl_decay.errors import UserError
+from rl_decay.envs.faults import TaskError
+from rl_decay.errors import UserError, error_words
 from rl_decay.interrupt import StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
@@ -22,9 +24,12 @@ from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
 from rl_decay.training import checkpoint, out_of_memory
 from rl_decay.training.collector import Collector
+from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan, endless_segment
 from rl_decay.training.sinks import RunSink
+from rl_decay.training.tracebacks import with_traceback_logged
+from rl_decay.trust import modules_to_trust
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -73,18 +78,22 @@ class Trainer:
                 run.close()
         except KeyboardInterrupt:
             self._end_all(layout.INTERRUPTED, "a second signal: what came after the last checkpoint is lost")
+        except TaskError as error:
+            logged = with_traceback_logged(error, [run.folder for run in self.runs if run.running])
+            self._end_all(layout.FAILED, str(logged))
+            raise logged from error
         except UserError as error:
             self._end_all(layout.FAILED, str(error))
             raise
         except OSError as error:
             self._end_all(layout.FAILED, f"cannot be written ({error.strerror})")
-            folder = self.runs[0].folder
+            folder, trust = self.runs[0].folder, modules_to_trust(flat(self.runs[0].config))
             raise UserError(
                 f"{folder}: cannot be written ({error.strerror}); what it holds stays readable. Make room, then "
-                f"continue: {continue_command(folder)}"
+                f"continue: {continue_command(folder, trust)}"
             ) from error
         except BaseException as error:
-            self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
+            self._end_all(layout.FAILED, error_words(error))
             raise
         finally:
             for run in self.runs:
@@ -101,10 +110,21 @@ class Trainer:
             if not any(run.running for run in self.runs):
                 break
 
-    def resume(self, actions: Tensor) -> None:
-        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)]."""
+    def resume(self, actions: Tensor, digests: Sequence[Tensor | None]) -> None:
+        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)].
+
+        digests: per member those of the first time [1 + t], None where a checkpoint has none. Where the replay gives
+        others, the run goes on, and its log and summary say that it is not exact.
+        """
         self.collector.reset(self._env_seeds(self.plan.start))
         self.collector.replay(actions)
+        for m, run in enumerate(self.runs):
+            expected = digests[m]
+            if expected is None:
+                continue
+            step = first_difference(self.collector.digests(m).numpy(), expected.numpy())
+            if step is not None:
+                run.not_exact(f"the task gave other observations or rewards in step {step} of the replayed segment")
 
     def _env_seeds(self, iteration: int) -> list[int]:
         return self.streams.env_seeds(iteration // self.plan.clock.segment_length, self.collector.num_envs)
@@ -204,7 +224,11 @@ class Trainer:
         in progress.
         """
         inside = done % self.plan.clock.segment_length > 0
-        return {"run": self.runs[m].state_dict(), "actions": self.collector.actions(m) if inside else None}
+        return {
+            "run": self.runs[m].state_dict(),
+            "actions": self.collector.actions(m) if inside else None,
+            "digests": self.collector.digests(m) if inside else None,
+        }
 
     def _checkpoint(
         self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
@@ -227,10 +251,11 @@ def scheduled(members: Sequence[Member], iteration: int, clock: Clock, device: t
         "clip": [m.clip for m in members],
         "entropy": [m.entropy_coef for m in members],
     }
-    return {
-        name: torch.tensor([v * m.curves[name](p) for v, m, p in zip(values, members, at)], device=device)
-        for name, values in base.items()
-    }
+    rates = {}
+    for name, values in base.items():
+        now = [value * m.curves[name](p) for value, m, p in zip(values, members, at)]
+        rates[name] = torch.tensor(now, dtype=torch.float32, device=device)
+    return rates
 
 
 def to_numpy(report: dict[str, Tensor]) -> dict[str, np.ndarray]:

@@ -201,6 +201,14 @@ def test_other_knobs_of_a_task_are_its_own_business(compose):
     assert checked(compose("+env.kwargs.anything=1")).env.kwargs == {"anything": 1}
 
 
+@pytest.mark.parametrize("name", ["render_mode", "num_envs", "vectorization_mode", "wrappers", "id"])
+def test_arguments_that_are_not_the_tasks_are_refused_with_the_reason(name):
+    config = Config()
+    config.env.kwargs = {name: 1}
+    with pytest.raises(UserError, match=rf"env\.kwargs\.{name}=1: no argument of the task, .*; remove it"):
+        check(config)
+
+
 @pytest.mark.parametrize("limit", [0, -2, 1.5, 200.0, True, "x", [5], math.nan])
 def test_a_time_limit_that_gymnasium_would_not_take_is_named(limit):
     message = refused({"env.kwargs": {"max_episode_steps": limit}})
