@@ -10,7 +10,8 @@ from rl_decay.config.schema import Config
 from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError, escaped
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
-from rl_decay.training.console import Terminal, shown
+from rl_decay.shell import shown
+from rl_decay.training.console import Terminal
 
 EXIT_CODES = {INTERRUPTED: 130, DIVERGED: 1}  # of the statuses that are no success
 

@@ -19,8 +19,10 @@ from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError, one_line
 from rl_decay.machine import free_memory, refuse_beyond
 from rl_decay.metrics.tasks import score, scored_task, unit
+from rl_decay.narrow import fitted
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
+from rl_decay.stdout import keep_output
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import recorded_cap
 from rl_decay.trust import TRUST
@@ -57,7 +59,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         policy = load_policy(args.folder, args.checkpoint, args.trust)
         result = replay(policy, args.episodes)
-        Console().print(_table(policy, result))
+        console = Console()
+        console.print(fitted(console, _table(policy, result)))
         if args.video is not None:
             seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
             film = render(policy, args.video, seed, args.max_steps)
@@ -81,4 +84,5 @@ def _table(policy: Policy, result: Evaluation) -> Table:
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())

@@ -18,10 +18,11 @@ from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.interrupt import INTERRUPTED_CODE
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
-from rl_decay.runs.summary import failures
+from rl_decay.stdout import keep_output
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 from rl_decay.sweeps.grouping import Job
 from rl_decay.trust import TRUST
@@ -71,14 +72,18 @@ def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str],
 
 
 def _train_sweep(folder: Path, jobs: Sequence[Job], options: Options) -> int:
-    sweep = Sweep(jobs, options)
+    sweep = Sweep(jobs, options, folder)
     if not sweep.train():
         return INTERRUPTED_CODE
+    folders = [job.folder for job in jobs]
     if any(job.config.compare != "none" for job in jobs):
-        after_sweep(folder)
-    failed = [*failures(job.folder for job in jobs), *sweep.unrecorded]
-    for failure in failed:
+        after_sweep(folder, folders)
+    runs = endings(folder, folders)
+    print(*lines(runs), sep="\n")
+    for failure in (*failures(runs), *sweep.unrecorded):
         print(f"failed: {failure}", file=sys.stderr)
+    if failed := shortfall(runs, len(sweep.unrecorded)):
+        print(f"error: {failed}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -110,11 +115,11 @@ def _log_to(path: Path) -> None:
     """Log lines on the terminal and behind those of the run's first process."""
     require_inside(path, path.parent)
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path, delay=True)]
-    logging.raiseExceptions = False  # a log without room is no reason to stop, nor for a traceback
     logging.basicConfig(
         level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
     )
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())

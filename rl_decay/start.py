@@ -14,11 +14,19 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.ppo.networks import NetShape
 from rl_decay.ppo.update_monitor import probe_rows
 from rl_decay.runs import layout
-from rl_decay.runs.continuation import changed_versions, check_links, has_ended, recorded, same_experiment
+from rl_decay.runs.continuation import (
+    changed_versions,
+    check_links,
+    has_ended,
+    recorded,
+    same_experiment,
+    with_absolute_paths,
+)
 from rl_decay.runs.durable import require
 from rl_decay.runs.files import exists
 from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
 from rl_decay.runs.tables import evaluation_curve
+from rl_decay.shell import absolute
 from rl_decay.training import checkpoint
 from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
 from rl_decay.training.plan import Clock, iterations
@@ -56,7 +64,7 @@ def start(config: Config, folder: Path) -> Start:
         raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
     check_links(folder)
     if not layout.is_taken(folder):
-        return Start(config)
+        return Start(with_absolute_paths(config))
     if config.resume == "never":
         raise UserError(
             f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
@@ -68,7 +76,7 @@ def start(config: Config, folder: Path) -> Start:
     if not summary and exists(path):
         raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
     if not summary:
-        return Start(config)
+        return Start(with_absolute_paths(config))
     if not exists(path):
         return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
     content = _own_checkpoint(path, config)
@@ -155,7 +163,7 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
     """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
     and running returns stay new.
     """
-    path = Path(str(config.init_from))
+    path = absolute(str(config.init_from))
     try:
         content = checkpoint.load(path)
         known, keys = flat(config_to_compare(content["config"], path)), experiment_keys(config)

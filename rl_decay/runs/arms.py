@@ -47,8 +47,24 @@ def differing_within(groups: Sequence[Any], values: Sequence[Mapping[str, Any]])
     """The keys that differ within a group; groups[i] is that of values[i]. What differs between tasks only, presets and
     budgets, is part of the task.
     """
-    each = ([v for v, of in zip(values, groups, strict=True) if of == group] for group in dict.fromkeys(groups))
-    return tuple(dict.fromkeys(key for group in each for key in differing(group)))
+    members: dict[Any, list[Mapping[str, Any]]] = {}
+    for group, value in zip(groups, values, strict=True):
+        members.setdefault(group, []).append(value)
+    keys: dict[str, None] = {}
+    for group in members.values():
+        keys |= dict.fromkeys(differing(group))
+    return tuple(keys)
+
+
+def arm_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The name of each flat configuration's arm: the seed aside, what tells it apart from the others, after its task
+    where there are several.
+    """
+    values, tasks = [identity(config) for config in configs], [config["env.id"] for config in configs]
+    shown = names(values, differing_within(tasks, values))
+    if len(set(tasks)) > 1:
+        return [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
+    return shown
 
 
 def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:

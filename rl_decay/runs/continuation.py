@@ -17,6 +17,7 @@ from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.files import entries, exists, require_inside
 from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
+from rl_decay.shell import absolute, shown
 
 # what a summary with a configuration must hold, for the run to go on
 CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
@@ -56,7 +57,9 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    old = experiment_keys(config_to_compare(summary["config"], folder / layout.SUMMARY))
+    recorded_run = config_to_compare(summary["config"], folder / layout.SUMMARY)
+    old = experiment_keys(recorded_run)
+    config = _with_recorded_path(config, recorded_run.init_from)
     if re.fullmatch(rf"{re.escape(old['env.id'])}-v\d+", config.env.id):
         # the run was recorded when ids without a version were kept as they were typed
         config = replace(config, env=replace(config.env, id=old["env.id"]))
@@ -70,6 +73,20 @@ def same_experiment(config: Config, folder: Path) -> Config:
             )
     _check_horizon(config, folder, old)
     return config
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """The configuration of a new run, whose files are found from every folder in which it may be continued."""
+    return config if config.init_from is None else replace(config, init_from=str(absolute(config.init_from)))
+
+
+def _with_recorded_path(config: Config, recorded: str | None) -> Config:
+    """The configuration with `init_from` as the run recorded it, if both name one file: older runs recorded it relative
+    to the folder they were begun in, and their fingerprints hold it so.
+    """
+    if recorded is None or config.init_from is None or absolute(recorded) != absolute(config.init_from):
+        return config
+    return replace(config, init_from=recorded)
 
 
 def _check_horizon(config: Config, folder: Path, old: Mapping[str, Any]) -> None:
@@ -92,9 +109,9 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
 
 
 def continue_command(folder: Path, trust: Iterable[str]) -> str:
-    """What a person types to continue the runs of a folder; `trust` are the modules that need his word."""
+    """What a person types to continue the runs of a folder; `trust` are the modules that need the person's word."""
     flags = [f"--trust {shell_word(module)}" for module in dict.fromkeys(trust)]
-    return " ".join(["python -m rl_decay.resume", shell_word(folder), *flags])
+    return " ".join(["python -m rl_decay.resume", shown(folder), *flags])
 
 
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:

@@ -19,7 +19,7 @@ ENTRY = Fields({"folder": str, "config": dict[str, Any]}, {"number": int, "overr
 
 
 def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
-    """Add jobs to a sweep's list: {folder: name below the sweep's, number, overrides, config (flat), log_name}.
+    """Add jobs to a sweep's list: {folder: path below the sweep's, number, overrides, config (flat), log_name}.
 
     A job of the same folder is replaced: a sweep may be repeated, and it may be grown.
     """

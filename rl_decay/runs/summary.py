@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,11 @@ import numpy as np
 
 from rl_decay.config.kinds import Fields, Whole, misfit
 from rl_decay.config.schema import Config, flat, walk
-from rl_decay.errors import UserError, escaped, one_line
+from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import replace
 from rl_decay.runs.files import is_file
 from rl_decay.runs.json_files import read_json
-from rl_decay.runs.layout import FAILED, STATUSES, SUMMARY, is_run
+from rl_decay.runs.layout import STATUSES, SUMMARY
 
 SCHEMA_VERSION = 1
 LONGEST = 2**24  # bytes
@@ -86,13 +86,6 @@ def require_kinds(values: dict[str, Any], kinds: Fields, path: Path, name: str =
     """UserError, which names the file and the key, where a part of a summary lacks a key or has another kind."""
     if problem := misfit(values, kinds, name):
         raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
-
-
-def failures(folders: Iterable[Path]) -> list[str]:
-    """Which of some run folders say that their run failed, and why, one line each; a folder without a run has none."""
-    summaries = {folder: read_summary(folder) for folder in folders if is_run(folder)}
-    failed = {folder: summary for folder, summary in summaries.items() if summary["status"] == FAILED}
-    return [f"{escaped(folder.name)}: {one_line(s.get('reason') or 'no reason')}" for folder, s in failed.items()]
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

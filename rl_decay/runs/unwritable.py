@@ -14,6 +14,11 @@ from rl_decay.runs.continuation import continue_command
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+def is_lack(error: OSError) -> bool:
+    """Whether the disk or the limit of open files has nothing left."""
+    return error.errno in (*FULL, *NONE_LEFT)
+
+
 def unwritable(folder: Path, error: OSError) -> str:
     """What to tell the person of a folder in which nothing could be begun."""
     return f"{folder}: {_reason(folder, error)}; {_remedy(error) or 'choose another folder'}"
