@@ -27,7 +27,7 @@ def absolute(path: str | Path) -> Path:
     return Path(os.path.normpath(_home() / str(path)))
 
 
-def shown(folder: Path) -> str:
+def as_typed(folder: Path) -> str:
     """A folder as one types it there: relative if it lies below, and quoted where a shell asks for that."""
     path, home = folder.absolute(), _home()
     text = str(path.relative_to(home) if path.is_relative_to(home) else path)

@@ -41,7 +41,9 @@ def test_every_name_and_number_of_our_tables_is_there(config, tmp_path, width):
     summary = {"seed": 123456, "status": "interrupted", "steps_per_second": 12345.6, **numbers}
     words = printed(results_table([summary]), width).split()
     assert {"123456", "interrupted", "-1235", "500", "0.01235", "-", "12,346", "osc_late"} <= set(words)
-    words = printed(populations_table([[Job(n, config, tmp_path, ()) for n in range(30)]], 2), width).split()
+    words = printed(
+        populations_table([[Job(n, config, tmp_path, ()) for n in range(30)]], 2, lambda *_: 10**9), width
+    ).split()
     assert {"0..29", "30", TASK, "members"} <= set(words)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rl_decay.runs.continuation import continue_command
-from rl_decay.shell import absolute, shown, typed_in
+from rl_decay.shell import absolute, as_typed, typed_in
 
 
 @pytest.mark.parametrize(
@@ -22,15 +22,15 @@ from rl_decay.shell import absolute, shown, typed_in
 )
 def test_a_folder_is_relative_and_quoted(tmp_path, monkeypatch, folder, words):
     monkeypatch.chdir(tmp_path)
-    assert shown(tmp_path / folder) == shown(Path(folder)) == words
-    assert continue_command(tmp_path / folder) == f"python -m rl_decay.resume {words}"
+    assert as_typed(tmp_path / folder) == as_typed(Path(folder)) == words
+    assert continue_command(tmp_path / folder, []) == f"python -m rl_decay.resume {words}"
 
 
 def test_the_folder_of_the_command_counts_and_not_the_one_of_the_process(tmp_path, monkeypatch):
     (tmp_path / "runs" / "mine").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "runs" / "mine")
     with typed_in(tmp_path):
-        assert shown(tmp_path / "runs" / "mine") == shown(Path()) == "runs/mine"
+        assert as_typed(tmp_path / "runs" / "mine") == as_typed(Path()) == "runs/mine"
         assert absolute("src/best.pt") == tmp_path / "src" / "best.pt"
         assert absolute("../x.pt") == tmp_path.parent / "x.pt"
         assert absolute("/a/b.pt") == Path("/a/b.pt")

@@ -34,12 +34,11 @@ def strict(cfg: DictConfig) -> Config:
     own = _own(cfg)
     try:
         values = OmegaConf.to_container(own, resolve=True)
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+        config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
     except InterpolationResolutionError as error:
         raise UserError(_unresolved(own) or explanation(error)) from None
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
-    assert isinstance(config, Config)
     config.env.id = _full_id(config.env.id)
     return config
 

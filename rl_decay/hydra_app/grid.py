@@ -53,7 +53,7 @@ def _count(override: Override) -> int:
     return max(0, math.ceil((value.stop - value.start) / value.step))
 
 
-def shown(items: Sequence[Item]) -> Iterator[Item]:
+def with_progress(items: Sequence[Item]) -> Iterator[Item]:
     """The overrides of jobs that are composed one by one, with a line of progress every few seconds."""
     started = spoke = time.monotonic()
     for done, item in enumerate(items):
@@ -83,7 +83,7 @@ def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[
     """
     jobs: list[Job] = []
     places: list[Place] = []
-    for number, words in enumerate(shown(grid)):
+    for number, words in enumerate(with_progress(grid)):
         cfg, folder = compose_folder(loader, config, words, number)
         places.append(Place(number, folder, words))
         try:

@@ -6,6 +6,7 @@ import functools
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -116,7 +117,7 @@ class RunGuard(Callback):
     @refusing
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
-        wanted = checked(config)
+        wanted = checked(config)  # before the folder, whose name may be made of the mistake
         _check_names(config)
         folder = Path(config.hydra.run.dir)
         key = f"hydra.run.dir={folder}"
@@ -204,6 +205,8 @@ def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
     """Make the folder this program's own, before Hydra writes anything into it."""
     try:
         CLAIMS.append(FolderClaim(folder, own))
+        with tempfile.TemporaryFile(dir=folder):  # Hydra's own first write would say less
+            pass
     except UserError as error:
         refuse(f"{key}={error}")
     except OSError as error:

@@ -62,10 +62,11 @@ def compose_folder(
     HydraConfig.instance().set_config(cfg)
     sweep = Path(str(cfg.hydra.sweep.dir)).absolute()
     folder = Path(*(part for part in (sweep / str(cfg.hydra.sweep.subdir)).parts if part != "."))
-    if sweep not in folder.parents or ".." in folder.parts[len(sweep.parts) :]:
+    below = folder.parts[len(sweep.parts) :]
+    if sweep not in folder.parents or ".." in below or not all(part.isprintable() for part in below):
         raise UserError(
             f"{_title(cfg, number)}: {SUBDIR_KEY}={cfg.hydra.sweep.subdir}: is no folder below {SWEEP_KEY}={sweep}; "
-            "the runs of a sweep lie in its folder, so give a relative name"
+            "the runs of a sweep lie in its folder, so give a relative name that can be printed"
         )
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = str(folder)

@@ -12,7 +12,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.grid import check_free, shown
+from rl_decay.hydra_app.grid import check_free, with_progress
 from rl_decay.hydra_app.guard import REFUSED, refuse_run
 from rl_decay.hydra_app.jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.hydra_app.objective import objective
@@ -72,7 +72,7 @@ def _compose_grid(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
 ) -> Iterator[Composed]:
     """Jobs that were all known before the first; UserError for one that cannot be run."""
-    for number, overrides in enumerate(shown(job_overrides), start=first):
+    for number, overrides in enumerate(with_progress(job_overrides), start=first):
         cfg, folder = compose_folder(context.config_loader, config, overrides, number)
         job = job_of(cfg, folder, number)
         check_free(job)

@@ -37,7 +37,7 @@ class FolderClaim:
         self.folder = folder.absolute()
         self._own = set(own)
         self._made = _make(self.folder)
-        self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
+        self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         _held.add(self._descriptor)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

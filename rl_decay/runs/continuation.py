@@ -17,7 +17,7 @@ from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.files import entries, exists, require_inside
 from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
-from rl_decay.shell import absolute, shown
+from rl_decay.shell import absolute, as_typed
 
 # what a summary with a configuration must hold, for the run to go on
 CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
@@ -111,7 +111,7 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
 def continue_command(folder: Path, trust: Iterable[str]) -> str:
     """What a person types to continue the runs of a folder; `trust` are the modules that need the person's word."""
     flags = [f"--trust {shell_word(module)}" for module in dict.fromkeys(trust)]
-    return " ".join(["python -m rl_decay.resume", shown(folder), *flags])
+    return " ".join(["python -m rl_decay.resume", as_typed(folder), *flags])
 
 
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:

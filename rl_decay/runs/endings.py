@@ -52,8 +52,7 @@ def lines(runs: Sequence[Ending]) -> list[str]:
 
 def failures(runs: Iterable[Ending]) -> list[str]:
     """Which runs failed, and why, one line each."""
-    failed = [run for run in runs if run.status == FAILED]
-    return [f"{escaped(run.name)}: {one_line(run.reason or 'no reason')}" for run in failed]
+    return [f"{escaped(run.name)}: {one_line(run.reason or 'no reason')}" for run in runs if run.status == FAILED]
 
 
 def shortfall(runs: Sequence[Ending], refused: int = 0) -> str | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from rl_decay.errors import UserError
-from rl_decay.runs.files import exists, is_folder
+from rl_decay.runs.files import entries, is_file, is_folder
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.layout import ARMS, CHECKPOINTS, JOBS, is_run
 
@@ -21,34 +19,30 @@ def run_folders(sweep: Path) -> list[Path]:
     Beside a list, and in a folder without one, only a run directly below counts, which somebody put there.
     """
     listed = [sweep / entry["folder"] for entry in read_jobs(sweep)]
-    chosen_on_the_way = not listed and exists(sweep / JOBS)
+    chosen_on_the_way = not listed and is_file(sweep / JOBS)
     found = runs_below(sweep, DEEPEST if chosen_on_the_way else 1)
     return list(dict.fromkeys([*listed, *found]))
 
 
 def runs_below(folder: Path, depth: int) -> list[Path]:
-    """The runs at most `depth` folders below a folder, by name; a run holds no runs. UserError if it can't be read."""
-    if depth == 0 or not is_folder(folder):
+    """The runs at most `depth` folders below a folder, by name; a run holds no runs. UserError where it may not be looked."""
+    if depth == 0:
         return []
-    try:
-        inner = sorted(entry.path for entry in os.scandir(folder) if _may_hold_runs(entry))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be read ({error.strerror})") from None
     found = []
-    for path in map(Path, inner):
-        found += [path] if is_run(path) else runs_below(path, depth - 1)
+    for path in entries(folder):
+        if path.name.startswith(".") or path.name in NO_RUNS or not is_folder(path):
+            continue
+        if is_run(path):
+            found.append(path)
+        elif not path.is_symlink():  # a link to a folder above would never end
+            found += runs_below(path, depth - 1)
     return found
 
 
 def sweep_above(folder: Path) -> Path | None:
     """The sweep among whose jobs' folders a folder lies, if there is one above it."""
     for above in list(folder.parents)[:DEEPEST]:
-        if exists(above / JOBS):
+        if is_file(above / JOBS):
             jobs = [above / entry["folder"] for entry in read_jobs(above)]
             return above if any(folder == job or folder in job.parents for job in jobs) else None
     return None
-
-
-def _may_hold_runs(entry: os.DirEntry[str]) -> bool:
-    # A link to a folder above would never end.
-    return entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".") and entry.name not in NO_RUNS

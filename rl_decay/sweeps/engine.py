@@ -18,7 +18,7 @@ from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.sweep_folder import run_folders, sweep_above
-from rl_decay.shell import shown
+from rl_decay.shell import as_typed
 from rl_decay.start import start
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
@@ -80,7 +80,7 @@ class Sweep:
         finally:
             display.stop()
         self.unrecorded = outcome.unrecorded
-        print(f"look at it: tensorboard --logdir {shown(self.folder)}")
+        print(f"look at it: tensorboard --logdir {as_typed(self.folder)}")
         if not outcome.whole:
             trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
             print(f"continue it: {continue_command(self.folder, trust)}")

@@ -25,7 +25,7 @@ from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.files import entries
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
-from rl_decay.shell import shown
+from rl_decay.shell import as_typed
 from rl_decay.training import duration
 from rl_decay.training.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.training.sinks import RunSink
@@ -151,12 +151,12 @@ class Terminal:
         for summary in summaries:
             if summary["reason"]:
                 print(f"{summary['status']}: {one_line(summary['reason'])}")
-        print(f"folder: {shown(folder)}")
+        print(f"folder: {as_typed(folder)}")
         if any(summary["status"] == INTERRUPTED for summary in summaries):
             trust = [module for summary in summaries for module in modules_to_trust(summary["config"])]
             print(f"continue it: {continue_command(folder, trust)}")
         if any(path.name.startswith(EVENTS) for path in entries(folder)):
-            print(f"look at it: tensorboard --logdir {shown(folder)}")
+            print(f"look at it: tensorboard --logdir {as_typed(folder)}")
 
     def _mute_log(self) -> None:
         """While the bar is on the screen, log lines go to the file alone."""

@@ -101,7 +101,7 @@ def test_composing_says_how_far_it_is(monkeypatch, caplog):
     moments = iter(range(0, 1000, 2))  # two seconds per job
     monkeypatch.setattr(grid.time, "monotonic", lambda: float(next(moments)))
     caplog.set_level("INFO", "rl_decay")
-    assert list(grid.shown(range(1000, 1010))) == list(range(1000, 1010))
+    assert list(grid.with_progress(range(1000, 1010))) == list(range(1000, 1010))
     # the clock is read before the first job and at each one: 2, 4, 6 s; lines once 5 s have passed since the last
     assert [record.getMessage() for record in caplog.records] == [
         "composed 2 of 10 jobs, ETA 24 s",

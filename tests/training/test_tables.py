@@ -27,9 +27,10 @@ def words(table) -> str:
 )
 def test_the_plan_says_of_segments_what_is_true(iterations, limit, said, configure):
     config = configure(segments=10 if iterations == 100 else 100, total_steps=iterations * 64)
-    table = words(plan_table(config, plan(config, limit), "cpu"))
-    (line,) = [line for line in table.splitlines() if line.strip().startswith("segments")]
-    assert line.split(maxsplit=1)[1].strip() == said
+    lines = [
+        " ".join(line.split()) + "\n" for line in words(plan_table(config, plan(config, limit), "cpu")).split("\n")
+    ]
+    assert any(said in line for line in lines), lines
 
 
 def test_the_plan_says_that_resets_count(configure):
