@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from rl_decay.errors import UserError
-from rl_decay.runs.files import exists
+from rl_decay.runs.files import exists, open_no_link
 
 
 class FileChangedError(UserError):
@@ -72,7 +72,7 @@ def replace(path: Path, data: bytes) -> None:
     # The run lock keeps a second writer away.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb", opener=_open_no_link) as file:
+        with open(temporary, "wb", opener=open_no_link) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -81,11 +81,6 @@ def replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    """Open a file, but not what a link in its place leads to: a stranger's folder may hold one that leads anywhere."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _sync_folder(folder: Path) -> None:
