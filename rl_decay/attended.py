@@ -8,7 +8,7 @@ from pathlib import Path
 from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.envs.faults import TaskError
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, escaped
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 from rl_decay.shell import as_typed
 from rl_decay.training.console import Terminal
@@ -30,5 +30,5 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> build.Resul
         terminal.results([result.summary], folder)
     else:
         iterations = result.summary["iterations"]
-        print(f"{as_typed(folder)}: {result.status} already, after {iterations:,} iterations; nothing to do")
+        print(f"{escaped(as_typed(folder))}: {result.status} already, after {iterations:,} iterations; nothing to do")
     return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 import time
@@ -11,7 +10,6 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ import torch
 from rl_decay.config.checks import check
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
+from rl_decay.descriptors import raise_limit
 from rl_decay.envs.examine import Task, examine, spaces
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
@@ -28,11 +27,13 @@ from rl_decay.machine import cpu_threads, keep_freed_memory, require_memory, res
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded, with_absolute_paths
+from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.naming import run_folder
 from rl_decay.runs.replays import notes_of
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
+from rl_decay.runs.unwritable import unwritable
 from rl_decay.start import Start, load_agents, start
 from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
@@ -52,6 +53,7 @@ class Result:
     folder: Path
     summary: dict[str, Any]
     trained: bool = True  # False: it had ended before
+    recorded: bool = True  # False: its summary.json could not be written
 
     @property
     def status(self) -> str:
@@ -83,14 +85,16 @@ def run(
     configs = [with_full_id(check(config)) for config in configs]
     if any(structure(config) != structure(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
+    raise_limit()
+    sinks: Sequence[RunSink] = []
     with ExitStack() as stack:
-        for folder in folders:
-            _lock(Path(folder), stack)
+        lock = _lock([Path(folder) for folder in folders], stack)
         jobs = [Job(Path(f), start(c, Path(f)), o) for c, f, o in zip(configs, folders, given, strict=True)]
         todo = [job for job in jobs if not job.start.ended]
         if todo:
-            _train(todo, show, stack)
-    return [Result(job.folder, read_summary(job.folder), not job.start.ended) for job in jobs]
+            sinks = _train(todo, show, lock, stack)
+    unrecorded = {sink.folder: sink.summary() for sink in sinks if not sink.recorded}
+    return [_result(job, unrecorded.get(job.folder)) for job in jobs]
 
 
 def with_full_id(config: Config) -> Config:
@@ -101,11 +105,11 @@ def with_full_id(config: Config) -> Config:
 
 def train(config: Config, folder: str | Path | None = None) -> Result:
     """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
-    config = check(config)
-    if not isinstance(folder, (str, PathLike, NoneType)):
-        raise UserError(f"folder={one_line(repr(folder))}: must be a path")
+    config = with_full_id(check(config))
     if folder is None:
         folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
+    if not isinstance(folder, (str, PathLike)):
+        raise UserError(f"folder={one_line(repr(folder))}: must be a path")
     return run([config], [Path(folder)])[0]
 
 
@@ -118,7 +122,14 @@ class Job:
     overrides: Sequence[str]
 
 
-def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None:
+def _result(job: Job, unrecorded: dict[str, Any] | None) -> Result:
+    if unrecorded is not None:
+        return Result(job.folder, unrecorded, recorded=False)
+    return Result(job.folder, read_summary(job.folder), trained=not job.start.ended)
+
+
+def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: ExitStack) -> Sequence[RunSink]:
+    """Train one population; returns its runs as they ended."""
     shared, begun = jobs[0].start.config, jobs[0].start
     if any(job.start.moment != begun.moment for job in jobs):
         raise ValueError("the members of a population must have come equally far")
@@ -128,15 +139,16 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, stack: ExitStack) -> None
     stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
     with out_of_memory.explained():
-        trainer = _trainer(jobs, device, stack)
+        trainer = _trainer(jobs, device, lock, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None
     for changed in begun.history[-1:]:
         for version in changed.get("versions", ()):
             log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
     trainer.train()
+    return trainer.runs
 
 
-def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Trainer:
+def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: ExitStack) -> Trainer:
     starts = [job.start for job in jobs]
     configs, begun = [s.config for s in starts], starts[0]
     shared, count = configs[0], len(configs)
@@ -163,6 +175,7 @@ def _trainer(jobs: Sequence[Job], device: torch.device, stack: ExitStack) -> Tra
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=sinks,
         checkpoint_head=heads,
+        lock=lock,
     )
     if begun.content and begun.content["actions"] is not None:
         actions = torch.stack([s.content["actions"] for s in starts], dim=1)
@@ -175,12 +188,14 @@ def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> Gymnasiu
     return stack.enter_context(closing(GymnasiumVec(config.env, slots, config.vec, task.wrappers)))
 
 
-def _lock(folder: Path, stack: ExitStack) -> None:
+def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
+    folder = folders[0]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(RunLock(folder))
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        return stack.enter_context(RunLock(*folders))
     except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another folder") from None
+        raise UserError(unwritable(folder, error)) from None
 
 
 def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, stack: ExitStack) -> RunSink:
@@ -189,13 +204,12 @@ def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, st
     try:
         sink = RunSink(job.folder, job.start.config, layout, about, job.start.content.get("run"))
     except OSError as error:
-        way_out = "make room" if error.errno == errno.ENOSPC else "choose another folder"
-        raise UserError(f"{job.folder}: cannot be written ({error.strerror}); {way_out}") from None
+        raise UserError(unwritable(job.folder, error)) from None
 
     def close(kind: type[BaseException] | None, *_: object) -> None:
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
         sink.end(INTERRUPTED if stopped else FAILED, "training did not begin")
-        with suppress(OSError):  # a full disk has been reported
+        with suppress(OSError, FileChangedError):  # it has been reported
             sink.close()
 
     stack.push(close)

@@ -16,12 +16,15 @@ from rl_decay.compare import after_sweep
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
+from rl_decay.interrupt import INTERRUPTED_CODE
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import LOG
+from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
 from rl_decay.stdout import keep_output
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
+from rl_decay.sweeps.grouping import Job
 from rl_decay.trust import TRUST
 
 
@@ -43,11 +46,12 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:  # before training goes on; the trainer answers later ones
         print(f"interrupted; continue it: {continue_command(folder, args.trust)}", file=sys.stderr)
-        return 130
+        return INTERRUPTED_CODE
 
 
 def resume_run(folder: Path, overrides: Sequence[str], trust: Collection[str]) -> int:
     """Continue one run as `train.py` would show it; returns the exit code."""
+    refuse_sweep_in_use(folder)
     config = overridden(recorded_config(folder, trust), overrides)
     words = (*recorded(folder)["overrides"], *overrides)
     _log_to(folder / LOG)
@@ -63,16 +67,24 @@ def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str],
         for job in recorded_jobs(folder, trust)
     ]
     _log_to(folder / "resume.log")
-    if not Sweep(jobs, options, folder).train():
-        return 130
+    with SweepLock(folder):
+        return _train_sweep(folder, jobs, options)
+
+
+def _train_sweep(folder: Path, jobs: Sequence[Job], options: Options) -> int:
+    sweep = Sweep(jobs, options, folder)
+    if not sweep.train():
+        return INTERRUPTED_CODE
     folders = [job.folder for job in jobs]
     if any(job.config.compare != "none" for job in jobs):
         after_sweep(folder, folders)
     runs = endings(folder, folders)
     print(*lines(runs), sep="\n")
-    for failure in failures(runs):
+    for failure in (*failures(runs), *sweep.unrecorded):
         print(f"failed: {failure}", file=sys.stderr)
-    return 1 if shortfall(runs) else 0
+    if failed := shortfall(runs, len(sweep.unrecorded)):
+        print(f"error: {failed}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def overridden(config: Config, overrides: Sequence[str]) -> Config:

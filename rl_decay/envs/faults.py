@@ -57,7 +57,7 @@ class FaultReported(gym.Wrapper):
             raise WorkerError(described(error), trace(error)) from None
 
 
-def task_error(what: str, error: Exception) -> TaskError:
+def task_error(what: str, error: BaseException) -> TaskError:
     """The message for an error of a task, `what` in front of it; a `WorkerError` stands for an error elsewhere."""
     if isinstance(error, WorkerError):
         inner = error.args[0]  # Gymnasium wraps a worker's error once more into its own class
@@ -66,7 +66,7 @@ def task_error(what: str, error: Exception) -> TaskError:
     return TaskError(f"{what} {described(error)}", trace(error))
 
 
-def described(error: Exception) -> str:
+def described(error: BaseException) -> str:
     """Kind, text and place of an error in one line: `KeyError: 'speed' (line 12 of mytask.py)`.
 
     An error without text is shown by its line of code: `AssertionError in line 12 of mytask.py: assert speed > 0`.
@@ -90,7 +90,7 @@ def _innermost(error: BaseException | None) -> traceback.FrameSummary | None:
     return None
 
 
-def trace(error: Exception) -> str:
+def trace(error: BaseException) -> str:
     """The whole traceback of an error as text, control characters escaped."""
     lines = "".join(traceback.format_exception(error)).split("\n")
     return "\n".join(escaped(line) for line in lines)

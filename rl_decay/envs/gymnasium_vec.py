@@ -16,14 +16,17 @@ from gymnasium.vector.async_vector_env import AsyncState
 
 from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
+from rl_decay.descriptors import require
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
 from rl_decay.envs.faults import FaultReported, task_error
+from rl_decay.envs.quiet_worker import end_processes, new_children, quiet_worker
 from rl_decay.envs.registry import require_registered, way_out
 from rl_decay.errors import UserError, one_line
 from rl_decay.interrupt import ignored
 
 Wrapping = Callable[[gym.Env], gym.Wrapper]
+FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
 
 
 class GymnasiumVec:
@@ -76,6 +79,7 @@ class GymnasiumVec:
     def close(self) -> None:
         """Close every copy; workers that no longer answer are ended."""
         if isinstance(self._env, AsyncVectorEnv):
+            end_processes(self._env.processes)  # Gymnasium would wait for ever for one that ignores SIGTERM
             self._env._state = AsyncState.DEFAULT  # or it would wait for the answer of a worker that is gone
             self._env.close(terminate=True)
         else:
@@ -97,7 +101,7 @@ class GymnasiumVec:
             ) from None
         except (EOFError, ConnectionError) as error:
             raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
-        except Exception as error:  # a task's own code
+        except (Exception, SystemExit) as error:  # a task's own code
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
 
 
@@ -139,17 +143,27 @@ def single(env: Env, **options: Any) -> gym.Env:
 
 def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
     # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
-    mode = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    checks = [_Shaped, FaultReported] if vec == "async" else []  # sync copies fail by themselves
-    with _explained(env), ignored(signal.SIGINT):
-        return gym.make_vec(
-            env.id,
-            num_envs=slots,
-            vectorization_mode=vec,
-            vector_kwargs=mode,
-            wrappers=[*wrappers, *checks],
-            **env.kwargs,
-        )
+    options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    checks = []  # sync copies fail by themselves
+    if vec == "async":
+        options["worker"], checks = quiet_worker, [_Shaped, FaultReported]
+        what = f"vec=async with {slots:,} environments in one process"
+        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
+    before = multiprocessing.active_children()
+    with _explained(env), ignored(signal.SIGINT, signal.SIGHUP), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error that way, then raises it
+        try:
+            return gym.make_vec(
+                env.id,
+                num_envs=slots,
+                vectorization_mode=vec,
+                vector_kwargs=options,
+                wrappers=[*wrappers, *checks],
+                **env.kwargs,
+            )
+        except BaseException:
+            end_processes(new_children(before))  # nobody else knows of them
+            raise
 
 
 @contextmanager
@@ -158,7 +172,7 @@ def _explained(env: Env) -> Iterator[None]:
     require_registered(env.id)
     try:
         yield
-    except Exception as error:  # a task's constructor may raise anything
+    except (Exception, SystemExit) as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         if isinstance(error, gym.error.Error):  # Gymnasium's own words
             raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{way_out(env.id, error)}") from error

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,15 @@ from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import exists
 from rl_decay.runs.jobs import write_jobs
-from rl_decay.runs.layout import FAILED, JOBS, LOCK, is_run, is_taken
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.layout import FAILED, JOBS, LOCK, SWEEP_LOCK, is_run, is_taken
+from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
+from rl_decay.runs.unwritable import unwritable
 
 log = logging.getLogger("rl_decay")
 
+SWEEP = ExitStack()  # the lock of the sweep that this process launches
 CLAIMS: list[FolderClaim] = []  # folders of this program, until it ends
 REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
 
@@ -59,6 +61,7 @@ def explained() -> Iterator[None]:
         refuse(line_for(error))
     finally:
         logging.shutdown()
+        SWEEP.close()
         while CLAIMS:
             CLAIMS.pop().end()
 
@@ -86,8 +89,11 @@ def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) ->
         if read_summary(folder)["status"] != FAILED:  # another job's folder
             REFUSED.append(f"{' '.join(overrides)}: {message}")
     else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
+        except OSError:  # the disk is full, or somebody removed the folder
+            REFUSED.append(f"{' '.join(overrides)}: {message}")
 
 
 def refusing(callback: Callable[..., None]) -> Callable[..., None]:
@@ -124,12 +130,17 @@ class RunGuard(Callback):
             )
         try:
             check_links(folder)
-            if not is_taken(folder):
-                return
-            if wanted.resume != "auto":
-                raise UserError(
-                    "holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
-                )
+            refuse_sweep_in_use(folder)
+        except UserError as error:
+            refuse(f"{key}: {error}")
+        if not is_taken(folder):
+            return
+        if wanted.resume != "auto":
+            refuse(
+                f"{key} holds a run already; nothing was changed. Choose another folder, or continue it with "
+                "resume=auto"
+            )
+        try:
             same_experiment(wanted, folder)
             with RunLock(folder):  # or else Hydra writes its record while another training goes on
                 pass
@@ -146,13 +157,18 @@ class RunGuard(Callback):
             if config.hydra[key] is None:
                 raise UserError(f"hydra.{key}=null: a multirun needs one; choose it by hydra/{key}=...")
         folder = Path(config.hydra.sweep.dir)
-        _claim("hydra.sweep.dir", folder, ("multirun.yaml",) if is_grid(config.hydra) else ("multirun.yaml", JOBS))
         found = [] if is_grid(config.hydra) else runs_below(folder, DEEPEST)
+        own = ("multirun.yaml", SWEEP_LOCK)
+        _claim("hydra.sweep.dir", folder, own if is_grid(config.hydra) else (*own, JOBS))
         if config.resume != "auto" and any(is_run(job) for job in (*run_folders(folder), *found)):
             refuse(
                 f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder, or continue "
                 "the sweep, or add to it, with resume=auto"
             )
+        try:
+            SWEEP.enter_context(SweepLock(folder))
+        except UserError as error:
+            refuse(f"hydra.sweep.dir={error}")
         if not is_grid(config.hydra):
             write_jobs(folder, [])  # the mark of a sweep whose runs are found below it
 
@@ -189,9 +205,9 @@ def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
     """Make the folder this program's own, before Hydra writes anything into it."""
     try:
         CLAIMS.append(FolderClaim(folder, own))
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=folder):  # Hydra's own first write would say less
             pass
     except UserError as error:
         refuse(f"{key}={error}")
     except OSError as error:
-        refuse(f"{key}={folder}: cannot be written ({error.strerror}); choose another folder")
+        refuse(f"{key}={unwritable(folder, error)}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
+from pathlib import Path
 from typing import NoReturn
 
 from hydra.errors import HydraException
@@ -13,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay import errors
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import explanation, one_line
+from rl_decay.runs.unwritable import is_lack, unwritable
 
 LONGEST = 1000  # characters of a message that Hydra made
 SPEAKING = (HydraException, ValueError, RuntimeError, ImportError, Warning)  # their texts are sentences
@@ -65,7 +68,10 @@ def in_words(error: Exception) -> str:
     if isinstance(error, HydraException) and isinstance(cause, OmegaConfBaseException):
         return explanation(cause)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+        path = Path(os.fsdecode(error.filename))
+        return unwritable(path, error) if is_lack(error) else f"{path}: {error.strerror}"
+    if isinstance(error, ValueError) and isinstance(cause, OSError):  # the file of a log handler
+        return in_words(cause)
     text = errors.one_line(one_line(str(error)), LONGEST)
     if not isinstance(error, SPEAKING) or not text:
         code = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.line]

@@ -57,9 +57,9 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    recorded_before = config_to_compare(summary["config"], folder / layout.SUMMARY)
-    config = _with_recorded_path(config, recorded_before.init_from)
-    old = experiment_keys(recorded_before)
+    recorded_run = config_to_compare(summary["config"], folder / layout.SUMMARY)
+    old = experiment_keys(recorded_run)
+    config = _with_recorded_path(config, recorded_run.init_from)
     if re.fullmatch(rf"{re.escape(old['env.id'])}-v\d+", config.env.id):
         # the run was recorded when ids without a version were kept as they were typed
         config = replace(config, env=replace(config.env, id=old["env.id"]))
@@ -109,7 +109,7 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
 
 
 def continue_command(folder: Path, trust: Iterable[str]) -> str:
-    """What a person types to continue the runs of a folder; `trust` are the modules that need his word."""
+    """What a person types to continue the runs of a folder; `trust` are the modules that need the person's word."""
     flags = [f"--trust {shell_word(module)}" for module in dict.fromkeys(trust)]
     return " ".join(["python -m rl_decay.resume", as_typed(folder), *flags])
 

@@ -9,16 +9,26 @@ import os
 from pathlib import Path
 
 from rl_decay.errors import UserError
-from rl_decay.runs.files import exists
+from rl_decay.runs.files import exists, open_no_link
 
 
-def append(path: Path, data: bytes) -> int:
-    """Append bytes to a file, force them to the disk and return the file's length in bytes.
+class FileChangedError(UserError):
+    """A file was removed, cut or written by somebody else: what is added to it would not be the run's."""
 
-    Where the write fails (disk full), the file is cut back to its former length and the error goes on.
+
+def append(path: Path, data: bytes, expected: int | None = None) -> int:
+    """Append bytes to a file of `expected` bytes (None: any), force them to the disk and return the new length.
+
+    A file of 0 bytes may be missing. FileChangedError where the length is another. Where the write fails (disk full),
+    the file is cut back to its former length and the error goes on.
     """
+    if expected and not path.exists():  # opening it for appending would make a new one without the former rows
+        raise FileChangedError(f"{path}: was removed while the run was training")
     with open(path, "ab", buffering=0) as file:
         start = file.seek(0, os.SEEK_END)
+        if expected is not None and start != expected:
+            what = "rows are missing" if start < expected else "another program writes into it"
+            raise FileChangedError(f"{path}: {start} bytes, but the run had written {expected}; {what}")
         try:
             rest = memoryview(data)
             while rest:  # an unbuffered write may take only a part
@@ -46,10 +56,10 @@ def cut(path: str | Path, length: int) -> None:
 
 
 def require(path: Path, length: int) -> int:
-    """The size of a file in bytes (a missing one: 0); UserError if that is less than `length`."""
+    """The size of a file in bytes (a missing one: 0); FileChangedError if that is less than `length`."""
     size = path.stat().st_size if exists(path) else 0
     if size < length:
-        raise UserError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
+        raise FileChangedError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
     return size
 
 
@@ -62,7 +72,7 @@ def replace(path: Path, data: bytes) -> None:
     # The run lock keeps a second writer away.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb", opener=_open_no_link) as file:
+        with open(temporary, "wb", opener=open_no_link) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -71,11 +81,6 @@ def replace(path: Path, data: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
-
-
-def _open_no_link(path: str, flags: int) -> int:
-    """Open a file, but not what a link in its place leads to: a stranger's folder may hold one that leads anywhere."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -56,7 +56,7 @@ class EventFile:
         start_time = time.time() if start_time is None else start_time
         name = f"{EVENTS}{int(start_time):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
         self.path = Path(folder) / name
-        self._waiting = io.BytesIO()
+        self._waiting, self._length = io.BytesIO(), 0
         self._write(start_time, file_version="brain.Event:2")
 
     def scalars(self, step: SupportsIndex, values: Mapping[str, Any], wall_time: float | None = None) -> None:
@@ -125,10 +125,11 @@ class EventFile:
         """Write the waiting events, force them to the disk and return the file's length in bytes.
 
         If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
+        FileChangedError where the file has not the length that the last flush left.
         """
-        length = append(self.path, self._waiting.getvalue())
+        self._length = append(self.path, self._waiting.getvalue(), self._length)
         self._waiting = io.BytesIO()
-        return length
+        return self._length
 
     def _write(self, wall_time: float | None, **content: Any) -> None:
         event = Event(wall_time=time.time() if wall_time is None else wall_time, **content)

@@ -71,6 +71,11 @@ def open_to_read(path: Path) -> BinaryIO:
     return file
 
 
+def open_no_link(path: str, flags: int) -> int:
+    """Open a file, but not what a link in its place leads to: a stranger's folder may hold one that leads anywhere."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 def _mode(path: Path) -> int | None:
     """The kind of what a path leads to, as in os.stat; None if there is nothing."""
     try:

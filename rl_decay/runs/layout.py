@@ -15,7 +15,8 @@ LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
 LOG = "train.log"
-JOBS = "jobs.json"  # in a sweep folder
+JOBS = "jobs.json"  # in a sweep folder, like SWEEP_LOCK
+SWEEP_LOCK = "sweep.lock"
 ARM_MARK = ".arm"  # in a folder of ARMS: compare made it, and may clear it
 ARMS = "arms"  # in a sweep folder: TensorBoard runs made from those of the sweep
 

@@ -1,15 +1,26 @@
-"""One training per run folder."""
+"""One training per run folder, one launcher per sweep: the kernel's flock, which ends with its process.
+
+The file of a lock stays where it is, because deleting it would let two processes lock two files of one name; that it
+exists means nothing. A population holds one lock for all its members, the run.lock of its first: the others' run.lock
+names it. So a population costs one file descriptor, and whoever opens a member's folder alone finds out.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import resource
+import secrets
+import stat
+import time
 from pathlib import Path
 from typing import Self
 
 from rl_decay.errors import UserError
-from rl_decay.runs.layout import LOCK
+from rl_decay.runs.layout import LOCK, SWEEP_LOCK
+from rl_decay.runs.unwritable import unwritable
+
+ATTEMPTS, PAUSE = 20, 0.02  # seconds: who only looks at a lock holds it for a moment
+LONGEST = 8192  # bytes of a lock file that are read
 
 _held: set[int] = set()  # descriptors of this process's locks
 
@@ -24,11 +35,86 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
-class RunLock:
-    """Hold a run folder for this process: `with RunLock(folder): ...`; UserError if another training holds it.
+class LockLostError(UserError):
+    """The lock file was removed, and another training holds the folder now: nothing more may be written there."""
 
-    The lock is the kernel's flock on run.lock: it ends with the process, however that dies. That the file exists means
-    nothing, and it is left where it is, because deleting it would let two processes lock two files of one name.
+
+class RunLock:
+    """Hold run folders for this process: `with RunLock(*folders): ...`; UserError if another training holds one."""
+
+    def __init__(self, *folders: str | Path):
+        self.folders = [Path(folder) for folder in folders]
+        self._descriptor: int | None = None
+        self._token = ""
+        self._inodes: dict[Path, int] = {}
+
+    def __enter__(self) -> Self:
+        self._token = secrets.token_hex(8)
+        try:
+            for folder in self.folders:
+                self._take(folder)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        if self._descriptor is not None:
+            _release(self._descriptor)
+        self._descriptor = None
+
+    def verify(self, folder: Path) -> None:
+        """Take the lock of a folder again where its file was removed; LockLostError if another training came first."""
+        try:
+            if (folder / LOCK).stat().st_ino == self._inodes[folder]:
+                return
+        except FileNotFoundError:
+            if not folder.is_dir():  # whoever writes there next will say so
+                return
+        try:
+            self._take(folder)
+        except UserError:
+            self._give_up(folder)
+            raise LockLostError(
+                f"{folder}: its {LOCK} was removed, and another training has begun there; this one writes no more"
+            ) from None
+
+    def _give_up(self, folder: Path) -> None:
+        """Go on without a folder; if it was the first, the next one holds the lock of the population."""
+        was_first = folder == self.folders[0]
+        self.folders.remove(folder)
+        for other in self.folders if was_first else ():
+            self._take(other)
+
+    def _take(self, folder: Path) -> None:
+        descriptor = _locked(folder / LOCK, f"{folder} is in use: another training holds its {LOCK}")
+        try:
+            if _holder(folder, _read(descriptor)):
+                raise UserError(f"{folder} is in use: another training holds its {LOCK}")
+            self._inodes[folder] = os.fstat(descriptor).st_ino
+            os.ftruncate(descriptor, 0)
+            if len(self.folders) > 1:
+                os.pwrite(descriptor, self._mark(folder), 0)
+        except BaseException:
+            _release(descriptor)
+            raise
+        if folder != self.folders[0]:
+            _release(descriptor)
+            return
+        if self._descriptor is not None:  # of a file that was removed
+            _release(self._descriptor)
+        self._descriptor = descriptor
+
+    def _mark(self, folder: Path) -> bytes:
+        """What a lock file says: the token of its holder, and on a second line where that one's lock is."""
+        first = self.folders[0]
+        place = "" if folder == first else os.path.relpath(os.path.realpath(first), os.path.realpath(folder))
+        return os.fsencode(f"{self._token}\n{place}")
+
+
+class SweepLock:
+    """Hold a sweep folder while its jobs are launched from here; UserError if another process does that, or if the
+    folder cannot be written.
     """
 
     def __init__(self, folder: str | Path):
@@ -36,51 +122,95 @@ class RunLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
-        descriptor = _open(self.folder / LOCK)
+        words = f"{self.folder} is in use: another process trains this sweep and holds its {SWEEP_LOCK}"
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise UserError(f"{self.folder} is in use: another training holds its {LOCK}") from None
-        except OSError:  # a file system without locks
-            os.close(descriptor)
-            raise
-        self._descriptor = descriptor
-        _held.add(descriptor)
+            self._descriptor = _locked(self.folder / SWEEP_LOCK, words)
+        except OSError as error:
+            raise UserError(unwritable(self.folder, error)) from None
         return self
 
     def __exit__(self, *failure: object) -> None:
-        if self._descriptor in _held:
-            _held.remove(self._descriptor)
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
-            os.close(self._descriptor)
+        if self._descriptor is not None:
+            _release(self._descriptor)
         self._descriptor = None
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a training holds the folder's lock; also where the file system cannot tell."""
+    """Whether a training holds a run folder, alone or with its population; also where the file system cannot tell."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return False
+    try:
+        return _is_locked(descriptor) or _holder(folder, _read(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def refuse_sweep_in_use(folder: Path) -> None:
+    """UserError if a run folder lies in a sweep that is being launched: a lone training of it would be in its way."""
+    for parent in folder.absolute().parents:
+        try:
+            descriptor = os.open(parent / SWEEP_LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if _is_locked(descriptor):
+                raise UserError(f"{folder} is in use: the sweep {parent} is being trained and holds its {SWEEP_LOCK}")
+        finally:
+            os.close(descriptor)
+
+
+def _locked(path: Path, refusal: str) -> int:
+    """Open a file and lock it; UserError with the words of the refusal if another process holds it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        for attempt in range(ATTEMPTS):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt == ATTEMPTS - 1:
+                    raise UserError(refusal) from None
+                time.sleep(PAUSE)
+    except BaseException:  # an OSError comes from a file system without locks
+        os.close(descriptor)
+        raise
+    _held.add(descriptor)
+    return descriptor
+
+
+def _release(descriptor: int) -> None:
+    if descriptor in _held:  # not in a forked child
+        _held.remove(descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing gives it back
     except OSError:
         return True
-    finally:
-        os.close(descriptor)
     return False
 
 
-def _open(path: Path) -> int:
-    """Open a file for locking, and keep half of the process's descriptors free.
+def _holder(folder: Path, mark: str) -> bool:
+    """Whether the population that a lock file names is alive: the lock it points to is held, under the same token."""
+    token, _, place = mark.partition("\n")
+    if not token or not place:
+        return False
+    try:
+        descriptor = os.open(folder / place / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except (OSError, ValueError):  # ValueError: a damaged mark with a null byte
+        return False
+    try:
+        return _read(descriptor).partition("\n")[0] == token and _is_locked(descriptor)
+    finally:
+        os.close(descriptor)
 
-    A held lock costs one descriptor and a population holds one per member, so past half of the soft limit (often 1024)
-    the limit is doubled, as far as the hard one allows.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY != soft < 2 * descriptor:
-        more = 2 * soft if hard == resource.RLIM_INFINITY else min(2 * soft, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
-    return descriptor
+
+def _read(descriptor: int) -> str:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return ""
+    return os.fsdecode(os.pread(descriptor, LONGEST, 0))

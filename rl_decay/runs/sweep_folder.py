@@ -25,7 +25,7 @@ def run_folders(sweep: Path) -> list[Path]:
 
 
 def runs_below(folder: Path, depth: int) -> list[Path]:
-    """The runs at most `depth` folders below a folder, by name; a run holds no runs. UserError as `entries`."""
+    """The runs at most `depth` folders below a folder, by name; a run holds none. UserError if it cannot be listed."""
     if depth == 0:
         return []
     found = []

@@ -31,7 +31,8 @@ class CsvTable:
         if len(self._known) < len(self.columns) or any(set(name) & set(',"\r\n') for name in columns):
             raise ValueError(f"column names must be unique and free of commas, quotes and line ends: {self.columns}")
         header = ",".join(self.columns) + "\n"
-        self._lines = [] if _continues(self.path, header.encode()) else [header]
+        self._length = _whole_length(self.path, header.encode())
+        self._lines = [] if self._length else [header]
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row, {column: number}; a missing column, None or NaN becomes an empty cell.
@@ -47,10 +48,11 @@ class CsvTable:
         """Write the waiting rows, force them to the disk and return the file's length in bytes.
 
         If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
+        FileChangedError where the file has not the length that the last flush left.
         """
-        length = append(self.path, "".join(self._lines).encode())
+        self._length = append(self.path, "".join(self._lines).encode(), self._length)
         self._lines.clear()
-        return length
+        return self._length
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
@@ -115,14 +117,14 @@ def _lines(data: bytes) -> list[str]:
     return data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
 
 
-def _continues(path: Path, header: bytes) -> bool:
-    """Whether a file exists that the next row may be appended to; UserError where it cannot be."""
+def _whole_length(path: Path, header: bytes) -> int:
+    """Length of the file that the next row will be appended to, 0 for none; UserError where it cannot be."""
     data = files.read(path, LONGEST) if files.exists(path) else b""
     if data and not data.startswith(header):
         raise UserError(f"{path}: its columns are not those of this run; move the file away or use another folder")
     if data and not data.endswith(b"\n"):
         raise UserError(f"{path}: its last row is torn; cut the file back to its checkpoint's length")
-    return bool(data)
+    return len(data)
 
 
 def _cell(value: Any) -> str:

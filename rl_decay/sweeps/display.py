@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from rich import box
 from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+from rich.progress import Progress as Bar
+from rich.progress import TextColumn
+from rich.table import Column, Table
 
 from rl_decay.config.memory import in_words
 from rl_decay.config.schema import Config, flat
 from rl_decay.narrow import fitted
 from rl_decay.runs.arms import arm_names
 from rl_decay.sweeps.grouping import Job, Population
-from rl_decay.sweeps.workers import Progress as Report
+from rl_decay.sweeps.reporter import Ended, Progress
 from rl_decay.training.console import progress_columns
 
 log = logging.getLogger("rl_decay")
@@ -32,27 +33,62 @@ class SweepDisplay:
     def __init__(self, jobs: Sequence[Job], groups: Sequence[Population], workers: int, needed: Needed):
         self._console, self._groups = Console(), groups
         self._arms = arms(jobs)
-        self._reports: dict[int, Report] = {}
+        self._reports: dict[int, Progress] = {}
+        self._ended: set[int] = set()  # populations
         self._started = self._spoke = time.monotonic()
-        self._bar: Progress | None = None
+        self._bar: Bar | None = None
         if groups:
             self._console.print(fitted(self._console, populations_table(groups, workers, needed)))
         if self._console.is_terminal:
-            self._bar = Progress(*progress_columns(), console=self._console)
-            self._task = self._bar.add_task("starting", total=sum(map(len, groups)))
+            count = TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True))
+            self._bar = Bar(*progress_columns(count), console=self._console)
+            self._task = self._bar.add_task("starting", total=sum(map(len, groups)), count=self._count())
             self._bar.start()
 
-    def update(self, report: Report) -> None:
-        """Take a population's report, and show it."""
-        self._reports[report.population] = report
-        members = sum(len(self._groups[i]) * r.iteration / r.num_iterations for i, r in self._reports.items())
+    def update(self, report: Progress | Ended) -> None:
+        """Take what a population reports, and show it."""
+        if isinstance(report, Ended):
+            self._ended.add(report.population)
+        else:
+            self._reports[report.population] = report
+        now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=int(members), description=self._words())
-        elif time.monotonic() - self._spoke > SILENCE:
-            self._spoke = time.monotonic()
-            elapsed, total = self._spoke - self._started, sum(map(len, self._groups))
-            left = elapsed * (total / members - 1)
-            log.info("%.0f of %d members done, %s, ETA %.0f s", members, total, self._words(), left)
+            self._bar.update(self._task, completed=self._trained(), count=self._count(), description=self._words())
+        elif now - self._spoke > SILENCE:
+            self._spoke = now
+            log.info("%s, %s, %s", self._count(), self._words(), self._time_left(now - self._started))
+
+    def _count(self) -> str:
+        """How many runs have ended; shares of runs in training are no runs."""
+        ended = 0
+        for index, group in enumerate(self._groups):
+            report = self._reports.get(index)
+            if index in self._ended:
+                ended += len(group)
+            elif report is not None:
+                ended += report.ended
+        return f"{ended} of {sum(map(len, self._groups))} ended"
+
+    def _trained(self) -> float:
+        """Training done, in whole runs."""
+        trained = 0.0
+        for index, group in enumerate(self._groups):
+            report = self._reports.get(index)
+            if index in self._ended:
+                trained += len(group)
+            elif report is not None:
+                trained += len(group) * report.iteration / report.num_iterations
+        return trained
+
+    def _time_left(self, elapsed: float) -> str:
+        before = 0.0  # trained by former processes
+        for index, report in self._reports.items():
+            before += len(self._groups[index]) * report.start / report.num_iterations
+        trained = self._trained()
+        if trained <= before:
+            return "ETA unknown"
+        left = elapsed * (sum(map(len, self._groups)) - trained) / (trained - before)
+        return f"ETA {left:.0f} s"
 
     def stop(self) -> None:
         """Leave the terminal as it was."""

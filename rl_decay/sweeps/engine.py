@@ -10,6 +10,7 @@ from typing import Any
 
 from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import flat
+from rl_decay.descriptors import raise_limit
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
 from rl_decay.runs.files import exists, is_folder, require_inside
@@ -49,12 +50,14 @@ class Sweep:
 
     def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
         check_folders(jobs)
+        raise_limit()
         self.jobs = jobs
         self.folder = folder
         moments = {job.number: _moment(job) for job in jobs}
         todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
         self.ended = {number for number, moment in moments.items() if moment == ENDED}
         self.workers = 0
+        self.unrecorded: list[str] = []  # failures that no summary.json could take
         self.groups: list[Population] = []
         self.room = Room(jobs)
         for job in todo:
@@ -73,16 +76,15 @@ class Sweep:
             print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
         display = SweepDisplay(self.jobs, self.groups, self.workers, self.room.needed)
         try:
-            whole = workers.train(self.groups, self.workers, display.update)
-        except KeyboardInterrupt:  # a second signal; the workers save and end by themselves
-            whole = False
+            outcome = workers.train(self.groups, self.workers, display.update)
         finally:
             display.stop()
+        self.unrecorded = outcome.unrecorded
         print(f"look at it: tensorboard --logdir {as_typed(self.folder)}")
-        if not whole:
+        if not outcome.whole:
             trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
             print(f"continue it: {continue_command(self.folder, trust)}")
-        return whole
+        return outcome.whole
 
 
 ENDED = "ended"
@@ -101,27 +103,28 @@ def _moment(job: Job) -> Any:
 def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
     """The jobs of a sweep folder, as they were begun or asked for.
 
-    UserError if there are none, for a folder inside a sweep, whose list of jobs lies above it, and for a job that names
-    code which is neither installed nor in `trust`, or whose folder is a link that leads out of the sweep's.
+    UserError if there are none, for a folder inside a sweep, whose list of jobs lies above it, for a job that names
+    code which is neither installed nor in `trust`, and for a job whose folder is a link that leads out of the sweep's.
     """
+    if not is_folder(folder):
+        raise UserError(f"{folder}: no such folder")
     if (sweep := sweep_above(folder)) is not None:
         raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
     listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
     jobs = [job for job in run_folders(folder) if job in listed or recorded(job)]
     if not jobs:
-        if not is_folder(folder):
-            raise UserError(f"{folder}: no such folder")
         raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
     for job in jobs:
         require_inside(job, folder)
-    return [_job(folder, job, listed.get(job, {}), number, trust) for number, job in enumerate(jobs)]
+    source = f"{folder / JOBS}: job"
+    return [_job(job, listed.get(job, {}), number, trust, source) for number, job in enumerate(jobs)]
 
 
-def _job(sweep: Path, folder: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
+def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str], source: str) -> Job:
     summary = recorded(folder)
     if summary:
         config = recorded_config(folder, trust)
     else:
-        config = config_to_train(entry["config"], trust, f"{sweep / JOBS}: job {entry['folder']}")
+        config = config_to_train(entry["config"], trust, f"{source} {entry['folder']}")
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

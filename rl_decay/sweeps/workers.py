@@ -1,74 +1,64 @@
-"""Train populations in worker processes, and live with the death of one."""
+"""Train populations in worker processes, and live with one that dies, hangs or says nothing."""
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import time
-import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from rl_decay import build
-from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, error_words
-from rl_decay.interrupt import SIGNALS, StopRequest, ignored
+from rl_decay.errors import UserError
+from rl_decay.interrupt import LOST, SIGNALS, StopRequest, ignored
 from rl_decay.machine import resolve_device
-from rl_decay.runs.continuation import ENDED
-from rl_decay.runs.layout import FAILED, INTERRUPTED, RUNNING, is_run
-from rl_decay.runs.lock import RunLock
-from rl_decay.runs.summary import read_summary, write_summary
+from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
+from rl_decay.runs.summary import read_summary
+from rl_decay.sweeps.endings import record_endings
 from rl_decay.sweeps.grouping import Population
-from rl_decay.training.plan import Plan
-from rl_decay.training.sinks import RunSink
+from rl_decay.sweeps.population import train_population
+from rl_decay.sweeps.reporter import Ended, Listener, Progress
+from rl_decay.sweeps.worker import Farewell, work
+
+log = logging.getLogger("rl_decay")
+SILENCE = 5.0  # seconds without a heartbeat until a worker counts as one that does not answer
+STARTING = 60.0  # seconds that it may take to import PyTorch
+WAIT = 0.5  # seconds for messages
+GRACE = 10.0  # seconds from a worker's farewell to its end
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far one population is: iterations done and asked, valid steps, and each member's mean return [M]."""
+@dataclass
+class Outcome:
+    """How a sweep's training ended: whether all of it was done, and the failures that no summary.json could take."""
 
-    population: int
-    iteration: int
-    num_iterations: int
-    valid_steps: int
-    returns: tuple[float, ...]
+    whole: bool
+    unrecorded: list[str] = field(default_factory=list)
 
 
-Scalars = dict[str, np.ndarray]
-Listener = Callable[[Progress], None]
-Asked = Callable[[], str | None]  # why to stop, or None
-Running = dict[Connection, tuple[BaseProcess, Population]]
+@dataclass
+class _Worker:
+    """A worker process, and when it has to be heard of again."""
 
+    index: int
+    population: Population
+    process: BaseProcess
+    channel: Connection
+    deadline: float
+    farewell: Farewell | None = None
+    silent: bool = False
 
-class Reporter:
-    """A display that hands the progress of a population on, and writes each run's own log."""
-
-    def __init__(self, index: int, population: Population, plan: Plan, listen: Listener, asked: Asked):
-        self._index, self._population, self._plan, self._listen, self._asked = index, population, plan, listen, asked
-
-    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: Scalars, evaluated: bool) -> str | None:
-        """Report evaluations (in between little changes), and hand on the wish to stop."""
-        if evaluated:
-            self._report(iteration, runs)
-        return self._asked()
-
-    def _report(self, iteration: int, runs: Sequence[RunSink]) -> None:
-        returns = tuple(run.eval_returns[-1] if run.eval_returns else run.return_100 for run in runs)
-        steps = sum(run.valid_steps for run in runs)
-        self._listen(Progress(self._index, iteration, self._plan.num_iterations, steps, returns))
-        moment = time.strftime("%Y-%m-%d %H:%M:%S")
-        for job, run, value in zip(self._population, runs, returns, strict=True):
-            with open(job.folder / job.log_name, "a") as file:  # opened anew: no file stays open per member
-                words = f"return {run.return_100:.1f}, eval {value:.1f}" if run.running else run.status
-                file.write(f"[{moment}] iteration {iteration}/{self._plan.num_iterations}, {words}\n")
+    def heard(self) -> None:
+        self.deadline = time.monotonic() + SILENCE
+        if self.silent:
+            self.silent = False
+            log.info("worker process %d answers again", self.process.pid)
 
 
 def usable_cores() -> int:
@@ -87,108 +77,131 @@ def default_workers(device: str, jobs: int) -> int:
     return min(torch.cuda.device_count() if on_cuda else usable_cores(), jobs)
 
 
-def train(populations: Sequence[Population], workers: int, listen: Listener) -> bool:
+def train(populations: Sequence[Population], workers: int, listen: Listener) -> Outcome:
     """Train every population, at most `workers` at a time; each job's folder says how it ended.
 
     With one worker inside this process. A population whose worker dies, or that raises, leaves its unfinished jobs as
-    `failed` with the reason; the others go on. Returns False if Ctrl-C or SIGTERM kept some from finishing.
+    `failed` with the reason; the others go on. The outcome is not whole if a signal kept some from finishing.
     """
-    with StopRequest() as stop:
-        if workers == 1:
-            for index, population in enumerate(populations):
-                _train_one(index, population, listen, lambda: None)
-                if stop.signal is not None or _interrupted(population):
-                    return False
-            return True
-        waiting, running, told = deque(enumerate(populations)), Running(), False
-        while running or (waiting and stop.signal is None):
-            while waiting and len(running) < workers and stop.signal is None:
-                index, population = waiting.popleft()
-                channel, process = _start(index, population)
-                running[channel] = process, population
-            _listen_once(running, listen)
-            if stop.signal is not None and not told:
-                told = True
-                for channel in running:
-                    channel.send(stop.signal)
-        return stop.signal is None
-
-
-def _listen_once(running: Running, listen: Listener) -> None:
-    """Wait a moment for a message of any worker, or for its end."""
-    for channel in wait(list(running), timeout=0.5):
-        assert isinstance(channel, Connection)
+    if workers == 1:
+        return _train_here(populations, listen)
+    pool = _Pool(populations, workers, listen)
+    with StopRequest("the worker processes to finish their iterations and save") as stop:
         try:
-            listen(channel.recv())
-        except (EOFError, ConnectionResetError):  # the worker has ended, one way or another
-            process, population = running.pop(channel)
-            process.join()
-            if process.exitcode:
-                _fail(population, f"its worker process died with exit code {process.exitcode}")
+            pool.train(stop)
+        except KeyboardInterrupt:  # a second signal
+            pool.kill()
+    return Outcome(stop.signal is None, pool.unrecorded)
 
 
-def _train_one(index: int, population: Population, listen: Listener, asked: Asked) -> None:
-    """Train a population in this process; whatever it raises is written into its summaries."""
-
-    def show(config: Config, plan: Plan, device: str) -> Reporter:
-        return Reporter(index, population, plan, listen, asked)
-
-    try:
-        build.run(
-            [job.config for job in population],
-            [job.folder for job in population],
-            overrides=[job.overrides for job in population],
-            show=show,
-        )
-    except UserError as error:
-        _fail(population, str(error))
-    except Exception as error:
-        _fail(population, error_words(error))
-        traceback.print_exc()
+def _train_here(populations: Sequence[Population], listen: Listener) -> Outcome:
+    outcome = Outcome(whole=True)
+    with StopRequest() as stop:
+        for index, population in enumerate(populations):
+            outcome.unrecorded += train_population(index, population, listen, lambda: None)
+            listen(Ended(index))
+            if stop.signal is not None or _interrupted(population):
+                return Outcome(False, outcome.unrecorded)
+    return outcome
 
 
-def _start(index: int, population: Population) -> tuple[Connection, BaseProcess]:
+class _Pool:
+    """The worker processes of a sweep, and the populations that wait for one."""
+
+    def __init__(self, populations: Sequence[Population], size: int, listen: Listener):
+        self._waiting, self._size, self._listen = deque(enumerate(populations)), size, listen
+        self._running: dict[Connection, _Worker] = {}
+        self._listened = time.monotonic()  # when this process last waited for messages
+        self.unrecorded: list[str] = []
+
+    def train(self, stop: StopRequest) -> None:
+        """Train everything, or until a signal has stopped all workers."""
+        stop_sent = False
+        while self._running or (self._waiting and stop.signal is None):
+            while self._waiting and len(self._running) < self._size and stop.signal is None:
+                worker = _start(*self._waiting.popleft())
+                self._running[worker.channel] = worker
+            self._receive()
+            self._name_silent()
+            if stop.signal is not None and not stop_sent:
+                stop_sent = True
+                for worker in self._running.values():
+                    _send(worker.channel, stop.signal)
+
+    def kill(self) -> None:
+        """End the workers at once."""
+        for worker in self._running.values():
+            worker.process.kill()
+            worker.process.join()
+            self._record(worker, INTERRUPTED, f"a second signal: {LOST}")
+        self._running.clear()
+
+    def _receive(self) -> None:
+        """Wait a moment for messages of the workers, or for their ends."""
+        for channel in wait(list(self._running), timeout=WAIT):
+            assert isinstance(channel, Connection)
+            worker = self._running[channel]
+            try:
+                message = channel.recv()
+            except (EOFError, ConnectionResetError):
+                self._end(self._running.pop(channel))
+                continue
+            worker.heard()
+            if isinstance(message, Farewell):
+                worker.farewell = message
+            elif isinstance(message, Progress):
+                self._listen(message)
+
+    def _end(self, worker: _Worker) -> None:
+        worker.process.join(GRACE)
+        if worker.process.is_alive():  # it has said goodbye, and hangs on something that its task left behind
+            worker.process.kill()
+            worker.process.join()
+        worker.channel.close()
+        if worker.farewell is None:
+            self._record(worker, FAILED, f"its worker process died with exit code {worker.process.exitcode}")
+        else:
+            self.unrecorded += worker.farewell.unrecorded
+        self._listen(Ended(worker.index))
+
+    def _record(self, worker: _Worker, status: str, reason: str) -> None:
+        self.unrecorded += record_endings(worker.population, status, reason, begin=True)
+
+    def _name_silent(self) -> None:
+        now = time.monotonic()
+        deaf, self._listened = now - self._listened, now
+        for worker in self._running.values():
+            if deaf > 2 * WAIT:  # this process was stopped, or waited for another worker: its messages wait here
+                worker.deadline += deaf
+            elif not worker.silent and now > worker.deadline:
+                worker.silent = True
+                pid, first, last = worker.process.pid, worker.population[0], worker.population[-1]
+                log.warning(
+                    "worker process %d (jobs %d to %d) does not answer: it is stopped or swapped out. It may go on by "
+                    "`kill -CONT %d`; `kill -9 %d` ends it, and its jobs count as failed",
+                    *(pid, first.number, last.number, pid, pid),
+                )
+
+
+def _start(index: int, population: Population) -> _Worker:
     # spawn: a forked copy of a process whose PyTorch has run threads can hang
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(index, population, theirs))
+    process = context.Process(target=work, args=(index, population, theirs))
     with ignored(*SIGNALS):
         process.start()
     theirs.close()
-    return ours, process
+    return _Worker(index, population, process, ours, deadline=time.monotonic() + STARTING)
 
 
-def _work(index: int, population: Population, channel: Connection) -> None:
-    """The life of a worker process."""
-
-    def asked() -> str | None:
-        try:
-            return channel.recv() if channel.poll() else None
-        except (EOFError, OSError):
-            return "the sweep's main process ended"
-
-    def listen(progress: Progress) -> None:
-        with suppress(OSError):  # nobody listens any more; asked() says so
-            channel.send(progress)
-
-    try:
-        if torch.cuda.is_available():
-            torch.cuda.set_device(index % torch.cuda.device_count())
-        _train_one(index, population, listen, asked)
-    finally:
-        channel.close()
+def _send(channel: Connection, message: str) -> None:
+    with suppress(OSError):  # the worker has ended, as `_receive` will find
+        channel.send(message)
 
 
 def _interrupted(population: Population) -> bool:
-    return any(is_run(job.folder) and read_summary(job.folder)["status"] == INTERRUPTED for job in population)
-
-
-def _fail(population: Population, reason: str) -> None:
-    """Say so in the summary of every job that had not ended."""
     for job in population:
-        with suppress(UserError):  # its summary is damaged, or another training holds it
-            summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
-            if summary.get("status", RUNNING) not in ENDED:
-                job.folder.mkdir(parents=True, exist_ok=True)
-                with RunLock(job.folder):
-                    write_summary(job.folder, {**summary, "status": FAILED, "reason": reason})
+        with suppress(UserError):  # somebody removed or damaged its summary
+            if is_run(job.folder) and read_summary(job.folder)["status"] == INTERRUPTED:
+                return True
+    return False

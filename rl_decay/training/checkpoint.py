@@ -46,7 +46,7 @@ def to_cpu(state: Any) -> Any:
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint in one step, with schema version and SHA-256; whoever reads sees the old one or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)  # without its parents: a run folder that was removed is not made anew
     buffer = io.BytesIO()
     torch.save({"schema_version": SCHEMA_VERSION, "sha256": digest(content), **content}, buffer)
     replace(path, buffer.getvalue())

@@ -165,12 +165,12 @@ class Terminal:
             handler.addFilter(_warnings_only)
 
 
-def progress_columns() -> tuple[ProgressColumn, ...]:
-    """A bar, a count, the time left, and a description that is cut before they are."""
+def progress_columns(count: ProgressColumn | None = None) -> tuple[ProgressColumn, ...]:
+    """A bar, a count (by default of what is complete), the time left, and a description that is cut before they are."""
     fixed = Column(no_wrap=True, min_width=7)
     return (
         BarColumn(12),
-        MofNCompleteColumn(table_column=fixed),
+        count or MofNCompleteColumn(table_column=fixed),
         TimeRemainingColumn(table_column=fixed),
         TextColumn("{task.description}", table_column=Column(no_wrap=True, overflow="ellipsis")),
     )

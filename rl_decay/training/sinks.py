@@ -18,11 +18,13 @@ from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import clear, cut_back
+from rl_decay.runs.durable import FileChangedError, require
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
 from rl_decay.runs.replays import with_difference
 from rl_decay.runs.summary import write_summary
 from rl_decay.runs.tables import CsvTable, evaluation_curve, read
+from rl_decay.runs.unwritable import cause
 from rl_decay.training.plan import Plan
 from rl_decay.types import Episode
 
@@ -48,6 +50,8 @@ class RunSink:
         self._stream = OscillationStream(end=plan.total_steps, share=LATE_SHARE)
         self._record = record
         self._closed = False
+        self.saved = {layout.LATEST} if resumed else set()  # checkpoints that should be there
+        self.recorded = True  # False: summary.json could not be written, and only `summary()` says how the run ended
         self._older = dict(resumed["files"]) if resumed else {}  # lengths of the files of former processes
         self._started = time.perf_counter()
         if resumed is None:
@@ -127,7 +131,7 @@ class RunSink:
         notes = self._record["notes"]
         if any(note.startswith(f"{label}: ") for note in notes):
             return False
-        notes.append(f"{label}: {text}")
+        self._record["notes"] = [*notes, f"{label}: {text}"]
         self.write_summary()
         return True
 
@@ -175,7 +179,12 @@ class RunSink:
         return time.perf_counter() - self._started
 
     def flush(self) -> None:
-        """Force everything written so far to the disk."""
+        """Force what was written so far to the disk; FileChangedError where a file is no longer as the run left it."""
+        for name, length in self._older.items():
+            if name.startswith(layout.EVENTS):  # nothing more is written there, but the next checkpoint relies on it
+                require(self.folder / name, length)
+        if not layout.is_run(self.folder):  # it was removed, and nothing in it is lost
+            self.write_summary()
         lengths = {layout.METRICS: self._metrics.flush(), layout.EVALUATIONS: self._evaluations.flush()}
         if self._events is not None:
             lengths[self._events.path.name] = self._events.flush()
@@ -193,11 +202,28 @@ class RunSink:
                 self._events.scalars(self.env_steps_done, final)
                 self._events.session_end(self.status)
             self.flush()
+        except FileChangedError as error:
+            self.status, self.reason = layout.FAILED, str(error)
+            raise
         except OSError as error:
-            self.status, self.reason = layout.FAILED, f"cannot be written ({error.strerror})"
+            self.status, self.reason = layout.FAILED, cause(self.folder, error)
             raise
         finally:
+            self._write_last_summary()
+
+    def abandon(self, reason: str) -> None:
+        """End the run without another byte in its folder, which belongs to another training now."""
+        self.end(layout.FAILED, reason)
+        self._closed, self.recorded = True, False
+
+    def _write_last_summary(self) -> None:
+        try:
             self.write_summary()
+        except OSError as error:
+            self.recorded = False
+            if self.status != layout.FAILED:
+                self.status, self.reason = layout.FAILED, cause(self.folder, error)
+                raise
 
     def write_summary(self) -> None:
         """Write summary.json as things stand."""

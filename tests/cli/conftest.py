@@ -8,6 +8,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ SMALL = (
 )
 TASKS = '''
 """Tasks that only a subprocess knows."""
+import ctypes
+
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box
@@ -48,8 +51,33 @@ class Fragile(gym.Env):
         return np.zeros(3, np.float32), reward, False, self.steps == 5, {}
 
 
+class Stuck(Fragile):
+    """Its tenth step never comes back from C, where no Python code of the main thread runs."""
+
+    def step(self, action):
+        if Fragile.taken == 10:
+            print("STUCK", flush=True)
+            lock, pthread = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+            pthread.pthread_mutex_lock(lock)
+            pthread.pthread_mutex_lock(lock)
+        return super().step(action)
+
+
 gym.register("Fragile-v0", Fragile)
+gym.register("Stuck-v0", Stuck)
 '''
+
+
+SAFETY = 600.0  # seconds; ends a test that hangs, and decides nothing else
+
+
+def until(event, process):
+    """Wait until event() is true while a process lives."""
+    end = time.monotonic() + SAFETY
+    while not event():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "the event does not come"
+        time.sleep(0.05)
 
 
 @dataclass
@@ -117,6 +145,12 @@ def started(tmp_path):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture(scope="session", name="until")
+def until_fixture():
+    """Wait for an event while a process lives: until(event, process)."""
+    return until
 
 
 @pytest.fixture

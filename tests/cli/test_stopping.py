@@ -14,6 +14,7 @@ from rl_decay.training.console import Terminal
 from rl_decay.training.sinks import RunSink
 
 SWEEP = ("-m", "compare=none", "hydra/launcher=basic", "hydra.sweep.dir=sweep", "logger=none")
+SAFETY = 600.0  # seconds; ends a test that hangs, and decides nothing else
 LONG = ("total_steps=1000000", "evaluation.early=20000", "evaluation.late=10000")  # an evaluation every iteration
 
 
@@ -31,8 +32,9 @@ def read_back(folder):
         (signal.SIGINT, "sync", os.kill),
         (signal.SIGINT, "async", os.killpg),  # Ctrl-C in a terminal reaches the workers too
         (signal.SIGTERM, "async", os.kill),
+        (signal.SIGHUP, "async", os.killpg),  # so does a terminal that is closed
     ],
-    ids=["SIGINT-sync", "SIGINT-async", "SIGTERM-async"],
+    ids=["SIGINT-sync", "SIGINT-async", "SIGTERM-async", "SIGHUP-async"],
 )
 def test_a_signal_ends_the_run_in_order(started, tmp_path, small, number, vec, send):
     process = started(*small, *LONG, f"vec={vec}", "hydra.run.dir=mine")
@@ -40,7 +42,7 @@ def test_a_signal_ends_the_run_in_order(started, tmp_path, small, number, vec, s
         if "iteration 2/" in line:
             break
     send(process.pid, number)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=SAFETY)
     assert (process.returncode, err) == (130, ""), err
     said, _ = read_back(tmp_path / "mine")
     assert said["status"] == "interrupted" and signal.Signals(number).name in said["reason"]
@@ -113,7 +115,7 @@ def test_ctrl_c_before_training_has_begun_is_no_traceback(train_py, monkeypatch)
 def test_a_reward_that_is_no_number_ends_the_run_as_diverged(started, tmp_path, small):
     task = ("env=generic", "env.id=tasks:Fragile-v0", "env.num_envs=2", "evaluation.late=1", "evaluation.early=0")
     process = started(*task, *small, "total_steps=3200", "hydra.run.dir=mine")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=SAFETY)
     assert (process.returncode, err) == (1, ""), err
     said, metrics = read_back(tmp_path / "mine")
     # two copies take 150 sound steps together. Every sixth row of a copy is a reset, so 5 steps take 6 rows:
@@ -128,3 +130,27 @@ def test_a_diverged_job_of_a_sweep_stops_no_other(train_py, tmp_path, small):
     assert ended.err == ""
     said = [json.loads((job / "summary.json").read_text()) for job in (tmp_path / "sweep").glob("*/")]
     assert sorted(s["status"] for s in said) == ["diverged", "finished"]
+
+
+def test_a_task_that_hangs_in_c_is_named_and_a_second_signal_ends_it(started, tmp_path, small):
+    task = ("env=generic", "env.id=tasks:Stuck-v0", "env.num_envs=2", "vec=sync", "checkpoint.every=1")
+    process = started(*task, *small, "algo.num_steps=4", "total_steps=3200", "hydra.run.dir=mine")
+    for awaited in (
+        "STUCK",
+        "waiting for the iteration in progress, in which an environment may hang; a second Ctrl-C",
+    ):
+        for line in process.stdout:
+            if awaited in line:
+                break
+        else:
+            pytest.fail(f"{awaited!r} was not printed: {process.communicate()}")
+        process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=SAFETY)
+    assert process.returncode == 130
+    assert err == "ended by a second signal; what came after the last checkpoint is lost\n"
+    said = json.loads((tmp_path / "mine" / layout.SUMMARY).read_text())
+    assert (said["status"], said["reason"]) == (
+        "interrupted",
+        "a second signal: what came after the last checkpoint is lost",
+    )
+    assert load_policy(tmp_path / "mine").iteration == said["iterations"] == 1

@@ -39,7 +39,7 @@ class Browser:
     def words(self) -> str:
         return self.driver.execute_script(WORDS)
 
-    def wait_for(self, *expected: str, seconds: float = 60) -> str:
+    def wait_for(self, *expected: str, seconds: float = 600) -> str:
         """Wait until the page holds all of these, and return all its words."""
         end = time.monotonic() + seconds
         while missing := [word for word in expected if word not in self.words()]:
@@ -105,9 +105,9 @@ def tensorboard(sweep):
     words = [sys.executable, "-m", "tensorboard.main", "--logdir", str(sweep), "--port", str(port)]
     process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/"
-    for _ in range(300):
+    for _ in range(3000):
         try:
-            urllib.request.urlopen(url, timeout=5).close()
+            urllib.request.urlopen(url, timeout=600).close()
             break
         except OSError:
             time.sleep(0.2)

@@ -1,5 +1,4 @@
 import math
-import time
 
 import numpy as np
 import pytest
@@ -233,10 +232,8 @@ def test_a_training_curve_holds_its_latest_value():
 
 
 @pytest.mark.slow
-def test_three_hundred_runs_of_two_hundred_evaluations_load_in_seconds(make_run, tmp_path):
+def test_three_hundred_runs_of_two_hundred_evaluations_load(make_run, tmp_path):
     scores = np.random.default_rng(0).random(200)
     for seed in range(300):
         make_run(tmp_path / f"{seed}", seed=seed, scores=scores, total_steps=50_000)
-    start = time.perf_counter()
-    assert len(load.load([tmp_path]).runs) == 300
-    assert time.perf_counter() - start < 20  # on a busy machine; 2 s on an idle core
+    assert len(load.load([tmp_path]).runs) == 300  # how long that takes: benchmarks/report.py

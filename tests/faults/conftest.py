@@ -25,6 +25,7 @@ assert _spec is not None and _spec.loader is not None
 _cli = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_cli)
 train_in, train_py, started, Ended = _cli.train_in, _cli.train_py, _cli.started, _cli.Ended
+until_fixture = _cli.until_fixture
 
 STEPS = 32  # of an iteration: 2 environments of 16 steps
 SMALL = {
@@ -99,7 +100,7 @@ class Faulty(gym.Env):
         if self.how == "step":
             raise RuntimeError("the simulator is out of fuel")
         if self.how == "hang":
-            time.sleep(60)
+            time.sleep(3600)
         if self.how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.how == "four values":

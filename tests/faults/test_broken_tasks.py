@@ -119,8 +119,8 @@ def test_a_task_that_cannot_begin_is_one_message(how, vec, small, tmp_path, capf
 
 
 def test_a_step_that_hangs_ends_at_the_timeout(small, tmp_path):
-    config = faulty(small, "hang", "async", env__timeout=1.0)
-    with pytest.raises(UserError, match=r"env.timeout=1.0: a step of tests/Faulty-v0 took longer"):
+    config = faulty(small, "hang", "async", env__timeout=5.0)  # every other step must be faster
+    with pytest.raises(UserError, match=r"env.timeout=5.0: a step of tests/Faulty-v0 took longer"):
         build.run([config], [tmp_path / "mine"])
     assert whole_rows(tmp_path / "mine", 2)["status"] == "failed"
     assert multiprocessing.active_children() == []
@@ -165,7 +165,7 @@ def test_train_py_prints_one_line(how, vec, words, train_in, tmp_path, capfd):
 def test_once_the_task_is_repaired_the_run_goes_on_as_if_it_had_never_broken(
     how, small, tmp_path, repaired, resumed, different
 ):
-    config = small(env__kwargs={"how": how, "after": 8}, vec="async", env__timeout=2.0 if how == "hang" else None)
+    config = small(env__kwargs={"how": how, "after": 8}, vec="async", env__timeout=5.0 if how == "hang" else None)
     with pytest.raises(UserError):
         build.run([config], [tmp_path / "mine"])
     repaired()

@@ -3,14 +3,13 @@
 import json
 import shutil
 import signal
-import time
 
 import pytest
 
 from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.lock import RunLock, SweepLock
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.grouping import Job
 
@@ -94,18 +93,48 @@ def test_resuming_a_sweep_in_which_another_training_holds_a_run_leaves_that_run_
     assert ended.code == 1 and "is in use" in ended.err and "Traceback" not in ended.err
 
 
+def test_of_several_that_continue_a_sweep_one_goes_on(left, words, resumed, train_in, tmp_path):
+    sweep = tmp_path / "sweep"
+    shutil.copytree(left, sweep / "job0")
+    before = everything(sweep)
+    with SweepLock(sweep):
+        resumed(sweep).refused(f"{sweep} is in use: another process trains this sweep")
+        typed = ("-m", *words(), "hydra.sweep.dir=sweep", "resume=auto", "seed=0,1")
+        for launcher in ("population", "basic"):
+            train_in(tmp_path, *typed, f"hydra/launcher={launcher}").refused("sweep is in use")
+        # nor may one of its runs be continued alone, in training or not
+        resumed(sweep / "job0").refused("job0 is in use: the sweep")
+        train_in(tmp_path, *words(), "hydra.run.dir=sweep/job0", "resume=auto").refused("job0 is in use: the sweep")
+    (sweep / layout.SWEEP_LOCK).unlink()
+    assert everything(sweep) == before
+    assert resumed(sweep, "--workers", "1").code == 0
+
+
+def test_a_member_in_training_is_not_continued_alone(small, resumed, tmp_path):
+    folders, refusals = [tmp_path / "job0", tmp_path / "job1"], []
+
+    class Trying:
+        def iteration(self, iteration, runs, scalars, evaluated):
+            if iteration == 4:
+                for folder in folders:
+                    with pytest.raises(UserError, match=f"{folder} is in use") as refusal:
+                        build.run([small(resume="auto")], [folder])
+                    refusals.append(refusal)
+
+    results = build.run([small(), small(seed=1)], folders, show=lambda *_: Trying())
+    assert [result.status for result in results] == 2 * ["finished"]
+    assert len(refusals) == 2
+
+
 def test_what_is_left_of_a_lock_keeps_nobody_out(left, resumed, whole, different):
     (left / layout.LOCK).write_text("12345\n")
     assert resumed(left).code == 0
     assert different(left, whole) == []
 
 
-def test_a_second_process_leaves_the_first_one_in_peace(started, words, train_in, resumed, small, tmp_path):
+def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, train_in, resumed, small, tmp_path):
     process, mine = started(*words(**LONG), "hydra.run.dir=mine"), tmp_path / "mine"
-    latest, deadline = mine / layout.CHECKPOINTS / layout.LATEST, time.monotonic() + 60
-    while not latest.exists():
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
-        time.sleep(0.05)
+    until((mine / layout.CHECKPOINTS / layout.LATEST).exists, process)
     record = {name: (mine / name).read_bytes() for name in KEPT}
     log = (mine / "train.log").read_bytes()
     train_in(tmp_path, *words(**LONG), "hydra.run.dir=mine", "resume=auto").refused("is in use")
@@ -118,7 +147,7 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, words, train_in
     assert b"error" not in (mine / "train.log").read_bytes()
     assert json.loads((mine / layout.SUMMARY).read_text())["status"] == "running"
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert (process.returncode, errors) == (130, "")
     said = json.loads((mine / layout.SUMMARY).read_text())
     assert said["status"] == "interrupted"

@@ -36,7 +36,7 @@ _spec.loader.exec_module(_cli)
 train_in = _cli.train_in
 
 STRUCK = 77  # exit code of a process that ended itself
-PATIENCE = 60.0  # seconds until a forked process counts as hanging
+PATIENCE = 600.0  # seconds until a forked process counts as hanging
 MAY_DIFFER = ("wall_seconds", "steps_per_second", "resumed", "overrides")  # of a summary, after a continuation
 
 

@@ -11,7 +11,7 @@ from rl_decay.runs import layout
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.workers import Reporter
+from rl_decay.sweeps.reporter import Reporter
 from rl_decay.training import checkpoint
 from rl_decay.training.console import Terminal
 from rl_decay.training.trainer import Trainer

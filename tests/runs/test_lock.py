@@ -4,11 +4,11 @@ import signal
 import pytest
 
 from rl_decay.errors import UserError
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
 
 HOLD = """
 import sys
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
 with RunLock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -62,7 +62,7 @@ def test_a_missing_folder_is_an_error(tmp_path):
 def test_a_forked_child_does_not_keep_the_lock(tmp_path, python):
     code = """
 import os, sys
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
 with RunLock(sys.argv[1]):
     child = os.fork()
     if child == 0:
@@ -78,16 +78,87 @@ os.waitpid(child, 0)
     parent.communicate()
 
 
-def test_a_population_may_hold_more_locks_than_the_soft_limit(tmp_path, python):
-    code = """
-import contextlib, os, resource, sys
-from rl_decay.runs.lock import RunLock
-resource.setrlimit(resource.RLIMIT_NOFILE, (64, 1024))
-with contextlib.ExitStack() as stack:
-    for i in range(200):
-        os.mkdir(f"{sys.argv[1]}/{i}")
-        stack.enter_context(RunLock(f"{sys.argv[1]}/{i}"))
-    files = [stack.enter_context(open(os.devnull)) for _ in range(200)]
-    print(len(files))
-"""
-    assert python(code, tmp_path).communicate() == ("200\n", "")
+@pytest.fixture
+def three(tmp_path):
+    """The run folders of a population."""
+    folders = [tmp_path / f"job{m}" for m in range(3)]
+    for folder in folders:
+        folder.mkdir()
+    return folders
+
+
+def test_a_population_holds_every_folder_with_one_descriptor(three, tmp_path):
+    before = descriptors()
+    with RunLock(*three):
+        assert descriptors() == before + 1
+        for folder in three:
+            assert is_held(folder)
+            with pytest.raises(UserError, match=f"{folder} is in use"), RunLock(folder):
+                pass
+    assert descriptors() == before
+    for folder in three:
+        assert not is_held(folder)
+        with RunLock(folder):
+            assert is_held(folder)
+
+
+def test_a_member_that_is_trained_alone_keeps_the_population_out(three):
+    with RunLock(three[2]):
+        with pytest.raises(UserError, match=f"{three[2]} is in use"), RunLock(*three):
+            pass
+        with RunLock(*three[:2]):
+            pass
+
+
+def test_populations_of_one_sweep_hold_their_own_members_alone(three):
+    with RunLock(*three[:2]), RunLock(three[2]):
+        assert all(map(is_held, three))
+    # its first member was the holder before: what the others say of it means nothing now
+    with RunLock(three[0]), RunLock(*three[1:]):
+        assert all(map(is_held, three))
+
+
+def test_a_population_that_was_killed_holds_nothing(three, python):
+    code = HOLD.replace("RunLock(sys.argv[1])", "RunLock(*sys.argv[1:])")
+    holder = python(code, *three)
+    assert holder.stdout.readline() == "held\n"
+    assert all(map(is_held, three))
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert not any(map(is_held, three))
+    with RunLock(*reversed(three)):
+        pass
+
+
+@pytest.mark.parametrize("text", [b"12345", b"x\n..", b"ab\n/etc", b"a\n\0", b"a\n" + 9000 * b"../", b"\xff\n\xff"])
+def test_what_a_damaged_lock_file_says_keeps_nobody_out(tmp_path, text):
+    (tmp_path / "run.lock").write_bytes(text)
+    assert not is_held(tmp_path)
+    with RunLock(tmp_path):
+        assert is_held(tmp_path)
+
+
+def test_members_are_found_through_links_and_from_other_folders(three, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(three[1])
+    monkeypatch.chdir(tmp_path)
+    with RunLock("job0", "elsewhere/link"):
+        assert is_held(three[1]) and is_held(tmp_path / "elsewhere" / "link")
+
+
+def test_a_sweep_is_launched_once_and_its_runs_are_not_opened_from_outside(three, tmp_path):
+    with SweepLock(tmp_path):
+        with pytest.raises(UserError, match=f"{tmp_path} is in use: another process trains this sweep"):
+            SweepLock(tmp_path).__enter__()
+        with pytest.raises(UserError, match=f"{three[0]} is in use: the sweep {tmp_path} is being trained"):
+            refuse_sweep_in_use(three[0])
+        with RunLock(*three):  # its own workers need their own lock only
+            pass
+    refuse_sweep_in_use(three[0])
+    with SweepLock(tmp_path):
+        pass
+
+
+def test_a_sweep_folder_that_cannot_be_written_is_named(tmp_path):
+    with pytest.raises(UserError, match="/proc/nowhere: cannot be written"), SweepLock("/proc/nowhere"):
+        pass

@@ -10,8 +10,10 @@ import pytest
 CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
 MODULE = '''
 """Tasks that break, and a callback that remembers."""
+import glob
 import json
 import os
+import shutil
 
 import gymnasium as gym
 import numpy as np
@@ -61,6 +63,24 @@ class Recorder(Callback):
             file.write(json.dumps(row) + "\\n")
 
 
+class Removing(Breaking):
+    """Fine for 40 steps; then it removes the folders that VICTIMS names, and goes on, raises or ends the process."""
+
+    def step(self, action):
+        if Breaking.taken == 40:
+            if self.how == "leave":
+                raise SystemExit(0)
+            if self.how == "leave at once":
+                os._exit(0)
+            for folder in glob.glob(os.environ["VICTIMS"]):
+                shutil.rmtree(folder)
+            if self.how == "remove and raise":
+                raise OSError("the simulator is out of fuel")
+            Breaking.taken = -(10**9)
+        return super().step(action)
+
+
+gym.register("Removing-v0", Removing, disable_env_checker=True)
 gym.register("Raising-v0", Breaking, disable_env_checker=True)
 gym.register("Exiting-v0", Breaking, disable_env_checker=True, kwargs={"how": "exit"})
 '''
@@ -70,6 +90,7 @@ assert _spec is not None and _spec.loader is not None
 _cli = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_cli)
 shell, started, train_in, train_py = _cli.shell, _cli.started, _cli.train_in, _cli.train_py
+until_fixture = _cli.until_fixture
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def test_a_launcher_option_without_sense_is_named(train_py, tiny, tmp_path, opti
 
 def test_fewer_than_no_workers_are_refused_too(started, tiny, tmp_path):
     process = started(*tiny, "seed=0,1", "hydra.launcher.workers=-1")
-    _, err = process.communicate(timeout=15)  # a process of its own, because with no worker it might never end
+    _, err = process.communicate(timeout=600)  # a process of its own, because with no worker it might never end
     assert (process.returncode, len(err.splitlines())) == (1, 1), err
     assert "workers=-1" in err
     assert untouched(tmp_path)

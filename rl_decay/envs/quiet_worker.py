@@ -1,0 +1,92 @@
+"""The processes of `vec=async`: they end with their parent, and print no traceback of their own."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import pickle
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from gymnasium.vector.async_vector_env import _async_worker
+
+GRACE = 1.0  # seconds between a process's SIGTERM and its SIGKILL
+PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+
+
+def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: Any, *more: Any) -> None:
+    """Gymnasium's own worker, with three differences.
+
+    It dies with its parent, also inside a step that hangs. Its parent's death is no error of its own, so nothing is
+    printed. An error of the task's constructor reaches the parent like one of a step.
+    """
+    _follow_parent()
+    memory, errors, *others = more
+    queue: Any = _SafeErrors(errors)
+    with suppress(Exception, KeyboardInterrupt):  # the pipe is gone, or the task's `close` raised: nobody asks any more
+        try:
+            env = make()
+        except Exception as error:
+            parent_pipe.close()
+            queue.put((index, type(error), error, traceback.format_exc()))
+            pipe.recv()
+            pipe.send((None, False))
+            return
+        _async_worker(index, lambda: env, pipe, parent_pipe, memory, queue, *others)
+
+
+def end_processes(processes: Iterable[BaseProcess]) -> None:
+    """End processes, also those that ignore SIGTERM or were stopped."""
+    alive = [process for process in processes if process.is_alive()]
+    for process in alive:
+        process.terminate()
+    deadline = time.monotonic() + GRACE
+    for process in alive:
+        process.join(max(0.0, deadline - time.monotonic()))
+        if process.is_alive():
+            process.kill()
+            process.join()
+
+
+def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
+    """Child processes of this one that were not there before."""
+    known = set(before)
+    return [child for child in multiprocessing.active_children() if child not in known]
+
+
+class _SafeErrors:
+    """Gymnasium's queue of errors, for every error.
+
+    Its parent waits for ever for one whose class cannot be pickled, and makes each anew from one argument.
+    """
+
+    def __init__(self, queue: Any):
+        self._queue = queue
+
+    def put(self, entry: tuple[int, type[BaseException], BaseException, str]) -> None:
+        index, kind, error, trace = entry
+        try:
+            pickle.loads(pickle.dumps((kind, error)))
+            kind(error)
+        except Exception:
+            kind, error = RuntimeError, RuntimeError(f"{kind.__name__}: {error}")
+        self._queue.put((index, kind, error, trace))
+
+
+def _follow_parent() -> None:
+    """Leave Ctrl-C and a closed terminal to the parent, and die by its SIGTERM, or when it dies.
+
+    A fork inherits the handlers of its parent, which may ignore SIGTERM or take it for a request to stop.
+    """
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,62 @@
+"""Why a folder cannot be written, and the way out, in the words of a person."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from rl_decay.descriptors import NONE_LEFT, limit
+from rl_decay.runs.continuation import continue_command
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_lack(error: OSError) -> bool:
+    """Whether the disk or the limit of open files has nothing left."""
+    return error.errno in (*FULL, *NONE_LEFT)
+
+
+def unwritable(folder: Path, error: OSError) -> str:
+    """What to tell the person of a folder in which nothing could be begun."""
+    return f"{folder}: {_reason(folder, error)}; {_remedy(error) or 'choose another folder'}"
+
+
+def cause(folder: Path, error: OSError) -> str:
+    """Why a run that trains can no longer write its folder, as summary.json says it."""
+    if error.errno == errno.ENOENT and not folder.is_dir():
+        return "its folder was removed while the run was training"
+    return _reason(folder, error)
+
+
+def interrupted_writing(folder: Path, error: OSError, trust: Iterable[str] = ()) -> str:
+    """What to tell the person of a run that can no longer write its folder; `trust` as in continue_command."""
+    words = f"{folder}: {cause(folder, error)}"
+    if not folder.is_dir():
+        return words
+    remedy = (_remedy(error) or "make it writable").capitalize()
+    return f"{words}; what it holds stays readable. {remedy}, then continue: {continue_command(folder, trust)}"
+
+
+def _reason(folder: Path, error: OSError) -> str:
+    if error.errno in NONE_LEFT:
+        return f"cannot be written ({error.strerror}: `ulimit -n` allows {limit():,.0f})"
+    no_inodes = error.errno == errno.ENOSPC and _out_of_inodes(folder)
+    return f"cannot be written ({error.strerror}{': no inodes are left' if no_inodes else ''})"
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in NONE_LEFT:
+        return "raise the limit"
+    return "make room" if error.errno in FULL else ""
+
+
+def _out_of_inodes(folder: Path) -> bool:
+    """Whether the disk has blocks but no inodes left, so that `df` would show room."""
+    for path in (folder, *folder.absolute().parents):
+        with suppress(OSError):
+            disk = os.statvfs(path)
+            return disk.f_files > 0 and disk.f_favail == 0
+    return False

@@ -1,0 +1,160 @@
+"""A worker that says nothing, one that is gone without a word, and what the main process makes of it."""
+
+import json
+import logging
+import math
+import multiprocessing
+import signal
+
+import pytest
+
+from rl_decay.config.schema import Config
+from rl_decay.interrupt import StopRequest
+from rl_decay.sweeps import workers
+from rl_decay.sweeps.grouping import Job
+from rl_decay.sweeps.reporter import Ended
+from rl_decay.sweeps.worker import Farewell, Heartbeat
+
+
+class Process:
+    """What the main process sees of a worker process."""
+
+    pid, exitcode = 4242, 0
+
+    def __init__(self):
+        self.killed = False
+
+    def join(self, timeout=None):
+        pass
+
+    def is_alive(self):
+        return False
+
+    def kill(self):
+        self.killed = True
+
+
+@pytest.fixture
+def worker(monkeypatch, tmp_path):
+    """(the far end of a worker's channel, its process, its jobs): a worker that was to be heard of long ago."""
+    ours, theirs = multiprocessing.Pipe()
+    jobs = [Job(number, Config(), tmp_path / f"job{number}", ()) for number in (3, 4)]
+    process = Process()
+    monkeypatch.setattr(workers, "_start", lambda *_: workers._Worker(0, jobs, process, ours, deadline=-math.inf))
+    return theirs, process, jobs
+
+
+@pytest.fixture
+def answering(caplog):
+    """Do something when a log line has these words: answering(words, deed)."""
+    log, handlers = logging.getLogger("rl_decay"), []
+
+    def answer(words, deed):
+        class Handler(logging.Handler):
+            def emit(self, record):
+                if words in record.getMessage():
+                    deed()
+
+        handlers.append(Handler())
+        log.addHandler(handlers[-1])
+
+    caplog.set_level(logging.INFO)
+    yield answer
+    for handler in handlers:
+        log.removeHandler(handler)
+
+
+def summary_of(job):
+    return json.loads((job.folder / "summary.json").read_text())
+
+
+def test_a_worker_that_does_not_answer_is_named_once_and_not_killed(worker, answering, caplog):
+    channel, process, jobs = worker
+
+    def go_on():
+        channel.send(Heartbeat())
+
+    def end():
+        channel.send(Farewell(["job3: no room"]))
+        channel.close()
+
+    answering("does not answer", go_on)
+    answering("answers again", end)
+    heard = []
+    outcome = workers.train([jobs], 2, heard.append)
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "worker process 4242 (jobs 3 to 4)" in warning
+    assert "kill -CONT 4242" in warning and "kill -9 4242" in warning
+    assert not process.killed
+    assert (outcome.whole, outcome.unrecorded, heard) == (True, ["job3: no room"], [Ended(0)])
+
+
+@pytest.mark.parametrize("exitcode", [0, 3, -9])
+def test_a_worker_that_ends_without_a_farewell_leaves_its_jobs_failed(worker, exitcode):
+    channel, process, jobs = worker
+    process.exitcode = exitcode
+    channel.close()
+    outcome = workers.train([jobs], 2, lambda progress: None)
+    assert outcome.unrecorded == []
+    for job in jobs:
+        said = summary_of(job)
+        assert (said["status"], said["reason"]) == ("failed", f"its worker process died with exit code {exitcode}")
+
+
+def test_failures_that_no_folder_can_take_are_told(worker, tmp_path):
+    channel, _, jobs = worker
+    channel.close()
+    (tmp_path / "job3").write_text("a file where the folder should be")
+    outcome = workers.train([jobs], 2, lambda progress: None)
+    assert outcome.unrecorded == ["job3: its worker process died with exit code 0"]
+    assert summary_of(jobs[1])["status"] == "failed"
+
+
+def test_a_second_signal_ends_the_workers_at_once(worker, answering):
+    _, process, jobs = worker
+
+    def stop_twice():
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    answering("does not answer", stop_twice)
+    outcome = workers.train([jobs], 2, lambda progress: None)
+    assert process.killed and not outcome.whole
+    assert [summary_of(job)["reason"] for job in jobs] == 2 * [
+        "a second signal: what came after the last checkpoint is lost"
+    ]
+
+
+@pytest.fixture
+def victims(breaking, monkeypatch, tmp_path):
+    """Tasks may remove the run folder of seed 0 below `sweep` in the middle of training."""
+    monkeypatch.setenv("VICTIMS", f"{tmp_path}/sweep/*_seed0_*")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["remove", "remove and raise", "leave", "leave at once"])
+def test_whatever_happens_in_a_worker_reaches_the_main_process(victims, train_py, tiny, tmp_path, summaries, how):
+    words = (*tiny, "env=generic", "env.num_envs=2", "seed=0,1", "total_steps=320", "hydra.launcher.workers=2")
+    ended = train_py(*words, "env.id=sweep_tasks:Removing-v0", f"env.kwargs={{how:'{how}'}}")
+    assert ended.code == 1 and "Traceback" not in ended.err
+    reasons = {
+        "remove": "was removed while the run was training",
+        "remove and raise": "its step failed with OSError: the simulator is out of fuel",
+        "leave": "its step failed with SystemExit: 0",
+        "leave at once": "its worker process died with exit code 0",
+    }
+    assert "failed: linear-linear_seed0" in ended.out
+    assert reasons[how] in ended.out
+    assert "runs failed" in ended.err
+
+
+def test_a_request_to_stop_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == "SIGTERM"
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
