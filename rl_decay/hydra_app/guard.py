@@ -54,8 +54,8 @@ def explained() -> Iterator[None]:
             warnings.filterwarnings("error", module=r"hydra\._internal\.(config_loader_impl|utils)")
             _check_flags()
             yield
-    except KeyboardInterrupt:  # before training began; the trainer answers later ones
-        print("interrupted before training began", file=sys.stderr)
+    except KeyboardInterrupt:  # before training or after it; the trainer answers the others
+        print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
     except Exception as error:
         refuse(line_for(error))
