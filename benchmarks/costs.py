@@ -22,7 +22,7 @@ from rich.table import Table
 
 from rl_decay import build
 from rl_decay.config.schema import Config, unflat
-from rl_decay.ppo.agent import PPO
+from rl_decay.ppo.update_monitor import UpdateMonitor
 from rl_decay.runs import layout
 from rl_decay.training.trainer import Trainer
 
@@ -60,11 +60,11 @@ def shares(configs: list[Config]) -> tuple[float, float, int]:
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,  # not in a temporary file system of memory
         timed(Trainer, "train") as whole,
         timed(Trainer, "_save") as saving,
-        timed(PPO, "_geometry") as geometry,
+        timed(UpdateMonitor, "report") as monitoring,
     ):
         build.run(configs, [Path(folder, str(config.seed)) for config in configs])
         size = (Path(folder) / "0" / layout.CHECKPOINTS / layout.LATEST).stat().st_size
-    return sum(saving) / sum(whole), sum(geometry) / sum(whole), size
+    return sum(saving) / sum(whole), sum(monitoring) / sum(whole), size
 
 
 def spread(values: list[float]) -> str:
@@ -82,8 +82,8 @@ def main() -> None:
         for name, every in EVERY.items():
             config = {"env.id": task, "total_steps": args.steps, "device": "cpu", "checkpoint.every": every, **values}
             configs = [unflat(config | {"seed": seed}) for seed in range(members)]
-            saving, geometry, sizes = zip(*(shares(configs) for _ in range(args.rounds)), strict=True)
-            columns = spread([*saving]), spread([*geometry]), f"{sizes[0] / 1000:,.0f} kB"
+            saving, monitoring, sizes = zip(*(shares(configs) for _ in range(args.rounds)), strict=True)
+            columns = spread([*saving]), spread([*monitoring]), f"{sizes[0] / 1000:,.0f} kB"
             table.add_row(task, str(members), name, *columns)
     Console(width=110).print(table)
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from rl_decay import build
 from rl_decay.config.schema import Config
+from rl_decay.envs.faults import TaskError
+from rl_decay.errors import UserError
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 from rl_decay.training.console import Terminal, shown
 
@@ -18,6 +20,9 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> build.Resul
     terminal = Terminal()
     try:
         (result,) = build.run([config], [folder], overrides=[overrides], show=terminal.plan)
+    except TaskError as error:
+        where = f" in {shown(folder)}" if error.log else ""
+        raise UserError(f"{error}{where}") from error
     finally:
         terminal.stop()
     if result.trained:

@@ -7,8 +7,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import torch
@@ -17,21 +19,25 @@ from rl_decay.config.checks import check
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.descriptors import raise_limit
-from rl_decay.envs.examine import examine
+from rl_decay.envs.examine import Task, examine, spaces
+from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
-from rl_decay.errors import UserError
-from rl_decay.machine import cpu_threads, keep_freed_memory, resolve_device, same_device
+from rl_decay.envs.registry import with_version
+from rl_decay.errors import UserError, one_line
+from rl_decay.machine import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
+from rl_decay.runs.replays import notes_of
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.start import Start, load_agents, start
+from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
-from rl_decay.training.plan import Note, Plan, plan
+from rl_decay.training.plan import ENDLESS, Note, Plan, plan
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.trainer import Display, Trainer
 from rl_decay.types import Member, Spaces
@@ -76,7 +82,8 @@ def run(
     (configuration, plan, device) before the first step and may return a display for the progress.
     """
     given = overrides or [[]] * len(configs)
-    if any(structure(check(config)) != structure(configs[0]) for config in configs):
+    configs = [with_full_id(check(config)) for config in configs]
+    if any(structure(config) != structure(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
     sinks: Sequence[RunSink] = []
@@ -90,10 +97,19 @@ def run(
     return [_result(job, unrecorded.get(job.folder)) for job in jobs]
 
 
+def with_full_id(config: Config) -> Config:
+    """The configuration with the version of its task in `env.id`, chosen as Gymnasium does."""
+    full = with_version(config.env.id)
+    return config if full == config.env.id else replace(config, env=replace(config.env, id=full))
+
+
 def train(config: Config, folder: str | Path | None = None) -> Result:
     """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
+    config = check(config)
     curves = f"{config.schedule.actor.curve}-{config.schedule.critic.curve}"
     name = f"seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+    if not isinstance(folder, (str, PathLike, NoneType)):
+        raise UserError(f"folder={one_line(repr(folder))}: must be a path")
     return run([config], [Path(folder or Path("runs", config.env.id, curves, name))])[0]
 
 
@@ -120,8 +136,10 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: Exi
     folder = jobs[0].folder
     device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
+    stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
-    trainer = _trainer(jobs, device, lock, stack)
+    with out_of_memory.explained():
+        trainer = _trainer(jobs, device, lock, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None
     for changed in begun.history[-1:]:
         for version in changed.get("versions", ()):
@@ -134,15 +152,18 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
     starts = [job.start for job in jobs]
     configs, begun = [s.config for s in starts], starts[0]
     shared, count = configs[0], len(configs)
-    task = examine(shared.env)
-    envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.env.num_envs, shared.vec)))
-    eval_envs = stack.enter_context(closing(GymnasiumVec(shared.env, count * shared.evaluation.episodes, shared.vec)))
+    stack.enter_context(kept())
+    # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
+    require_memory(shared, spaces(shared.env), count, device)
+    task = examine(shared.env, shared.vec)
+    envs = _slots(shared, count * shared.env.num_envs, task, stack)
+    eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
     layout = plan(shared, envs.time_limit, begun.clock, begun.iteration, [Note(*note) for note in task.notes])
     members = [member(config) for config in configs]
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    heads = [checkpoint_head(config, envs.spaces) for config in configs]
+    heads = [checkpoint_head(config, envs.spaces, layout) for config in configs]
     sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
     trainer = Trainer(
         plan=layout,
@@ -157,8 +178,14 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
         lock=lock,
     )
     if begun.content and begun.content["actions"] is not None:
-        trainer.resume(torch.stack([s.content["actions"] for s in starts], dim=1))
+        actions = torch.stack([s.content["actions"] for s in starts], dim=1)
+        trainer.resume(actions, [s.content.get("digests") for s in starts])
     return trainer
+
+
+def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> GymnasiumVec:
+    """So many copies of the task, closed when the stack is."""
+    return stack.enter_context(closing(GymnasiumVec(config.env, slots, config.vec, task.wrappers)))
 
 
 def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
@@ -222,15 +249,22 @@ def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -
         "device": str(device),
         **asdict(layout.clock),
         "resumed": list(job.start.history),
-        "notes": [f"{label}: {text}" for label, text in layout.notes],
+        "notes": _notes(job, layout),
         "versions": versions(),
     }
 
 
-def checkpoint_head(config: Config, spaces: Spaces) -> dict[str, Any]:
+def _notes(job: Job, layout: Plan) -> list[str]:
+    """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
+    learned = [note for note in recorded(job.folder).get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
+    return [f"{label}: {text}" for label, text in layout.notes] + notes_of(job.start.history) + learned
+
+
+def checkpoint_head(config: Config, spaces: Spaces, layout: Plan) -> dict[str, Any]:
     """What a checkpoint says beside the agent's state."""
     return {
         "config": flat(config),
         "fingerprint": fingerprint(experiment_keys(config)),
         "spaces": asdict(spaces),
+        "evaluation_cap": layout.evaluation_cap,
     }

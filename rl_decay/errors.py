@@ -17,6 +17,10 @@ def one_line(text: object, longest: int = LONGEST) -> str:
     >>> one_line("a" * 500, longest=10)
     'aaaaaaa...'
     """
-    words = " ".join(str(text).split())
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    shown = escaped(" ".join(str(text).split()))
     return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+
+
+def escaped(text: str) -> str:
+    """The same text with everything that cannot be printed as Python escapes it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -7,27 +7,36 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import gymnasium as gym
-import numpy as np
 import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
-from rl_decay.errors import UserError
+from rl_decay.config import memory
+from rl_decay.envs.examine import examine
+from rl_decay.envs.generators import kept
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.errors import UserError, one_line
+from rl_decay.machine import free_memory, refuse_beyond
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import Evaluation, evaluate
+from rl_decay.training.plan import recorded_cap
+from rl_decay.video import render
 
 
 def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
     """Evaluate a policy on the reset seeds of its own run's evaluations; the run's number of episodes unless given."""
     count = episodes or policy.config["evaluation.episodes"]
+    copies = count * memory.COPY[policy.config["vec"]]
+    refuse_beyond(copies, free_memory(), f"--episodes {one_line(count, longest=40)}: as many environments need")
     seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
-    with closing(GymnasiumVec(policy.env, count, policy.config["vec"])) as envs:
-        return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"))
+    vec = policy.config["vec"]
+    wrappers = examine(policy.env, vec).wrappers
+    with kept(), closing(GymnasiumVec(policy.env, count, vec, wrappers)) as envs:
+        cap = recorded_cap(envs.time_limit, policy.evaluation_cap)
+        return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"), cap=cap)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,9 +46,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--episodes", type=int, help="default: as many as the run's own evaluations")
     parser.add_argument("--checkpoint", default="latest", help="latest, best, or the path of a checkpoint")
     parser.add_argument("--video", type=Path, help="save the first episode as this .mp4 file")
+    parser.add_argument("--max-steps", type=int, help="of --video; default: the task's time limit, or 1,000")
     args = parser.parse_args(argv)
-    if args.episodes is not None and args.episodes < 1:
-        parser.error(f"--episodes {args.episodes}: must be at least 1")
+    for option, number in (("--episodes", args.episodes), ("--max-steps", args.max_steps)):
+        if number is not None and number < 1:
+            parser.error(f"{option} {number}: must be at least 1")
     torch.set_num_threads(1)
     try:
         policy = load_policy(args.folder, args.checkpoint)
@@ -47,41 +58,13 @@ def main(argv: list[str] | None = None) -> int:
         Console().print(_table(policy, result))
         if args.video is not None:
             seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
-            total = render(policy, args.video, seed)
-            print(f"{args.video}: one episode, return {total:.1f}")
+            film = render(policy, args.video, seed, args.max_steps)
+            extent = f"the first {film.steps:,} steps of an episode" if film.cut else "one episode"
+            print(f"{args.video}: {extent}, return {film.total_reward:.1f}")
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def render(policy: Policy, path: Path, seed: int) -> float:
-    """Play one episode and save it as a video; returns the episode's return.
-
-    UserError for a path that no .mp4 can be written to, and for a missing package.
-    """
-    if path.suffix != ".mp4" or not path.parent.is_dir():
-        raise UserError(f"--video {path}: must name an .mp4 file in a folder that exists")
-    try:
-        from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
-    env = single(policy.env, render_mode="rgb_array")
-    obs, _ = env.reset(seed=seed)
-    try:
-        frames, total, over = [env.render()], 0.0, False
-    except gym.error.DependencyNotInstalled as error:
-        raise UserError(f"--video needs the extra `video`: pip install -e '.[video]' ({error})") from error
-    except Exception as error:  # a task's own code
-        raise UserError(f"--video: {policy.env.id} cannot be rendered ({type(error).__name__}: {error})") from error
-    while not over:
-        obs, reward, terminated, truncated, _ = env.step(policy(obs))
-        total, over = total + float(reward), terminated or truncated
-        frames.append(env.render())
-    fps = env.metadata.get("render_fps", 30)
-    env.close()
-    ImageSequenceClip([np.asarray(frame) for frame in frames], fps=fps).write_videofile(str(path), logger=None)
-    return total
 
 
 def _table(policy: Policy, result: Evaluation) -> Table:

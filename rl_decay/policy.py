@@ -29,6 +29,7 @@ class Policy:
     def __init__(self, content: dict[str, Any]):
         self.config: dict[str, Any] = content["config"]
         self.iteration: int = content["iteration"]
+        self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
         self.env = env_of(self.config)
         task = single(self.env)
         self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)
@@ -52,6 +53,7 @@ class Policy:
         return actions if batched else actions[0]
 
     @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)  # the caller's would give actions of another precision
     def act(self, obs: torch.Tensor) -> torch.Tensor:
         """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
         obs = torch.nn.functional.pad(obs, (0, self._shape.widths[0] - obs.shape[-1]))

@@ -18,6 +18,7 @@ from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.interrupt import INTERRUPTED_CODE
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.summary import failures
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
@@ -49,7 +50,7 @@ def resume_run(folder: Path, overrides: Sequence[str]) -> int:
     refuse_sweep_in_use(folder)
     config = overridden(recorded_config(folder), overrides)
     words = (*recorded(folder)["overrides"], *overrides)
-    _log_to(folder / "train.log")
+    _log_to(folder / LOG)
     result = attended.train(config, folder, words)
     return attended.EXIT_CODES.get(result.status, 0)
 

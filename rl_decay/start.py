@@ -82,7 +82,8 @@ def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
 
 
 def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
-    clock = Clock(summary["segment_length"], summary["horizon_iterations"], summary["held_at"])
+    lengths = summary["segment_length"], summary["horizon_iterations"]
+    clock = Clock(*lengths, summary["held_at"], summary.get("evaluation_cap"))
     if config.total_steps == summary["config"]["total_steps"]:
         return clock
     if config.horizon == "hold" and iteration == 0:
@@ -108,7 +109,7 @@ def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
         if begun.content:
             members[m] = begun.content["agent"]
         elif begun.config.init_from is not None:
-            members[m] = _branched(members[m], begun.config, ppo.shape.spaces)
+            members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
     if any(s.content or s.config.init_from is not None for s in starts):
         ppo.load_state_dict(checkpoint.join_members(members))
 

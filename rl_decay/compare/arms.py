@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import OWN, Arm, Run
+from rl_decay.compare.model import TRAINING, Arm, Run
 from rl_decay.errors import UserError
-from rl_decay.runs.arms import SHARED, differing, differing_within, identity, names, text
+from rl_decay.runs.arms import SHARED, differing, differing_within, names, text
 
-CURVES = ("schedule.actor.curve", "schedule.critic.curve")
-PROTOCOL = ("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late")
 TOLERANCE = 1.05  # between budgets of different programs, which round to whole rollouts each in its own way
 SHOWN = 3  # values in a refusal
 
@@ -31,8 +29,7 @@ def group(
     one task and seed, both folders named.
     """
     check(runs, across_tasks)
-    foreign = any(run.source != OWN for run in runs)
-    values = {run.folder: _identity(run, foreign) for run in runs}
+    values = {run.folder: run.identity for run in runs}
     runs, notes = _once(runs, values)
     keys, wanted = _differing_within_tasks(runs, values), _expanded(by, values.values())
     chosen = tuple(key for key in keys if not by or _covers(wanted, key))
@@ -60,7 +57,7 @@ def baseline(arms: Sequence[Arm], name: str | None = None) -> str:
         if name not in known:
             raise UserError(f"--baseline {name!r}: no such arm; the arms are {', '.join(map(repr, known))}")
         return name
-    constant = [arm.name for arm in arms if all(_is_constant(run) for run in arm.runs)]
+    constant = [arm.name for arm in arms if all(run.constant for run in arm.runs)]
     return min(constant or known)
 
 
@@ -83,10 +80,9 @@ def check(runs: Sequence[Run], across_tasks: bool = False) -> None:
 
 
 def _check_task(runs: Sequence[Run]) -> None:
-    if all(run.source == OWN for run in runs):
-        for key in ("total_steps", *PROTOCOL):
-            _same(runs, key, lambda run, key=key: run.config[key], "compare runs of one budget and one protocol")
-    else:
+    for key in dict.fromkeys(key for run in runs for key in run.protocol):
+        _same(runs, key, lambda run, key=key: run.protocol.get(key), "compare runs of one budget and one protocol")
+    if any(run.kind == TRAINING for run in runs):
         least, most = (bound(runs, key=lambda run: run.total_steps) for bound in (min, max))
         if most.total_steps > TOLERANCE * least.total_steps:
             _same([least, most], "env steps", lambda run: run.total_steps, "compare runs of one budget")
@@ -100,14 +96,6 @@ def _same(runs: Sequence[Run], key: str, value: Callable[[Run], Any], advice: st
         shown = [f"{v} ({folder})" for v, folder in found.items()]
         more = [f"{len(found) - SHOWN} more"] if len(found) > SHOWN else []
         raise UserError(f"{key} differs: {', '.join(shown[:SHOWN] + more)}; {advice}")
-
-
-def _identity(run: Run, training: bool) -> dict[str, Any]:
-    """What tells the run's arm from others; how it was evaluated plays no part where training returns are compared."""
-    if run.source != OWN:
-        return {"source": run.source, **run.config}
-    ignored = PROTOCOL if training else ()
-    return {"source": OWN} | {key: value for key, value in identity(run.config).items() if key not in ignored}
 
 
 def _differing_within_tasks(runs: Sequence[Run], values: Mapping[Path, Values]) -> tuple[str, ...]:
@@ -159,11 +147,3 @@ def _refuse_shared_seeds(arm: Arm, values: Mapping[Path, Values], by: Sequence[s
             keys = differing([values[other.folder], values[run.folder]])
             way = f"add {' or '.join(keys)} to --by {','.join(by)}" if keys else "they repeat one run; leave one out"
             raise UserError(f"{other.folder} and {run.folder} share seed {run.seed} in the arm {arm.name!r}; {way}")
-
-
-def _is_constant(run: Run) -> bool:
-    """Whether neither rate decays: by the configuration; of a foreign run by its rate, where it has one."""
-    if run.source == OWN:
-        return all(run.config[key] == "none" for key in CURVES)
-    _, rate = run.rates.get("actor", (None, np.empty(0)))
-    return len(rate) > 0 and bool((rate == rate[0]).all())

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import OWN, Arm, Comparison, Run
+from rl_decay.compare.model import EVALUATION, TRAINING, Arm, Comparison, Run
 from rl_decay.metrics.tasks import constants
 from rl_decay.runs.layout import DIVERGED
 
@@ -36,9 +36,9 @@ def align(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def measured(comparison: Comparison) -> str:
-    """Whose scores the curves show: of the evaluation, or, once a run of another program is there, of the training."""
-    own = all(run.source == OWN for arm in comparison.arms for run in arm.runs)
-    return "evaluation" if own else "training"
+    """Whose scores the curves show: of the evaluation, or, once one run has nothing else, of the training."""
+    training = any(run.kind == TRAINING for arm in comparison.arms for run in arm.runs)
+    return TRAINING if training else EVALUATION
 
 
 def in_returns(comparison: Comparison, task: str, scores: Any) -> Any:

@@ -17,12 +17,13 @@ import numpy as np
 from rl_decay.compare.event_files import Events, read_events
 from rl_decay.compare.load import Loaded, collect
 from rl_decay.compare.measures import measure_training, training_curve
-from rl_decay.compare.model import Run, Unfinished
+from rl_decay.compare.model import TRAINING, Run, Unfinished
 from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import score, unit
 from rl_decay.runs import layout
 
 EPISODES = 100  # in the mean of a training return, as in charts/return_100 and rollout/ep_rew_mean
+MOST_DIGITS = 100  # of a seed, or of a number of env steps
 COMPLETE = 0.95  # share of the steps asked for; programs stop at whole rollouts
 HYPERPARAMETERS = "hyperparameters/text_summary"  # |param|value|, a rule, then a line for each
 # What decides nothing, or follows from the other hyperparameters.
@@ -77,6 +78,7 @@ def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished
     first = int(np.argmin(whole)) if not whole.all() else len(whole)
     steps, returns = training_curve(steps[:first], returns[:first], end)
     scores, kind, rate = score(about.task, returns), unit(about.task), events.curve(rate_tag)
+    constant = len(rate[1]) > 0 and bool((rate[1] == rate[1][0]).all())
     return Run(
         folder=folder,
         task=about.task,
@@ -91,6 +93,9 @@ def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished
         versions={},
         overrides=(),
         source=source,
+        kind=TRAINING,
+        identity={"source": source, **about.config},
+        constant=constant,
         metrics=measure_training(steps, scores, end, kind),
     )
 
@@ -104,8 +109,8 @@ def _cleanrl(folder: Path, events: Events, task: str | None) -> Described:
     seed = table.get("seed") or (parts[-2] if named else "")
     config = {"exp_name": "__".join(parts[1:-2])} if named else {}
     config |= {key: value for key, value in table.items() if key not in IGNORED}
-    asked = table.get("total_timesteps", "")
-    return Described(_task(folder, task), _seed(folder, seed), config, int(asked) if asked.isdecimal() else 0)
+    asked = _whole_number(table.get("total_timesteps", "")) or 0
+    return Described(_task(folder, task), _seed(folder, seed), config, asked)
 
 
 def _sb3(folder: Path, events: Events, task: str | None) -> Described:
@@ -132,10 +137,17 @@ def _task(folder: Path, task: str | None) -> str:
     return task
 
 
-def _seed(folder: Path, seed: str) -> int:
-    if not seed.isdecimal():
+def _seed(folder: Path, text: str) -> int:
+    seed = _whole_number(text)
+    if seed is None:
         raise UserError(f"{folder}: nothing tells its seed; name the folder ..._seed<N>; run skipped")
-    return int(seed)
+    return seed
+
+
+def _whole_number(text: str) -> int | None:
+    """The number that a text of decimal digits stands for; None for any other text, and for absurdly long ones."""
+    # Python refuses to read more than 4,300 digits, and a float cannot hold more than 308.
+    return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
 def _trailing_means(steps: np.ndarray, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.measures import measure, measure_training, training_curve
-from rl_decay.compare.model import Run, Unfinished
+from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, Run, Unfinished
 from rl_decay.compare.unfinished import unfinished
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
@@ -23,7 +23,12 @@ from rl_decay.runs.tables import columns
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}
-TRAINING = "charts/return_100"
+RETURN_100 = "charts/return_100"
+CURVES = ("schedule.actor.curve", "schedule.critic.curve")
+PROTOCOL = (
+    *("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late"),
+    "evaluation.max_steps",
+)
 SKIPPED_FOLDERS = (layout.CHECKPOINTS, ".hydra", ".git")
 
 
@@ -101,7 +106,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
         if summary["status"] not in COMPARED:
             return unfinished(folder, summary, end), []
         return _run(folder, summary, config, end, training)
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({error!r}); run skipped") from None
     except UserError as error:
         line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
@@ -113,10 +118,10 @@ def _run(
 ) -> tuple[Run, list[str]]:
     task, lines, rates = scored_task(config["env.id"], config["env.kwargs"]), [], {}
     try:
-        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), TRAINING))
+        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), RETURN_100))
         rates = {group: (iterations["env_steps"], iterations[tag]) for group, tag in RATES.items()}
     except UserError as error:
-        iterations = {"env_steps": np.empty(0), TRAINING: np.empty(0)}
+        iterations = {"env_steps": np.empty(0), RETURN_100: np.empty(0)}
         lines.append(f"{error}; the run counts, its learning rates are not shown")
     try:
         steps, returns = _trained(iterations, end) if training else _evaluated(folder, summary["status"], end)
@@ -139,9 +144,21 @@ def _run(
         rates=rates,
         versions=dict(summary["versions"]),
         overrides=tuple(summary["overrides"]),
+        notes=tuple(map(str, summary.get("notes", ()))),
+        kind=TRAINING if training else EVALUATION,
+        identity=_identity(config, training),
+        protocol={} if training else {key: config[key] for key in ("total_steps", *PROTOCOL)},
+        constant=all(config[key] == "none" for key in CURVES),
+        started_by=TRAIN_PY if summary["overrides"] or config["env.preset"] != "none" else PYTHON,
         metrics=(measure_training if training else measure)(steps, scores, end, kind),
     )
     return run, lines
+
+
+def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
+    """What tells the run's arm from others; how it was evaluated plays no part where training returns are compared."""
+    ignored = PROTOCOL if training else ()
+    return {"source": OWN} | {key: value for key, value in identity(config).items() if key not in ignored}
 
 
 def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
@@ -163,7 +180,7 @@ def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndar
 
 
 def _trained(iterations: Mapping[str, np.ndarray], end: int) -> tuple[np.ndarray, np.ndarray]:
-    steps, returns = iterations["env_steps"], iterations[TRAINING]
+    steps, returns = iterations["env_steps"], iterations[RETURN_100]
     known = np.isfinite(returns)
     return training_curve(steps[known], returns[known], end)
 

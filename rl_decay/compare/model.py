@@ -10,27 +10,38 @@ from typing import Any
 import numpy as np
 
 OWN = "rl_decay"  # the source of our runs
+EVALUATION, TRAINING = "evaluation", "training"  # what the scores of a run are
+TRAIN_PY, PYTHON = "train.py", "Python"  # what starts a run of ours
 ENDPOINTS = ("osc_late", "final")  # the confirmatory ones
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run that ended, as its folder tells it."""
+    """One run that ended, as its folder tells it, whichever program trained it.
+
+    What sets the programs apart is decided where a run is read: nobody behind `reading` asks for its source.
+    """
 
     folder: Path
     task: str
     seed: int
-    config: Mapping[str, Any]  # flat; of a foreign run what is known of it
+    config: Mapping[str, Any]  # flat; of another program's run what is known of it
     status: str  # finished or diverged (others are never compared, see `Unfinished`)
     total_steps: int  # trained env steps asked for, whole iterations
     unit: str  # of `scores`: score | return
-    steps: np.ndarray  # [K] env steps of the evaluations (of a foreign run: of its training-return points)
-    scores: np.ndarray  # [K] mean evaluation score (a foreign run: mean training return)
+    steps: np.ndarray  # [K] env steps of the evaluations, or of the points of the training returns
+    scores: np.ndarray  # [K] mean score or return there
     rates: Mapping[str, tuple[np.ndarray, np.ndarray]]  # actor, critic -> (env steps [I], rate [I])
     versions: Mapping[str, str | None]
     overrides: tuple[str, ...]
     source: str = OWN  # or cleanrl, sb3
-    metrics: Mapping[str, float] = field(default_factory=dict)  # filled by the loader: every metric of this curve
+    notes: tuple[str, ...] = ()  # of its summary.json: what needs a person's attention
+    kind: str = EVALUATION  # or TRAINING: returns of the policy that explores, which are no measure of oscillation
+    identity: Mapping[str, Any] = field(default_factory=dict)  # what tells its arm from others, the seed aside
+    protocol: Mapping[str, Any] = field(default_factory=dict)  # what runs must share to be compared
+    constant: bool = False  # whether neither rate decays
+    started_by: str = ""  # train.py or Python; "" for another program, whose command is not known
+    metrics: Mapping[str, float] = field(default_factory=dict)  # every metric of this curve
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from rl_decay.compare import scoring
-from rl_decay.compare.model import ENDPOINTS, OWN, Arm, Comparison, Contrast
+from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast
 from rl_decay.compare.statistics import FEWEST_PAIRS
 from rl_decay.runs.layout import DIVERGED
 
@@ -23,7 +23,7 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
             "curves are raw returns: the 0.005 in the effect on osc_late, meant for scores, is next to nothing"
         )
     for arm in arms:
-        lines += [*_few_runs(arm, comparison.tasks), *_diverged(arm), *_foreign(arm)]
+        lines += [*_few_runs(arm, comparison.tasks), *_diverged(arm)]
     for arm in others:
         tests = [test for test in comparison.contrasts if test.arm == arm.name]
         lines += [*_few_pairs(tests, base), *_unpaired(arm, base), *_unpaired(base, arm), *_no_difference(tests, base)]
@@ -49,14 +49,6 @@ def _diverged(arm: Arm) -> Iterator[str]:
             counted = [f"{name} {value}" for name, value in known.items() if name in arm.runs[0].metrics]
             worst = ", ".join([*counted, f"else {worst}"])
         yield f"{arm.name}: {len(lost)} of {len(arm.runs)} runs diverged ({_seeds(lost)}), counted with {worst}"
-
-
-def _foreign(arm: Arm) -> Iterator[str]:
-    for source, count in Counter(run.source for run in arm.runs if run.source != OWN).items():
-        yield (
-            f"{arm.name}: {count} of {len(arm.runs)} runs come from {source}; their curves are training returns, not "
-            "evaluations of a fixed policy, so they have no osc_late"
-        )
 
 
 def _few_pairs(tests: Sequence[Contrast], base: Arm) -> Iterator[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Sequence
 
-from rl_decay.compare.model import OWN, Arm, Run
-
-UNTYPED = ("",)
+from rl_decay.compare.model import OWN, TRAIN_PY, Arm, Run
+from rl_decay.errors import one_line
 
 
 def commands(arms: Sequence[Arm]) -> tuple[str, ...]:
@@ -40,29 +40,36 @@ def notes(runs: Sequence[Run]) -> list[str]:
     mixed = [f"{package} {those}" for package, those in versions(runs).items() if "," in those]
     if mixed:
         lines.append(f"the runs were made with different versions: {'; '.join(mixed)}")
-    return lines
+    return lines + _own_notes(runs)
+
+
+def _own_notes(runs: Sequence[Run]) -> list[str]:
+    """What the runs say of themselves: each note once per task, with the number of runs that have it."""
+    counts = Counter((run.task, note) for run in runs for note in run.notes)
+    totals = Counter(run.task for run in runs)
+    return [f"{task}, {n} of {totals[task]} runs: {one_line(note)}" for (task, note), n in counts.items()]
 
 
 def _of_arm(arm: Arm) -> list[str]:
     """One command per way in which the arm's runs were started; a run that nobody typed is named as such."""
-    typed: dict[tuple[str, ...], list[int]] = {}
+    seeds_of: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for run in arm.runs:
-        if run.source == OWN:
-            typed.setdefault(_words(run), []).append(run.seed)
-    return [_command(words, sorted(set(seeds)), arm.name) for words, seeds in typed.items()]
+        if run.started_by:
+            words = tuple(word for word in run.overrides if not word.startswith("seed="))
+            seeds_of.setdefault((run.started_by, words), []).append(run.seed)
+    lines = []
+    for (started_by, words), seeds in seeds_of.items():
+        seeds = sorted(set(seeds))
+        if started_by == TRAIN_PY:
+            lines.append(_command(words, seeds))
+        else:
+            lines.append(f"rl_decay.train(...) from Python: {arm.name}, seed {', '.join(map(str, seeds))}")
+    return lines
 
 
-def _words(run: Run) -> tuple[str, ...]:
-    """What was typed but for the seed; UNTYPED where nothing was, and no preset was chosen: Hydra had no part in it."""
-    if not run.overrides and run.config.get("env.preset") == "none":
-        return UNTYPED
-    return tuple(word for word in run.overrides if not word.startswith("seed="))
-
-
-def _command(words: tuple[str, ...], seeds: list[int], arm: str) -> str:
-    if words == UNTYPED:
-        return f"rl_decay.train(...) from Python: {arm}, seed {', '.join(map(str, seeds))}"
-    whole = len(seeds) > 1 and seeds == list(range(seeds[0], seeds[-1] + 1))
-    sweep = f"range({seeds[0]},{seeds[-1] + 1})" if whole else ",".join(map(str, seeds))
+def _command(words: tuple[str, ...], seeds: list[int]) -> str:
+    # Distinct sorted seeds have no gap if their span equals their number; listing the span could fill the memory.
+    consecutive = len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
+    sweep = f"range({seeds[0]},{seeds[-1] + 1})" if consecutive else ",".join(map(str, seeds))
     parts = ["python", "train.py", *(["-m"] if len(seeds) > 1 else []), *words, f"seed={sweep}"]
     return shlex.join(parts)

@@ -1,4 +1,4 @@
-"""What each run counts: diverged runs with the worst, foreign ones without oscillation, pairs by task and seed."""
+"""What each run counts: diverged runs with the worst, pairs by task and seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from rl_decay.compare.measures import DIRECTIONS
-from rl_decay.compare.model import ENDPOINTS, OWN, Arm, Run
+from rl_decay.compare.model import ENDPOINTS, Arm, Run
 from rl_decay.metrics.arrays import Floats
 from rl_decay.runs.layout import DIVERGED
 
@@ -24,7 +24,6 @@ def counted(arms: Iterable[Arm]) -> tuple[Arm, ...]:
     """The arms with the metrics of every run as they are compared.
 
     unlearned   a run that never scored 0.8 has steps_to_0.8 = its whole budget, instead of dropping out
-    foreign     osc_late NaN: training returns of a policy that explores are no evaluations
     diverged    score 0, osc_late 0.5, retention 0, collapse 1; in every other metric, and in all of them where curves
                 are raw returns, the worst that any of these runs shows on its task. NaN in a metric without a good
                 direction, and in one that no run which finished that task defines
@@ -65,8 +64,6 @@ def _known(run: Run) -> Run:
     metrics = dict(run.metrics)
     if run.unit == "score" and math.isnan(metrics.get("steps_to_0.8", 0.0)):
         metrics["steps_to_0.8"] = float(run.total_steps)
-    if run.source != OWN:
-        metrics["osc_late"] = math.nan
     return replace(run, metrics=metrics)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from rl_decay.compare import scoring, statistics
 from rl_decay.compare.arms import baseline as choose_baseline
 from rl_decay.compare.curves import align
-from rl_decay.compare.model import ENDPOINTS, OWN, Arm, Comparison, Contrast, Estimate, Run, Unfinished
+from rl_decay.compare.model import ENDPOINTS, TRAINING, Arm, Comparison, Contrast, Estimate, Run, Unfinished
 from rl_decay.compare.notes import notes
 from rl_decay.errors import UserError
 from rl_decay.metrics import dispersion_across_runs, late_window, risk_across_runs
@@ -74,7 +74,7 @@ def across_runs(arm: Arm) -> dict[str, float]:
         dispersion_across_runs   interquartile range over the runs, mean over the late window
         risk_across_runs         mean of the worst 5 % of the runs (a fractional tail), of final
 
-    NaN with fewer than two runs on a task, and where a run of another program is among them (dispersion).
+    NaN with fewer than two runs on a task, and where training returns are compared (dispersion).
     """
     of_tasks = [tuple(run for run in arm.runs if run.task == task) for task in sorted({run.task for run in arm.runs})]
     found = [(_late_dispersion(runs), _risk(runs)) for runs in of_tasks]
@@ -83,7 +83,7 @@ def across_runs(arm: Arm) -> dict[str, float]:
 
 
 def _late_dispersion(runs: Sequence[Run]) -> float:
-    if len(runs) < 2 or any(run.source != OWN for run in runs):
+    if len(runs) < 2 or any(run.kind == TRAINING for run in runs):
         return math.nan
     steps, scores = align(runs)
     late = late_window(steps, LATE_SHARE, runs[0].total_steps)

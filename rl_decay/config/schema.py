@@ -117,6 +117,7 @@ class Evaluation:
     episodes: int = _key(10, "episodes per evaluation")
     early: int = _key(10, "evaluations in the first 70 % of training")
     late: int = _key(20, "evaluations in the last 30 % of training")
+    max_steps: int | None = _key(None, "steps after which an episode is cut; null = time limit or 1,000", later=True)
 
 
 @dataclass

@@ -24,18 +24,26 @@ class Codec:
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
         self.obs_space, self.action_space, self.rescale = obs_space, action_space, rescale
         self.spaces = _spaces(env_id, obs_space, action_space)
-        self._one_hot = np.eye(self.spaces.obs_size if isinstance(obs_space, Discrete) else 0, dtype=np.float32)
-        if rescale and not (isinstance(action_space, Box) and action_space.is_bounded()):
-            raise UserError(
-                f"env.rescale_actions=true: {env_id} has the action space {action_space}, without finite bounds to map "
-                "onto; set env.rescale_actions=false"
-            )
+        self._id = env_id
+        if rescale:
+            _require_finite_bounds(env_id, action_space)
 
     def encode(self, obs: Any) -> np.ndarray:
         """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
         if isinstance(self.obs_space, Discrete):
-            return self._one_hot[np.asarray(obs) - int(self.obs_space.start)]
-        return np.asarray(obs, np.float32).reshape(len(obs), -1)
+            return self._one_hot(np.asarray(obs), int(self.obs_space.start))
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite; the collector names it
+            return np.asarray(obs, np.float32).reshape(len(obs), -1)
+
+    def _one_hot(self, obs: np.ndarray, start: int) -> np.ndarray:
+        """Rows [S, D] that are 1 at obs [S] - start and 0 elsewhere; UserError for one outside start..start+D-1."""
+        numbers, size = obs - start, self.spaces.obs_size
+        outside = (numbers < 0) | (numbers >= size)
+        if outside.any():  # -1 would be taken for the last
+            raise UserError(f"env.id={self._id}: observation {obs[outside][0]} is outside its space {self.obs_space}")
+        rows = np.zeros((len(numbers), size), np.float32)  # no identity matrix: it would have D * D numbers
+        rows[np.arange(len(numbers)), numbers] = 1
+        return rows
 
     def decode(self, actions: np.ndarray) -> np.ndarray:
         """The task's own actions [S, ...] of flat ones: [S] int64, or [S, A] float32."""
@@ -49,8 +57,26 @@ class Codec:
         return np.clip(shaped, space.low, space.high).astype(space.dtype)
 
 
+def _require_finite_bounds(env_id: str, space: gym.Space) -> None:
+    """UserError unless the policy's [-1, 1] can be mapped onto an action space."""
+    problem = None
+    if not (isinstance(space, Box) and space.is_bounded()):
+        problem = "without finite bounds to map onto"
+    else:
+        with np.errstate(over="ignore"):
+            if not np.isfinite(space.high - space.low).all():
+                problem = f"whose bounds lie too far apart to be mapped onto in {space.dtype}"
+    if problem:
+        raise UserError(
+            f"env.rescale_actions=true: {env_id} has the action space {space}, {problem}; set env.rescale_actions=false"
+        )
+
+
 def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
     """Sizes of a task's flat observation and action; UserError for spaces that are not supported."""
+    for kind, space in (("observation", obs), ("action", action)):
+        if isinstance(space, Box) and np.prod(space.shape) == 0:
+            raise UserError(f"env.id={env_id}: {kind} space {space} has no elements; choose a task with at least one")
     if isinstance(obs, Discrete):
         obs_size = int(obs.n)
     elif isinstance(obs, Box):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
+from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
 from rl_decay.runs.summary import experiment_keys, fingerprint
 
@@ -28,9 +31,21 @@ def strict(cfg: DictConfig) -> Config:
     """The composed configuration as a Config, unchecked; UserError for a key or type that the schema lacks."""
     try:
         values = OmegaConf.to_container(_own(cfg), resolve=True)
-        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))  # type: ignore[return-value]
+        config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
+    config.env.id = _full_id(config.env.id)
+    return config
+
+
+def _full_id(env_id: str) -> str:
+    """A typed id with its version; its module may lie in the folder where the person typed it."""
+    look_in(HydraConfig.get().runtime.cwd if HydraConfig.initialized() else Path.cwd(), env_id)
+    if VERSIONED.search(env_id):
+        return env_id
+    from rl_decay.envs.registry import with_version  # Gymnasium takes half a second to import: not for every --help
+
+    return with_version(env_id)
 
 
 def _own(cfg: DictConfig) -> DictConfig:

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from rl_decay import compare
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.compose import explanation, one_line, strict
+from rl_decay.hydra_app.compose import checked, explanation, one_line, strict
 from rl_decay.runs.continuation import same_experiment
 from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
 from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
@@ -102,6 +102,10 @@ class RunGuard(Callback):
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
+        try:
+            checked(config)  # before the folder, whose name may be made of the mistake
+        except UserError as error:
+            refuse(str(error))
         folder = Path(config.hydra.run.dir)
         if (folder / JOBS).exists():
             refuse(

@@ -9,19 +9,17 @@ import torch
 from torch import Tensor
 
 from rl_decay.config.schema import Config
-from rl_decay.ppo.accelerate import gradient_function
 from rl_decay.ppo.advantages import gae
 from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches
 from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.geometry import PROBES, UpdatePath, churn, kl_from
+from rl_decay.ppo.gradient import gradient_function
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
-from rl_decay.ppo.networks import NetShape, initial_parameters
+from rl_decay.ppo.networks import GROUPS, ActorCritic, NetShape
 from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
+from rl_decay.ppo.step_scalars import EpochMeans, step_scalars
+from rl_decay.ppo.update_monitor import UpdateMonitor
 from rl_decay.types import Batch, Member, Minibatch, Rollout, Spaces, aligned
-
-LOSSES = ("policy_loss", "value_loss", "entropy", "approx_kl", "clipfrac")  # tags of the loss terms, in their order
-GROUPS = ("actor", "critic")
 
 
 class PPO:
@@ -30,40 +28,34 @@ class PPO:
     def __init__(
         self, config: Config, spaces: Spaces, members: Sequence[Member], seeds: Sequence[int], device: torch.device
     ):
-        self.algo = config.algo
-        self.members = len(members)
-        self.device = device
-        self.shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
-        self.flat = initial_parameters(self.shape, seeds, config.net.log_std).to(device)
-        self.path = UpdatePath(self.flat)
-        self.base_rate = torch.tensor([m.lr["actor"] for m in members], device=device)
-        self.probes: Tensor | None = None  # [M, P, D] observations on which churn is measured
-        self.probed: tuple[Tensor, Tensor] = (self.flat[:0], self.flat[:0])  # what the policy last made of them
-        self.alive = torch.ones(self.members, dtype=torch.bool, device=device)
-
         def column(name: str) -> Tensor:
             return torch.tensor([getattr(m, name) for m in members], dtype=torch.float32, device=device)
 
+        self.algo = config.algo
+        self.members = len(members)
+        self.device = device
+        shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
+        self.networks = ActorCritic(shape, seeds, config.net.log_std, device)
+        self.alive = torch.ones(self.members, dtype=torch.bool, device=device)
         self.gamma, self.gae_lambda, self.value_coef = column("gamma"), column("gae_lambda"), column("value_coef")
         self.max_grad_norm, self.target_kl = column("max_grad_norm"), column("target_kl")
+        base_rate = torch.tensor([m.lr["actor"] for m in members], dtype=torch.float32, device=device)
         self.optimizer = MemberAdam(
-            # the two groups share the buffer's memory, so one gradient serves both
-            {"params": [torch.nn.Parameter(half)], "name": name, "lr": torch.zeros(self.members, device=device)}
-            for name, half in zip(GROUPS, self.flat.chunk(2))
+            # The groups share the buffer's memory, so one gradient serves both.
+            {"params": [torch.nn.Parameter(parameters)], "name": name, "lr": torch.zeros_like(base_rate)}
+            for name, parameters in self.networks.by_group(self.networks.parameters).items()
         )
         self.obs_moments = Moments(self.members, aligned(spaces.obs_size), device) if config.normalize.obs else None
         self.reward_scaler = (
             RewardScaler(self.members, config.env.num_envs, self.gamma) if config.normalize.reward else None
         )
-        # views of the buffer, which is only ever written in place
-        self._actor, self._log_std = self.shape.unpack(self.flat[: self.members])
-        self._gradient = gradient_function(self.shape, self.flat, self.algo.value_clip, config.compile)
+        self.monitor = UpdateMonitor(self.networks, base_rate, self._normalised)
+        self._gradient = gradient_function(shape, self.networks.parameters, self.algo.value_clip, config.compile)
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
         """Actions [M, N(, A)] for observations [M, N, D]; noise [M, N, A], or None for the deterministic action."""
-        actor_out = self.shape.actor(self._actor, self._normalised(obs))
-        policy = distribution(actor_out, self._log_std, self.shape.spaces.continuous)
+        policy = self.networks.policy(self._normalised(obs))
         return policy.mode() if noise is None else policy.sample(noise)
 
     def new_segment(self) -> None:
@@ -77,18 +69,16 @@ class PPO:
         Returns scalars per member [M] by their TensorBoard tag. A member whose loss or gradient is not finite makes
         no step and is no longer `alive`, nor is one whose parameters are not.
         """
+        obs = member_first(rollout.obs[:-1])
         batch = self._batch(rollout)
-        if self.probes is None:
-            self.probes = _spread(member_first(rollout.obs[:-1]))
-            self.probed = self._outputs(self.probes)
-        set_learning_rates(self.optimizer, {name: rates[name] for name in GROUPS})
+        self.monitor.begin(obs)
+        set_learning_rates(self.optimizer, {group: rates[group] for group in GROUPS})
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
-        before = self.flat.clone()
         report = self._epochs(batch, permutations, coefficients)
-        self.alive &= self.flat.isfinite().all(-1).view(2, -1).all(0)
-        report |= self._geometry(before, batch) | self._diagnostics(batch)
+        self.alive &= self.networks.finite()
+        report |= self.monitor.report(batch, self._rates()) | self._diagnostics(batch)
         if self.obs_moments is not None:  # only now: within an iteration the policy saw one normalisation
-            self.obs_moments.merge(member_first(rollout.obs[:-1]), member_first(rollout.valid))
+            self.obs_moments.merge(obs, member_first(rollout.valid))
         return report
 
     @torch.no_grad()
@@ -96,7 +86,7 @@ class PPO:
         """Values, log-probs and advantages of a rollout in one batched pass, flattened and masked."""
         steps, _, num_envs = rollout.rewards.shape
         obs = self._normalised(member_first(rollout.obs))
-        actor_out, log_std, values = self.shape.actor_critic(self.flat, obs)
+        actor_out, values = self.networks.outputs(obs)
         rewards = rollout.rewards
         if self.reward_scaler is not None:
             rewards = self.reward_scaler.scale(rewards, rollout.done, rollout.valid)
@@ -110,65 +100,37 @@ class PPO:
             gae_lambda=self.gae_lambda.unsqueeze(-1),
         )
         rows = steps * num_envs
-        policy = distribution(actor_out[:, :rows], log_std, self.shape.spaces.continuous)
+        policy = distribution(actor_out[:, :rows], self.networks.log_std, self.networks.shape.spaces.continuous)
         return flatten(obs[:, :rows], policy, rollout, advantages, values[:-1])
 
     def _epochs(self, batch: Batch, permutations: Tensor, coefficients: Coefficients) -> dict[str, Tensor]:
-        """Minibatch steps; returns the means over the valid rows of each member's last epoch."""
+        """Minibatch steps; returns, by tag, the means [M] over the valid rows of each member's last epoch."""
         active = self.alive.clone()
-        report = torch.full((len(LOSSES) + 4, self.members), torch.nan, device=self.device)
+        means = EpochMeans(self.members, self.device)
         for order in permutations:
-            sums, rows = torch.zeros_like(report), torch.zeros_like(report[0])
+            means.new_epoch()
             for minibatch in minibatches(batch, order, self.algo.minibatches):
                 stepped, scalars = self._step(minibatch, coefficients, active)
                 active = active & self.alive
-                weight = minibatch.rows * stepped
-                sums += torch.where(stepped, scalars * weight, 0.0)
-                rows += weight
-            means = sums / rows
-            report = torch.where(rows > 0, means, report)
-            active = active & ~(means[list(LOSSES).index("approx_kl")] > self.target_kl)
-        names = [f"losses/{n}" for n in LOSSES]
-        names += [f"update/{g}/{n}" for n in ("grad_norm", "clipped_share") for g in GROUPS]
-        return dict(zip(names, report))
+                means.add(scalars, minibatch.rows * stepped)
+            active = active & ~(means.end_epoch()["losses/approx_kl"] > self.target_kl)
+        return means.last()
 
     @torch.no_grad()
     def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor]:
-        """One optimizer step of the active members; returns who stepped [M] and its scalars [9, M]."""
+        """One optimizer step of the active members; returns who stepped [M] and its `step_scalars`."""
         gradient, terms = self._gradient(minibatch, coefficients)
         gradient, norms, clipped = clip_per_member(gradient, self.max_grad_norm, self.algo.grad_clip == "joint")
-        scalars = torch.cat((terms, norms.view(2, -1), clipped.view(2, -1)))
+        scalars = step_scalars(terms, norms, clipped)
         stepped = active & (minibatch.rows >= 2)  # fewer have no standard deviation
         finite = scalars.isfinite().all(0)
         self.alive &= finite | ~stepped
         stepped &= finite
-        for group, half in zip(self.optimizer.param_groups, gradient.chunk(2)):
-            group["params"][0].grad = half
+        gradients = self.networks.by_group(gradient)
+        for group in self.optimizer.param_groups:
+            group["params"][0].grad = gradients[group["name"]]
         self.optimizer.step(stepped)
         return stepped, scalars
-
-    @torch.no_grad()
-    def _geometry(self, before: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """How far the update moved parameters and policy, by tag."""
-        continuous = self.shape.spaces.continuous
-        rates = [group["lr"] for group in self.optimizer.param_groups]
-        moved = self.path.add(before, self.flat, torch.cat(rates))
-        report = {f"update/{g}/{k}": half for k, v in moved.items() for g, half in zip(GROUPS, v.chunk(2))}
-        policy = distribution(self.shape.actor(self._actor, batch.obs), self._log_std, continuous)
-        kl = kl_from(batch.old_log_probs, policy.log_prob(batch.actions), batch.valid)
-        relative = rates[0] / self.base_rate
-        assert self.probes is not None
-        old, self.probed = self.probed, self._outputs(self.probes)
-        return report | {
-            "update/kl_post": kl,
-            "update/kl_over_lr2": torch.where(relative > 0, kl / relative.square(), torch.nan),
-            "update/churn": churn(distribution(*old, continuous), distribution(*self.probed, continuous)),
-        }
-
-    @torch.no_grad()
-    def _outputs(self, obs: Tensor) -> tuple[Tensor, Tensor]:
-        """What the policy makes of observations [M, S, D]: its outputs [M, S, A] and log_std [M, A]."""
-        return self.shape.actor(self._actor, self._normalised(obs)), self._log_std.clone()
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
@@ -179,9 +141,17 @@ class PPO:
             return masked_mean(centred.square(), batch.valid)
 
         explained = 1 - variance(batch.returns - batch.old_values) / variance(batch.returns)
-        std = self._log_std.exp().mean(-1) if self.shape.spaces.continuous else torch.full_like(explained, torch.nan)
-        rates = {f"lr/{group['name']}": group["lr"].clone() for group in self.optimizer.param_groups}
-        return {"losses/explained_variance": explained, "losses/policy_std": std, **rates}
+        std = torch.full_like(explained, torch.nan)
+        if self.networks.shape.spaces.continuous:
+            std = self.networks.log_std.exp().mean(-1)
+        report = {"losses/explained_variance": explained, "losses/policy_std": std}
+        for group, rate in self._rates().items():
+            report[f"lr/{group}"] = rate.clone()
+        return report
+
+    def _rates(self) -> dict[str, Tensor]:
+        """The rates [M] that the optimizer holds, by group."""
+        return {group["name"]: group["lr"] for group in self.optimizer.param_groups}
 
     def _normalised(self, obs: Tensor) -> Tensor:
         return obs if self.obs_moments is None else self.obs_moments.normalise(obs)
@@ -189,38 +159,28 @@ class PPO:
     def state_dict(self) -> dict[str, Any]:
         """All that learning has changed, as tensors whose first axis is the member."""
         state: dict[str, Any] = {"alive": self.alive}
-        path = {name: value.chunk(2) for name, value in self.path.state_dict().items()}
-        for i, group in enumerate(self.optimizer.param_groups):
-            p = group["params"][0]
-            own = {name: halves[i] for name, halves in path.items()}
-            state[group["name"]] = {"parameters": p.detach(), "path": own, **self.optimizer.state[p]}
+        paths = self.monitor.path_state()
+        for group in self.optimizer.param_groups:
+            (parameters,), name = group["params"], group["name"]
+            state[name] = {"parameters": parameters.detach(), "path": paths[name], **self.optimizer.state[parameters]}
         for name in ("obs_moments", "reward_scaler"):
             part = getattr(self, name)
             if part is not None:
                 state[name] = part.state_dict()
-        if self.probes is not None:
-            state["probes"] = {"obs": self.probes, "outputs": self.probed[0], "log_std": self.probed[1]}
+        if probes := self.monitor.probe_state():
+            state["probes"] = probes
         return state
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state of the same shapes."""
         self.alive.copy_(state["alive"])
-        halves = [state[name]["path"] for name in GROUPS]
-        self.path.load_state_dict({name: torch.cat([half[name] for half in halves]) for name in halves[0]})
+        self.monitor.load({group: state[group]["path"] for group in GROUPS}, state.get("probes", {}))
         for group in self.optimizer.param_groups:
-            (p,), saved = group["params"], state[group["name"]]
-            for name, tensor in {"parameters": p, **self.optimizer.state[p]}.items():
+            (parameters,), saved = group["params"], state[group["name"]]
+            for name, tensor in {"parameters": parameters, **self.optimizer.state[parameters]}.items():
                 tensor.copy_(saved[name])
         for name in ("obs_moments", "reward_scaler"):
             part = getattr(self, name)
             if part is not None:
                 part.load_state_dict(state[name])
-        if "probes" in state:
-            self.probes, *probed = (state["probes"][key].to(self.device) for key in ("obs", "outputs", "log_std"))
-            self.probed = probed[0], probed[1]
-
-
-def _spread(obs: Tensor) -> Tensor:
-    """Up to `PROBES` evenly spaced rows [M, P, D] of observations [M, S, D]."""
-    return obs[:, :: max(1, obs.shape[1] // PROBES)][:, :PROBES].clone()

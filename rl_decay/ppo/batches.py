@@ -55,7 +55,7 @@ def minibatches(batch: Batch, order: Tensor, count: int) -> Iterator[Minibatch]:
     detail 7).
     """
     members, total = order.shape
-    rows = order + total * torch.arange(members, device=order.device).unsqueeze(-1)
+    rows = order + total * torch.arange(members, dtype=torch.int64, device=order.device).unsqueeze(-1)
     rows = rows.view(members, count, -1).transpose(0, 1).reshape(-1)  # minibatch, member, row
 
     def gathered(x: Tensor) -> Tensor:

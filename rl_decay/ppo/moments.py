@@ -67,7 +67,7 @@ class RewardScaler:
 
     def __init__(self, members: int, num_envs: int, gamma: Tensor):
         self.moments = Moments(members, 1, gamma.device)
-        self.running = torch.zeros(members, num_envs, device=gamma.device)
+        self.running = torch.zeros(members, num_envs, dtype=torch.float32, device=gamma.device)
         self.gamma = gamma.unsqueeze(-1)
 
     def reset(self) -> None:

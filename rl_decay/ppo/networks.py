@@ -8,7 +8,7 @@ lone network with one output column, and for slabs that are not 16-byte aligned;
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,8 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl_decay.ppo.distributions import Categorical, DiagGaussian, distribution
 from rl_decay.types import Spaces, aligned
 
+GROUPS = ("actor", "critic")  # the param groups, in the order of their halves of the buffer
 Layers = list[tuple[Tensor, Tensor]]  # per layer: weight [G, in, out], bias [G, 1, out]
 
 
@@ -92,6 +94,46 @@ class NetShape:
         return out[:members, :, : self.spaces.num_actions], log_std[:members], out[members:, :, 0]
 
 
+class ActorCritic:
+    """The networks of M members: one buffer of parameters, seen by param group, by layer and as a policy.
+
+    Nobody else needs to know that the buffer [2M, P] holds the actors before the critics. It is only ever written in
+    place, so every view of it stays valid.
+    """
+
+    def __init__(self, shape: NetShape, seeds: Sequence[int], log_std: float, device: torch.device):
+        self.shape = shape
+        self.members = len(seeds)
+        self.parameters = initial_parameters(shape, seeds, log_std).to(device)
+        self._actor, self.log_std = shape.unpack(self.by_group(self.parameters)["actor"])
+
+    def by_group(self, rows: Tensor) -> dict[str, Tensor]:
+        """Rows [2M, ...] of the buffer, or of anything that has one per network, as {group: view [M, ...]}."""
+        return dict(zip(GROUPS, rows.chunk(2)))
+
+    def rows(self, by_group: Mapping[str, Tensor]) -> Tensor:
+        """Values [M, ...] of each group as rows [2M, ...] of the buffer: what `by_group` took apart."""
+        return torch.cat([by_group[group] for group in GROUPS])
+
+    def policy(self, obs: Tensor) -> Categorical | DiagGaussian:
+        """The policies [M, S] on observations [M, S, D] that are normalised already."""
+        return distribution(self.shape.actor(self._actor, obs), self.log_std, self.shape.spaces.continuous)
+
+    def policy_outputs(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits or means [M, S, A] on observations, and log_std [M, A]; copies that later updates leave alone."""
+        return self.shape.actor(self._actor, obs), self.log_std.clone()
+
+    def outputs(self, obs: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits or means [M, S, A] and values [M, S] on observations [M, S, D], in one pass over both networks."""
+        actor_out, _, values = self.shape.actor_critic(self.parameters, obs)
+        return actor_out, values
+
+    def finite(self) -> Tensor:
+        """Whether all parameters of a member are finite [M]."""
+        finite = self.by_group(self.parameters.isfinite().all(-1))
+        return finite["actor"] & finite["critic"]
+
+
 def initial_parameters(shape: NetShape, seeds: Sequence[int], log_std: float) -> Tensor:
     """Orthogonal initial parameters [2M, P], each member from its own seed.
 
@@ -99,7 +141,7 @@ def initial_parameters(shape: NetShape, seeds: Sequence[int], log_std: float) ->
     detail 2). The caller keeps PyTorch to one thread: with more the orthogonal factor has other bits.
     """
     members = len(seeds)
-    flat = torch.zeros(2 * members, sum(shape.sizes))
+    flat = torch.zeros(2 * members, sum(shape.sizes), dtype=torch.float32, device="cpu")
     layers, log_stds = shape.unpack(flat)
     log_stds[:members] = log_std
     heads = (shape.spaces.num_actions, 1)

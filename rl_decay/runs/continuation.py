@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
@@ -43,7 +44,11 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    old, new = experiment_keys(recorded_config(folder)), experiment_keys(config)
+    old = experiment_keys(recorded_config(folder))
+    if re.fullmatch(rf"{re.escape(old['env.id'])}-v\d+", config.env.id):
+        # the run was recorded when ids without a version were kept as they were typed
+        config = replace(config, env=replace(config.env, id=old["env.id"]))
+    new = experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
     for key, (before, after) in changed_keys(old, experiment_keys(config)).items():

@@ -40,6 +40,7 @@ SESSION_STATUS = {
     FAILED: api_pb2.STATUS_FAILURE,
 }
 
+EXACT_IN_FLOAT64 = 2**53  # larger whole numbers, seeds drawn at random among them, would be rounded
 _serial = itertools.count()  # two files of one process and second still get two names
 
 
@@ -92,7 +93,8 @@ class EventFile:
 
         Columns and their types are taken from one run of the folder, so give all runs the same keys. Five columns are
         shown unasked: those in `first`, then by name. Numbers, booleans and strings stay what they are, None leaves
-        the cell empty (a column of numbers and strings cannot be sorted), anything else is shown as text.
+        the cell empty (a column of numbers and strings cannot be sorted), anything else is shown as text, and so are
+        whole numbers that a float64 would round.
         """
         plain = {key: _plain(value) for key, value in values.items()}
         infos = [api_pb2.HParamInfo(name=k, type=_kind(v)[1], differs=k in first) for k, v in plain.items()]
@@ -150,6 +152,8 @@ def _chart(title: str, tags: Sequence[str]) -> Any:
 def _plain(value: Any) -> bool | float | str | None:
     """What the HParams table can hold of a value."""
     value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, int) and abs(value) > EXACT_IN_FLOAT64:
+        return str(value)
     return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
 
 

@@ -12,6 +12,7 @@ CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
 BEST = "best.pt"
 LOCK = "run.lock"
+LOG = "train.log"
 JOBS = "jobs.json"  # in a sweep folder, like SWEEP_LOCK
 SWEEP_LOCK = "sweep.lock"
 ARM_MARK = ".arm"  # in a folder of ARMS: compare made it, and may clear it
@@ -75,12 +76,13 @@ CHARTS = {  # TensorBoard's custom scalars: category -> chart -> tags
         "churn": ["update/churn"],
     },
 }
+CUT = "cut"  # column of evaluations.csv: how many episodes were cut at evaluation.max_steps
 FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
 
 
 def evaluation_columns(episodes: int) -> tuple[str, ...]:
     """The columns of evaluations.csv where every evaluation plays `episodes` episodes: `return_0`, `return_1`, ..."""
-    means = ("env_steps", "iteration", "return_mean", "return_std", "score", "episode_length")
+    means = ("env_steps", "iteration", "return_mean", "return_std", "score", "episode_length", CUT)
     return means + tuple(f"return_{i}" for i in range(episodes))
 
 

@@ -6,27 +6,38 @@ Progress is clamped to [0, 1], so no curve ever passes its last value. Every val
 never an accumulation: there is no state, nothing drifts, and nothing needs a checkpoint.
 """
 
+from __future__ import annotations
+
 import inspect
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
+
+from rl_decay.plain import number
 
 Schedule = Callable[[float], float]
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A schedule that knows its name and knobs, so that it can be printed, compared and saved."""
+    """A schedule that knows its name and knobs, so that it can be printed, compared, saved and pickled."""
 
     name: str
-    knobs: Mapping[str, object] = field(hash=False)
+    knobs: Mapping[str, Any] = field(hash=False)
     factor: Schedule = field(compare=False, repr=False)
 
     def __call__(self, p: float) -> float:
         """The factor at progress p."""
         return self.factor(p)
+
+    def __reduce__(self) -> tuple[Callable[..., Curve], tuple[Any, ...]]:
+        # The factors below are local functions, which cannot be pickled: name and knobs make the same curve again.
+        if self.name in _makers():
+            return _rebuilt, (self.name, dict(self.knobs))
+        return Curve, (self.name, dict(self.knobs), self.factor)
 
 
 def constant(value: float = 1.0) -> Curve:
@@ -48,6 +59,7 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Curve:
     >>> [up_and_down(p) for p in (0.0, 0.125, 0.25, 0.5, 0.75, 0.875, 1.0)]
     [0.0, 0.5, 1.0, 1.0, 1.0, 0.5, 0.0]
     """
+    schedules = tuple(schedules)  # a list could change later
     edges = [0.0, *map(float, boundaries), 1.0]
     if len(edges) != len(schedules) + 1 or not all(left <= right for left, right in pairwise(edges)):
         raise ValueError(f"{len(schedules)} schedules need ascending boundaries between them in [0, 1]: {boundaries}")
@@ -59,7 +71,7 @@ def join(schedules: Sequence[Schedule], boundaries: Sequence[float]) -> Curve:
         left, right = edges[piece], edges[piece + 1]
         return schedules[piece]((p - left) / (right - left))
 
-    return Curve("join", {"schedules": [describe(schedule) for schedule in schedules], "boundaries": inner}, at)
+    return Curve("join", {"schedules": schedules, "boundaries": inner}, at)
 
 
 def none() -> Curve:
@@ -120,9 +132,12 @@ def knobs(name: str) -> tuple[str, ...]:
 
 def describe(schedule: Schedule) -> dict[str, object]:
     """Name and knobs of a schedule as plain values; of a function that is no Curve, its qualified name alone."""
-    if isinstance(schedule, Curve):
-        return {"curve": schedule.name, **schedule.knobs}
-    return {"curve": getattr(schedule, "__qualname__", type(schedule).__qualname__)}
+    if not isinstance(schedule, Curve):
+        return {"curve": getattr(schedule, "__qualname__", type(schedule).__qualname__)}
+    described = {"curve": schedule.name, **schedule.knobs}
+    if schedule.name == "join":
+        described["schedules"] = [describe(part) for part in schedule.knobs["schedules"]]
+    return described
 
 
 def progress(iteration: int, num_iterations: int, inclusive: bool = False) -> float:
@@ -138,14 +153,25 @@ def progress(iteration: int, num_iterations: int, inclusive: bool = False) -> fl
     return _clamp(iteration / (max(num_iterations - 1, 1) if inclusive else num_iterations))
 
 
+def _makers() -> dict[str, Callable[..., Curve]]:
+    return {**CURVES, "constant": constant, "join": join}
+
+
+def _rebuilt(name: str, knobs: Mapping[str, Any]) -> Curve:
+    return _makers()[name](**knobs)
+
+
 def _clamp(p: float) -> float:
     return min(max(p, 0.0), 1.0)
 
 
 def _checked(**values: float) -> dict[str, float]:
     """The knobs as plain floats; ValueError if one is not finite or out of its range."""
+    checked = {}
     for knob, value in values.items():
         most, allowed = (1.0, "[0, 1]") if knob == "warmup" else (math.inf, "[0, inf)")
-        if not (0.0 <= value <= most and math.isfinite(value)):
+        factor = number(value)
+        if factor is None or not (0.0 <= factor <= most and math.isfinite(factor)):
             raise ValueError(f"{knob} must lie in {allowed}, got {value}")
-    return {knob: float(value) for knob, value in values.items()}
+        checked[knob] = factor
+    return checked

@@ -1,5 +1,6 @@
 """The curves as a PyTorch learning-rate scheduler, for anybody's training loop."""
 
+import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from rl_decay.plain import number, plain, whole
 from rl_decay.schedules.curves import Schedule, describe, progress
 
 
@@ -23,7 +25,10 @@ class NamedGroupSchedule(LRScheduler):
     the tensor stays the same object, so a captured CUDA graph keeps reading it. The base rate is the group's
     `initial_lr`, as in all of PyTorch's schedulers.
 
-    ValueError unless every group has a `name` of its own and every name has one schedule, or if T < 1.
+    ValueError unless every group has a `name` of its own, a rate of floating point, and one schedule by that name, also
+    for groups that are added later; for an iteration that is no whole number; and if T < 1.
+
+    Pickled, it takes its optimizer along: `pickle.dumps((optimizer, scheduler))` keeps the two together.
 
     >>> from rl_decay.schedules import linear, none
     >>> actor, critic = torch.zeros(2, requires_grad=True), torch.zeros(2, requires_grad=True)
@@ -43,34 +48,38 @@ class NamedGroupSchedule(LRScheduler):
     def __init__(
         self, optimizer: Optimizer, schedules: Mapping[str, Schedule], num_iterations: int, inclusive: bool = False
     ) -> None:
-        names = [group.get("name") for group in optimizer.param_groups]
-        if Counter(names) != Counter(list(schedules)):
-            raise ValueError(
-                f"the param groups are named {names}, the schedules are for {list(schedules)}: "
-                "each group needs a `name` of its own, and each name one schedule"
-            )
-        self.schedules = dict(schedules)
-        self.num_iterations = int(num_iterations)
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        self.schedules = _functions(schedules)
+        self.num_iterations = _iteration("num_iterations", num_iterations)
+        if plain(inclusive) not in (True, False):
+            raise ValueError(f"inclusive must be true or false, got {inclusive!r}")
         self.inclusive = bool(inclusive)
+        _check_groups(optimizer, self.schedules)
         for group in optimizer.param_groups:
-            if not isinstance(group["lr"], Tensor):
-                group["lr"] = float(group["lr"])  # a NumPy scalar would make torch.load(weights_only=True) refuse
+            for key in ("lr", "initial_lr"):
+                if key in group and not isinstance(group[key], Tensor):
+                    group[key] = number(group[key])  # a NumPy scalar would make torch.load(weights_only=True) refuse
         super().__init__(optimizer)  # notes each group's initial_lr, then calls step() for iteration 0
 
     def get_lr(self) -> list[float | Tensor]:
         """The rate of each group at the present iteration."""
-        now = progress(self.last_epoch, self.num_iterations, self.inclusive)
-        groups = self.optimizer.param_groups
-        return [group["initial_lr"] * float(self.schedules[group["name"]](now)) for group in groups]
+        rates = []
+        for group in self.optimizer.param_groups:
+            if "initial_lr" not in group:  # an optimizer's state that was saved without a scheduler takes it away
+                raise ValueError(f"the group {group['name']!r} lost its initial_lr: make the scheduler after loading")
+            rates.append(group["initial_lr"] * self._factor(group["name"]))
+        return rates
 
     def step(self, epoch: int | None = None) -> None:
         """Go to the next iteration (or to `epoch`) and set the rates; call it after `optimizer.step()`."""
+        _check_groups(self.optimizer, self.schedules)
         if self.last_epoch == 0 and not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
                 "scheduler.step() came before optimizer.step(): the first rate of the schedule was never used",
                 stacklevel=2,
             )
-        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self.last_epoch = self.last_epoch + 1 if epoch is None else _iteration("epoch", epoch)
         self._set_rates()
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,14 +100,78 @@ class NamedGroupSchedule(LRScheduler):
         for key, present in self.state_dict().items():
             if key != "iteration" and state_dict.get(key) != present:
                 raise ValueError(f"{key} differs: saved with {state_dict.get(key)}, now {present}")
-        self.last_epoch = state_dict["iteration"]
+        _check_groups(self.optimizer, self.schedules)
+        self.last_epoch = _iteration("iteration", state_dict.get("iteration"))
         self._set_rates()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"optimizer_stepped": getattr(self.optimizer, "_opt_called", False)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # An unpickled optimizer has lost the note that PyTorch's schedulers take of its first step; without it `step`
+        # would warn although all is well.
+        stepped = state.pop("optimizer_stepped")
+        self.__dict__.update(state)
+        if stepped:
+            _note_step(self.optimizer)
+        self.optimizer.register_step_post_hook(_note_step)
+
+    def _factor(self, name: str) -> float:
+        """The factor of a group's schedule at the present iteration; ValueError unless it is a finite number."""
+        now = progress(self.last_epoch, self.num_iterations, self.inclusive)
+        value = self.schedules[name](now)
+        factor = number(value)
+        if factor is None or not math.isfinite(factor):
+            raise ValueError(f"the schedule of {name!r} gives {value!r} at progress {now:g}: not a finite number")
+        return factor
 
     def _set_rates(self) -> None:
         # PyTorch's own writer takes one number per group, so that a rate per member [M] needs this one.
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             if isinstance(group["lr"], Tensor):
-                group["lr"].copy_(torch.as_tensor(rate, dtype=group["lr"].dtype))
+                group["lr"].copy_(torch.as_tensor(rate, dtype=group["lr"].dtype, device=group["lr"].device))
             else:
                 group["lr"] = float(rate)
+
+
+def _note_step(optimizer: Optimizer, *_: Any) -> None:
+    optimizer._opt_called = True  # type: ignore[attr-defined]  # the name that PyTorch's schedulers use
+
+
+def _functions(schedules: Mapping[str, Schedule]) -> dict[str, Schedule]:
+    if not isinstance(schedules, Mapping):
+        raise ValueError(f"schedules must be a mapping from names of param groups to functions, got {schedules!r}")
+    for name, schedule in schedules.items():
+        if not callable(schedule):
+            raise ValueError(f"the schedule of {name!r} must be a function of the progress, got {schedule!r}")
+    return dict(schedules)
+
+
+def _iteration(name: str, value: Any) -> int:
+    """A number of iterations as an int, 4.0 included; ValueError for anything that is not one."""
+    value = plain(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    iteration = whole(value)
+    if iteration is None or iteration < 0:
+        raise ValueError(f"{name} must be a whole number of iterations, got {value!r}")
+    return iteration
+
+
+def _check_groups(optimizer: Optimizer, schedules: Mapping[str, Schedule]) -> None:
+    """ValueError unless names and schedules pair up and every rate is a number, or a tensor of floating point."""
+    names = [group.get("name") for group in optimizer.param_groups]
+    if Counter(names) != Counter(list(schedules)):
+        raise ValueError(
+            f"the param groups are named {names}, the schedules are for {list(schedules)}: "
+            "each group needs a `name` of its own, and each name one schedule; a group that is added later needs a new "
+            "scheduler"
+        )
+    for group in optimizer.param_groups:
+        for key in ("lr", "initial_lr"):
+            rate = group.get(key, 0.0)  # the constructor notes the initial rate
+            if isinstance(rate, Tensor) and not rate.is_floating_point():
+                raise ValueError(f"the {key} of the group {group['name']!r} is a tensor of {rate.dtype}: give floats")
+            if not isinstance(rate, Tensor) and number(rate) is None:
+                raise ValueError(f"the {key} of the group {group['name']!r} must be a number or a tensor, got {rate!r}")

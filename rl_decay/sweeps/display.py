@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from rich import box
@@ -14,21 +14,22 @@ from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 from rich.table import Column, Table
 
-from rl_decay.config.schema import flat
+from rl_decay.config.memory import in_words
+from rl_decay.config.schema import Config, flat
 from rl_decay.runs.arms import differing_within, identity, names
 from rl_decay.sweeps.grouping import Job, Population
-from rl_decay.sweeps.memory import megabytes
 from rl_decay.sweeps.reporter import Ended, Progress
 from rl_decay.training.console import progress_columns
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
+Needed = Callable[[Config, int], int | None]  # bytes of so many members, None = not known
 
 
 class SweepDisplay:
     """Progress of a sweep, on a terminal as a bar, elsewhere as log lines."""
 
-    def __init__(self, jobs: Sequence[Job], groups: Sequence[Population], workers: int):
+    def __init__(self, jobs: Sequence[Job], groups: Sequence[Population], workers: int, needed: Needed):
         self._console, self._groups = Console(), groups
         self._arms = arms(jobs)
         self._reports: dict[int, Progress] = {}
@@ -36,7 +37,7 @@ class SweepDisplay:
         self._started = self._spoke = time.monotonic()
         self._bar: Bar | None = None
         if groups:
-            self._console.print(populations_table(groups, workers))
+            self._console.print(populations_table(groups, workers, needed))
         if self._console.is_terminal:
             count = TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True))
             self._bar = Bar(*progress_columns(count), console=self._console)
@@ -113,14 +114,16 @@ def arms(jobs: Sequence[Job]) -> dict[int, str]:
     return dict(zip((job.number for job in jobs), shown, strict=True))
 
 
-def populations_table(groups: Sequence[Population], workers: int) -> Table:
+def populations_table(groups: Sequence[Population], workers: int, needed: Needed) -> Table:
     """Which jobs train together, and the memory each population is expected to take."""
     title = f"{sum(map(len, groups))} jobs in {len(groups)} population(s), {workers} worker(s)"
     table = Table("jobs", "members", "task", "memory", title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for group in groups:
         config = group[0].config
         numbers = _ranges([job.number for job in group])
-        table.add_row(numbers, str(len(group)), config.env.id, f"about {megabytes(config, len(group)):,.0f} MB")
+        size = needed(config, len(group))
+        memory = "not known" if size is None else f"about {in_words(size)}"
+        table.add_row(numbers, str(len(group)), config.env.id, memory)
     return table
 
 

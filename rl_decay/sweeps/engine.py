@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rl_decay.start import start
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
 from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
+from rl_decay.sweeps.room import Room
 from rl_decay.training.console import shown
 
 
@@ -37,7 +39,8 @@ class Options:
 class Sweep:
     """The jobs of a sweep folder as populations. Jobs that have ended are left out, unfinished ones continue.
 
-    UserError if two jobs share a folder, or a folder is in use or holds another experiment.
+    UserError if two jobs share a folder, or a folder is in use or holds another experiment, or a job alone is too
+    large for the machine's memory.
     """
 
     def __init__(self, jobs: Sequence[Job], options: Options):
@@ -51,20 +54,22 @@ class Sweep:
         self.workers = 0
         self.unrecorded: list[str] = []  # failures that no summary.json could take
         self.groups: list[Population] = []
+        self.room = Room(jobs)
         for job in todo:
             if job.folder.exists():
                 with RunLock(job.folder):  # or else the run of another training would be called failed
                     pass
         if todo:
             count = options.workers or workers.default_workers(todo[0].config.device, len(todo))
-            self.workers = min(count, len(todo))
-            self.groups = populations(todo, self.workers, options.max_members)
+            self.workers = self.room.workers(todo, min(count, len(todo)))
+            fitting = partial(self.room.members, workers=self.workers)
+            self.groups = populations(todo, self.workers, options.max_members, fitting)
 
     def train(self) -> bool:
         """Train what is left and say how to look at it; False if a signal kept some from finishing."""
         if self.ended:
             print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
-        display = SweepDisplay(self.jobs, self.groups, self.workers)
+        display = SweepDisplay(self.jobs, self.groups, self.workers, self.room.needed)
         try:
             outcome = workers.train(self.groups, self.workers, display.update)
         finally:

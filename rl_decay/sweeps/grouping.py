@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -29,24 +29,28 @@ class Job:
 Population = Sequence[Job]
 
 
-def populations(jobs: Sequence[Job], workers: int, max_members: int | None = None) -> list[Population]:
+def populations(
+    jobs: Sequence[Job],
+    workers: int,
+    max_members: int | None = None,
+    fitting: Callable[[Config], int | None] = lambda config: None,
+) -> list[Population]:
     """Cut the jobs into populations: equal structure within each, at most `max_members`, and work for every worker.
 
     Jobs that differ in per-member fields only train together, in the order of the sweep. A group is cut into as many
-    nearly equal parts as its share of the workers, so that all are busy.
+    nearly equal parts as its share of the workers, so that all are busy. `fitting` says how many members of a
+    configuration fit into memory together, None = any number.
     """
     groups: dict[tuple[str, Hashable], list[Job]] = {}
     for job in jobs:
         groups.setdefault((json.dumps(structure(job.config), sort_keys=True), job.moment), []).append(job)
-    parts = {
-        key: _parts(len(group), -(-workers * len(group) // len(jobs)), max_members) for key, group in groups.items()
-    }
-    return [part for key, group in groups.items() for part in _cut(group, parts[key])]
-
-
-def _parts(members: int, share: int, max_members: int | None) -> int:
-    fewest = 1 if max_members is None else -(-members // max_members)
-    return min(members, max(share, fewest))
+    cut: list[Population] = []
+    for group in groups.values():
+        limits = (max_members, fitting(group[0].config))
+        most = min((limit for limit in limits if limit is not None), default=len(group))
+        share = -(-workers * len(group) // len(jobs))
+        cut += _cut(group, min(len(group), max(share, -(-len(group) // most))))
+    return cut
 
 
 def _cut(group: list[Job], parts: int) -> list[Population]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import Step, VecEnv
+from rl_decay.training.digests import Digester
 from rl_decay.types import Episode, Rollout, aligned
 
 Act = Callable[[Tensor, Tensor], Tensor]
@@ -25,14 +26,21 @@ class Collector:
         self.broken: dict[int, str] = {}  # member -> what was not finite
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
+        self.ended = np.zeros(members, np.int64)  # each member's episodes that ended since the segment's start
         self._actions: list[Tensor] = []  # [T, M, N(, A)] of each rollout since the segment's start
-        self._obs = torch.zeros(num_steps + 1, slots, aligned(envs.spaces.obs_size), device=device)
+        shape = (num_steps + 1, slots, aligned(envs.spaces.obs_size))
+        self._obs = torch.zeros(shape, dtype=torch.float32, device=device)
+        self._digester = Digester(num_envs, aligned(envs.spaces.obs_size))
+        self._digests: list[np.ndarray] = []  # [T, M] of each rollout since the segment's start; before them its reset
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Start a segment: every slot from its own seed; episodes in progress are dropped unreported."""
-        self._returns[:], self._lengths[:] = 0, 0
+        self._returns[:], self._lengths[:], self.ended[:] = 0, 0, 0
         self._actions.clear()
+        self._digests.clear()
         self._store(0, self._finite(self.envs.reset(seeds), "observation"))
+        slots = self.members * self.num_envs
+        self._digest(self._obs[:1], np.zeros((1, slots), np.float32), np.zeros((3, 1, slots), bool))
 
     def collect(self, act: Act, noise: Tensor, alive: np.ndarray) -> tuple[Rollout, list[Episode]]:
         """Step every slot T times; noise [T, M, N, A], alive [M]. Members that are not alive act with zeros."""
@@ -44,10 +52,9 @@ class Collector:
             actions = act(self._obs[t].unflatten(0, (self.members, self.num_envs)), noise[t])
             taken.append(actions)
             step = self.envs.step(self._for_env(actions, alive))
-            rewards[t] = self._finite(step.rewards, "reward")
-            flags[:, t] = step.terminated, step.terminated | step.truncated, step.valid
-            self._store(t + 1, self._finite(step.obs, "observation"))
+            self._record(t, step, rewards, flags)
             episodes += self._finished(step)
+        self._digest(self._obs[1:], rewards, flags)
         rollout = Rollout(self._grid(self._obs.clone()), torch.stack(taken), *self._to_device(rewards, *flags))
         self._obs[0] = self._obs[-1]
         self._actions.append(self._compact(rollout.actions))
@@ -60,11 +67,40 @@ class Collector:
     def replay(self, actions: Tensor) -> None:
         """Step a fresh segment by its actions [t, M, N(, A)] so far; nothing is learned."""
         self._actions.append(actions)
-        for taken in actions:
+        for rollout in actions.split(self.num_steps):
+            self._replay_rollout(rollout)
+
+    def digests(self, member: int) -> Tensor:
+        """Digests [1 + t] int32 of a member's reset and steps since the segment's start, beside its `actions`."""
+        return torch.from_numpy(np.concatenate([rollout[:, member] for rollout in self._digests]))
+
+    def _replay_rollout(self, actions: Tensor) -> None:
+        flags = np.zeros((3, len(actions), self.members * self.num_envs), bool)
+        rewards = np.zeros(flags.shape[1:], np.float32)
+        for t, taken in enumerate(actions):
             array = taken.flatten(0, 1).numpy()
             step = self.envs.step(array if self.envs.spaces.continuous else array.astype(np.int64))
+            self._record(t, step, rewards, flags)
             self._finished(step)
-        self._store(0, step.obs)
+        self._digest(self._obs[1 : len(actions) + 1], rewards, flags)
+        self._obs[0] = self._obs[len(actions)]
+
+    def _record(self, t: int, step: Step, rewards: np.ndarray, flags: np.ndarray) -> None:
+        """Put a step into row t of a rollout's rewards [T, S], flags [3, T, S] and observations."""
+        rewards[t] = self._finite(step.rewards, "reward")
+        flags[:, t] = step.terminated, step.terminated | step.truncated, step.valid
+        self._store(t + 1, self._finite(step.obs, "observation"))
+
+    def _digest(self, obs: Tensor, rewards: np.ndarray, flags: np.ndarray) -> None:
+        """Keep the digests of some steps: obs [t, S, D], rewards [t, S], flags [3, t, S]."""
+        slots = (self.members, self.num_envs)
+        self._digests.append(
+            self._digester(
+                self._grid(obs).cpu().numpy(),
+                rewards.reshape(-1, *slots),
+                flags.reshape(3, -1, *slots),
+            )
+        )
 
     def _compact(self, actions: Tensor) -> Tensor:
         """Actions on the CPU; a number below 256 takes one byte instead of eight."""
@@ -86,7 +122,7 @@ class Collector:
         if not -LARGEST <= values.min() <= values.max() <= LARGEST:  # so it is for NaN
             finite = np.abs(values) <= LARGEST
             for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
-                self.broken.setdefault(int(slot) // self.num_envs, f"{what} not finite")
+                self.broken.setdefault(int(slot) // self.num_envs, f"{what} {_fault(values[slot])}")
             values = np.where(finite, values, 0).astype(values.dtype)
         return values
 
@@ -97,6 +133,7 @@ class Collector:
         self._returns += step.rewards
         self._lengths += step.valid
         ended = np.flatnonzero(step.terminated | step.truncated)
+        np.add.at(self.ended, ended // self.num_envs, 1)
         episodes = [
             Episode(int(slot) // self.num_envs, float(self._returns[slot]), int(self._lengths[slot])) for slot in ended
         ]
@@ -108,3 +145,12 @@ class Collector:
 
     def _to_device(self, *arrays: np.ndarray) -> list[Tensor]:
         return [self._grid(torch.from_numpy(a).to(self.device)) for a in arrays]
+
+
+def _fault(values: np.ndarray) -> str:
+    """What is wrong with numbers of which some are not finite in float32."""
+    if np.isfinite(values).all():
+        return "beyond float32 (3.4e+38)"
+    # observations were cast before: what was beyond float32 has become infinite
+    cast = values.dtype == np.float32 and not np.isnan(values).any()
+    return "not finite in float32" if cast else "not finite"

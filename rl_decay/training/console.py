@@ -22,11 +22,14 @@ from rl_decay.config.schema import Config
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
-from rl_decay.training.plan import Plan
+from rl_decay.training import duration
+from rl_decay.training.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.training.sinks import RunSink
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
+RESETS_TOLD = 0.01  # share of steps that only reset an environment, above which the results show both numbers
+SPEED_KNOWN = 3  # iterations after which a run's duration is estimated: the first is slower than those that follow
 WIDE = 115  # columns of a terminal that has room for the rates
 
 
@@ -38,7 +41,7 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
     table.add_row("device", f"{device}, {_count(config.threads, 'thread')}, compile={config.compile}")
     table.add_row("iterations", f"{plan.num_iterations:,} of {plan.steps_per_iteration:,} environment steps")
-    table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained")
+    table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained, resets included")
     table.add_row("segments", _segments(plan))
     table.add_row(
         "evaluations", f"{len(plan.evaluation_points)}, of {_count(config.evaluation.episodes, 'episode')} each"
@@ -80,11 +83,16 @@ def moments(config: Config, plan: Plan) -> list[float]:
 def results_table(summaries: Sequence[dict[str, Any]]) -> Table:
     """How the runs ended."""
     table = Table(title="Results", title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("seed", "status", "final return", "best", "osc_late", "retention", "steps/s"):
+    columns = ["seed", "status", "final return", "best", "osc_late", "retention", "steps/s"]
+    resets_matter = any(s["env_steps"] - s["valid_steps"] > RESETS_TOLD * s["env_steps"] for s in summaries)
+    if resets_matter:
+        columns += ["steps", "valid steps"]
+    for name in columns:
         table.add_column(name, no_wrap=True, justify="left" if name == "status" else "right")
     for s in summaries:
         numbers = [_number(s[key]) for key in ("final_return", "best_return", "osc_late", "retention")]
-        table.add_row(str(s["seed"]), s["status"], *numbers, f"{s['steps_per_second']:,.0f}")
+        steps = [f"{s[key]:,}" for key in ("env_steps", "valid_steps")] if resets_matter else []
+        table.add_row(str(s["seed"]), s["status"], *numbers, f"{s['steps_per_second']:,.0f}", *steps)
     return table
 
 
@@ -116,11 +124,12 @@ class Terminal:
         words = partial(_progress_words, runs, scalars, narrow)
         if self._bar is not None:
             self._bar.update(self._task, completed=iteration, description=words())
+        done, to_do = iteration - self._plan.start, self._plan.num_iterations - iteration
+        left = duration.remaining(time.monotonic() - self._started, done, to_do)
+        if done == SPEED_KNOWN and to_do:
+            log.info("it will take about %s at this speed, evaluations aside", duration.in_words(left))
         if evaluated or time.monotonic() - self._spoke > SILENCE:
             self._spoke = time.monotonic()
-            left = (
-                (self._spoke - self._started) / (iteration - self._plan.start) * (self._plan.num_iterations - iteration)
-            )
             log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
 
     def stop(self) -> None:
@@ -183,8 +192,19 @@ def _horizon(config: Config, plan: Plan) -> str:
 def _segments(plan: Plan) -> str:
     words = f"{plan.segments} of {plan.clock.segment_length:,} iterations"
     if plan.segments < plan.segments_asked:
-        words += f" ({plan.segments_asked} asked: each must hold 10 time limits and one iteration)"
+        words += f" ({plan.segments_asked} asked{_fewer_segments(plan)})"
     return words
+
+
+def _fewer_segments(plan: Plan) -> str:
+    """Why there are fewer segments than were asked for."""
+    if plan.holds_time_limits:
+        return f": each must hold {EPISODES_PER_SEGMENT} time limits of {plan.time_limit:,} steps, and one iteration"
+    if plan.time_limit is None:
+        return ": each must hold one iteration"
+    if plan.segments == 1:
+        return f": the run is shorter than {EPISODES_PER_SEGMENT} time limits of {plan.time_limit:,} steps"
+    return ""  # the clock of a run that was begun by other rules
 
 
 def _words(curve: Any) -> str:

@@ -13,32 +13,37 @@ from rl_decay.envs.contract import VecEnv
 from rl_decay.types import aligned
 
 Policy = Callable[[Tensor], Tensor]
-UNLIMITED = 10_000  # steps after which an episode is cut where the task itself has no time limit
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Undiscounted return and length of each member's episodes [M, E]."""
+    """Undiscounted return and length of each member's episodes [M, E], and whether they were cut before their end."""
 
     returns: np.ndarray
     lengths: np.ndarray
+    cut: np.ndarray
 
 
-def evaluate(policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, device: torch.device) -> Evaluation:
+def evaluate(
+    policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, device: torch.device, *, cap: int
+) -> Evaluation:
     """Play one episode per slot, each to the end of its first: seeds [E] are the same for every member.
 
     policy maps observations [M, E, D] to actions. A slot that has finished goes on being stepped, uncounted, until
-    the slowest has, or `UNLIMITED` steps in a task without a time limit. An observation, action or reward that is not
-    finite makes the episode's return NaN.
+    the slowest has; what has not ended after `cap` steps (`plan.episode_cap`) is cut. An observation, action or reward
+    that is not finite makes the episode's return NaN. ValueError for a cap below 1: an evaluation without a step has no
+    result.
     """
+    if cap < 1:
+        raise ValueError(f"an evaluation of at most {cap} steps has no result")
     episodes = len(seeds)
-    padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), device=device)
+    padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), dtype=torch.float32, device=device)
     returns, lengths = np.zeros(members * episodes), np.zeros(members * episodes, np.int64)
     running = np.ones(members * episodes, bool)
     obs = envs.reset(list(seeds) * members)
-    steps_left = envs.time_limit or UNLIMITED
-    while running.any() and steps_left > 0:
-        steps_left -= 1
+    for _ in range(cap):
+        if not running.any():
+            break
         padded[:, : obs.shape[1]] = torch.from_numpy(_finite(obs, returns, running))
         actions = policy(padded.unflatten(0, (members, episodes))).cpu().numpy()
         step = envs.step(_finite(actions.reshape(members * episodes, *actions.shape[2:]), returns, running))
@@ -46,7 +51,8 @@ def evaluate(policy: Policy, envs: VecEnv, seeds: Sequence[int], members: int, d
         lengths += running
         running &= ~(step.terminated | step.truncated)
         obs = step.obs
-    return Evaluation(returns.reshape(members, episodes), lengths.reshape(members, episodes))
+    shape = members, episodes
+    return Evaluation(returns.reshape(shape), lengths.reshape(shape), running.reshape(shape))
 
 
 def _finite(values: np.ndarray, returns: np.ndarray, running: np.ndarray) -> np.ndarray:

@@ -11,11 +11,14 @@ from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.schedules import progress
 
 EPISODES_PER_SEGMENT = 10
+LONGEST_EPISODE = 1_000  # steps of an evaluation's episode in a task without a time limit
+LONGEST_ONCE = 10_000  # the same in runs that were begun before it was recorded
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What must not move when a run is made longer: where it is cut into segments, and the time of its schedules.
+    """What must not move when a run is continued: where it is cut into segments, the time of its schedules, and where
+    episodes of its evaluations are cut.
 
     horizon_iterations is the T of the schedules, and held_at the iteration from which on they stand still, if any.
     """
@@ -23,6 +26,7 @@ class Clock:
     segment_length: int  # iterations
     horizon_iterations: int
     held_at: int | None = None
+    evaluation_cap: int | None = None  # steps; None: the run was begun before it was recorded
 
     def progress(self, iteration: int, inclusive: bool) -> float:
         """What the curves are given in an iteration, in [0, 1]."""
@@ -60,6 +64,9 @@ class Plan:
     segments_asked: int
     evaluation_points: tuple[int, ...]  # numbers of completed iterations, 1..num_iterations
     checkpoint_every: int  # iterations
+    evaluation_cap: int  # steps
+    time_limit: int | None  # of the task, in steps
+    num_steps: int  # per environment and iteration
     start: int = 0  # iterations done before
     notes: tuple[Note, ...] = ()
 
@@ -69,9 +76,27 @@ class Plan:
         return self.num_iterations * self.steps_per_iteration
 
     @property
+    def holds_time_limits(self) -> bool:
+        """Whether a segment is as long as `EPISODES_PER_SEGMENT` time limits; False for a task without one."""
+        steps = self.clock.segment_length * self.num_steps
+        return self.time_limit is not None and steps >= EPISODES_PER_SEGMENT * self.time_limit
+
+    @property
     def segments(self) -> int:
         """Number of segments."""
         return -(-self.num_iterations // self.clock.segment_length)
+
+
+ENDLESS = "endless episodes"  # the label of `endless_segment`
+
+
+def endless_segment(steps: int) -> Note:
+    """What to say after a segment of so many steps per environment in which no episode ended."""
+    return Note(
+        ENDLESS,
+        f"no episode ended in a whole segment of {steps:,} steps per environment: episodes are longer than a segment, "
+        "and each cut throws away their ends. Choose fewer segments, or set env.kwargs.max_episode_steps",
+    )
 
 
 def plan(
@@ -81,18 +106,45 @@ def plan(
     per_iteration = config.env.num_envs * config.algo.num_steps
     num_iterations = iterations(config)
     length = segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit)
-    clock = clock or Clock(length, num_iterations)
+    first_cap = episode_cap(time_limit, config.evaluation.max_steps)
+    clock = clock or Clock(length, num_iterations, evaluation_cap=first_cap)
+    points = evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late)
+    cap = recorded_cap(time_limit, clock.evaluation_cap)
+    unlimited = time_limit is None and config.evaluation.max_steps is None
     return Plan(
         asked_steps=config.total_steps,
         steps_per_iteration=per_iteration,
         num_iterations=num_iterations,
         clock=clock,
         segments_asked=config.segments,
-        evaluation_points=evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late),
+        evaluation_points=points,
         checkpoint_every=config.checkpoint.every or clock.segment_length,
+        evaluation_cap=cap,
+        time_limit=time_limit,
+        num_steps=config.algo.num_steps,
         start=start,
-        notes=tuple(notes),
+        notes=(*notes, unlimited_evaluations(config, len(points), cap)) if unlimited else tuple(notes),
     )
+
+
+def unlimited_evaluations(config: Config, evaluations: int, cap: int) -> Note:
+    """What evaluations may cost where Gymnasium knows no time limit of the task."""
+    steps = evaluations * config.evaluation.episodes * cap
+    return Note(
+        "evaluations",
+        f"{config.env.id} names no time limit: episodes of evaluations are cut after {cap:,} steps "
+        f"(evaluation.max_steps), which makes up to {steps:,} steps beside the {config.total_steps:,} of training",
+    )
+
+
+def episode_cap(time_limit: int | None, max_steps: int | None) -> int:
+    """Steps after which an episode that is only watched is cut: those asked for, else the task's time limit."""
+    return max_steps or time_limit or LONGEST_EPISODE
+
+
+def recorded_cap(time_limit: int | None, recorded: int | None) -> int:
+    """The same in a run that has begun: what it has recorded, or the rule from before that was done."""
+    return recorded or time_limit or LONGEST_ONCE
 
 
 def iterations(config: Config) -> int:
@@ -118,6 +170,12 @@ def evaluation_points(num_iterations: int, early: int, late: int) -> tuple[int, 
     Evenly spaced to the nearest iteration; fewer where two points would fall together. The last is always the end.
     """
     late_span, early_span = LATE_SHARE * num_iterations, (1 - LATE_SHARE) * num_iterations
-    points = {num_iterations - round(i * late_span / late) for i in range(late)}
-    points |= {int(i * early_span / early) for i in range(1, early + 1)} if early else set()
+    if late > 2 * late_span:  # every iteration is a point, and there may be far more points than iterations
+        points = set(range(num_iterations - round((late - 1) * late_span / late), num_iterations + 1))
+    else:
+        points = {num_iterations - round(i * late_span / late) for i in range(late)}
+    if early > 2 * early_span:
+        points |= set(range(1, int(early_span) + 1))
+    else:
+        points |= {int(i * early_span / early) for i in range(1, early + 1)}
     return tuple(sorted(p for p in points | {num_iterations} if p >= 1))

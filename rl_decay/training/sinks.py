@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import deque
@@ -20,6 +21,7 @@ from rl_decay.runs.continuation import clear, cut_back
 from rl_decay.runs.durable import FileChangedError, require
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
+from rl_decay.runs.replays import with_difference
 from rl_decay.runs.summary import write_summary
 from rl_decay.runs.tables import CsvTable, read
 from rl_decay.runs.unwritable import cause
@@ -28,6 +30,8 @@ from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
 HPARAM_COLUMNS = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # shown first
+
+log = logging.getLogger("rl_decay")
 
 
 class RunSink:
@@ -55,7 +59,7 @@ class RunSink:
         else:
             cut_back(folder, self._older)
         self._metrics = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
-        self._evaluations = CsvTable(folder / layout.EVALUATIONS, layout.evaluation_columns(config.evaluation.episodes))
+        self._evaluations = CsvTable(folder / layout.EVALUATIONS, _evaluation_columns(folder, config))
         if resumed is not None:
             self._restore(resumed)
         self.write_summary()
@@ -117,8 +121,23 @@ class RunSink:
         if self.running:
             self.status, self.reason = status, reason
 
-    def evaluation(self, iteration: int, returns: np.ndarray, lengths: np.ndarray) -> dict[str, float]:
-        """Write one evaluation [E] into evaluations.csv; return its scalars by tag."""
+    def not_exact(self, reason: str) -> None:
+        """Say in log and summary.json that the continuation which has just begun may differ from an undisturbed run."""
+        self._record = with_difference(self._record, reason)
+        log.warning("%s: not exact: %s; it is not a function of its reset seed", self.folder, reason)
+        self.write_summary()
+
+    def note(self, label: str, text: str) -> bool:
+        """Add a line to the notes of summary.json; False if a note of this label is there."""
+        notes = self._record["notes"]
+        if any(note.startswith(f"{label}: ") for note in notes):
+            return False
+        notes.append(f"{label}: {text}")
+        self.write_summary()
+        return True
+
+    def evaluation(self, iteration: int, returns: np.ndarray, lengths: np.ndarray, cut: int) -> dict[str, float]:
+        """Write one evaluation [E], of whose episodes `cut` were cut, into evaluations.csv; return scalars by tag."""
         mean, steps = float(returns.mean()), iteration * self.plan.steps_per_iteration
         if not math.isfinite(mean):
             self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
@@ -126,6 +145,8 @@ class RunSink:
         oscillation, value = self._take(steps, mean)
         row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
         row |= {"score": value if self._scored else None, "episode_length": float(lengths.mean())}
+        if layout.CUT in self._evaluations.columns:
+            row[layout.CUT] = cut
         self._evaluations.append(row | {f"return_{i}": float(r) for i, r in enumerate(returns)})
         tags = {"eval/return": mean} | ({"eval/score": value} if self._scored else {})
         return tags | {tag: v for tag, v in oscillation.items() if tag in layout.TAGS}
@@ -205,10 +226,6 @@ class RunSink:
                 self.status, self.reason = layout.FAILED, cause(self.folder, error)
                 raise
 
-    def note(self, text: str) -> None:
-        """Add a line to the notes of summary.json."""
-        self._record["notes"] = [*self._record["notes"], text]
-
     def write_summary(self) -> None:
         """Write summary.json as things stand."""
         write_summary(self.folder, self.summary())
@@ -234,3 +251,11 @@ class RunSink:
     @property
     def _scored(self) -> bool:
         return unit(self._task) == "score"
+
+
+def _evaluation_columns(folder: Path, config: Config) -> tuple[str, ...]:
+    """The columns of a run's evaluations.csv; a run that was begun without the count of cut episodes goes on so."""
+    columns = layout.evaluation_columns(config.evaluation.episodes)
+    path = folder / layout.EVALUATIONS
+    header = tuple(read(path)) if path.exists() else ()
+    return columns if layout.CUT in header or not header else tuple(name for name in columns if name != layout.CUT)

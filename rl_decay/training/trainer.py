@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import VecEnv
+from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError
 from rl_decay.interrupt import LOST, StopRequest
 from rl_decay.ppo.agent import PPO
@@ -22,11 +23,13 @@ from rl_decay.runs import layout
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.lock import LockLostError, RunLock
 from rl_decay.runs.unwritable import cause, interrupted_writing
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoint, out_of_memory
 from rl_decay.training.collector import Collector
+from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
-from rl_decay.training.plan import Clock, Plan
+from rl_decay.training.plan import Clock, Plan, endless_segment
 from rl_decay.training.sinks import RunSink
+from rl_decay.training.tracebacks import with_traceback_logged
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -74,12 +77,16 @@ class Trainer:
                 self._keep_copies(self.plan.start)
                 self._drop_later_best()
             waits_for = "the iteration in progress, in which an environment may hang"
-            with StopRequest(waits_for, self._write_last_words) as stop:
+            with StopRequest(waits_for, self._write_last_words) as stop, out_of_memory.explained():
                 self._iterations(stop)
             self._end_all(layout.FINISHED)
             self._close_all()
         except KeyboardInterrupt:
             self._end_all(layout.INTERRUPTED, SECOND_SIGNAL)
+        except TaskError as error:
+            logged = with_traceback_logged(error, [run.folder for run in self.runs if run.running])
+            self._end_all(layout.FAILED, str(logged))
+            raise logged from error
         except UserError as error:
             self._end_all(layout.FAILED, str(error))
             raise
@@ -124,10 +131,21 @@ class Trainer:
             if not any(run.running for run in self.runs):
                 break
 
-    def resume(self, actions: Tensor) -> None:
-        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)]."""
+    def resume(self, actions: Tensor, digests: Sequence[Tensor | None]) -> None:
+        """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)].
+
+        digests: per member those of the first time [1 + t], None where a checkpoint has none. Where the replay gives
+        others, the run goes on, and its log and summary say that it is not exact.
+        """
         self.collector.reset(self._env_seeds(self.plan.start))
         self.collector.replay(actions)
+        for m, run in enumerate(self.runs):
+            expected = digests[m]
+            if expected is None:
+                continue
+            step = first_difference(self.collector.digests(m).numpy(), expected.numpy())
+            if step is not None:
+                run.not_exact(f"the task gave other observations or rewards in step {step} of the replayed segment")
 
     def _env_seeds(self, iteration: int) -> list[int]:
         return self.streams.env_seeds(iteration // self.plan.clock.segment_length, self.collector.num_envs)
@@ -154,13 +172,31 @@ class Trainer:
             if run.running:
                 with self._writing(run):
                     self._write(m, done, scalars, [e for e in episodes if e.member == m], evaluation)
+        if done % self.plan.clock.segment_length == 0:
+            self._note_endless_segment()
         if self.display is None:
             return None
         return self.display.iteration(done, self.runs, scalars, evaluation is not None)
 
+    def _note_endless_segment(self) -> None:
+        """At a segment's end: tell of the runs in which no episode ended in all of it."""
+        steps = self.plan.clock.segment_length * self.collector.num_steps
+        new = False
+        for m, run in enumerate(self.runs):
+            if run.running and self.collector.ended[m] == 0:
+                with self._writing(run):
+                    new |= run.note(*endless_segment(steps))
+        if new:
+            log.warning("%s: %s", *endless_segment(steps))
+
     def _evaluate(self) -> Evaluation:
         return evaluate(
-            lambda obs: self.ppo.act(obs, None), self.eval_envs, self.eval_seeds, len(self.members), self.ppo.device
+            lambda obs: self.ppo.act(obs, None),
+            self.eval_envs,
+            self.eval_seeds,
+            len(self.members),
+            self.ppo.device,
+            cap=self.plan.evaluation_cap,
         )
 
     def _write(
@@ -174,7 +210,7 @@ class Trainer:
             run.end(layout.DIVERGED, f"loss or gradient not finite in iteration {done}")
         elif evaluation is not None:
             best = max(run.eval_returns, default=-np.inf)
-            row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m])
+            row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m], int(evaluation.cut[m].sum()))
             if run.running and run.eval_returns[-1] > best:
                 self._checkpoint(m, layout.BEST, done, self.ppo.state_dict())
         run.row(done, row, episodes, int(scalars["valid"][m]))
@@ -217,7 +253,11 @@ class Trainer:
         in progress.
         """
         inside = done % self.plan.clock.segment_length > 0
-        return {"run": self.runs[m].state_dict(), "actions": self.collector.actions(m) if inside else None}
+        return {
+            "run": self.runs[m].state_dict(),
+            "actions": self.collector.actions(m) if inside else None,
+            "digests": self.collector.digests(m) if inside else None,
+        }
 
     def _checkpoint(
         self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
@@ -234,7 +274,7 @@ class Trainer:
         lost = sorted(name for name in run.saved if not (folder / name).exists())
         if lost and run.folder.is_dir():
             words = f"{', '.join(lost)} removed before iteration {done:,}; written again when next due"
-            run.note(f"checkpoints: {words}")
+            run.note("checkpoints", words)
             log.warning("%s: %s", folder, words)
             run.saved.difference_update(lost)
 
@@ -259,10 +299,11 @@ def scheduled(members: Sequence[Member], iteration: int, clock: Clock, device: t
         "clip": [m.clip for m in members],
         "entropy": [m.entropy_coef for m in members],
     }
-    return {
-        name: torch.tensor([v * m.curves[name](p) for v, m, p in zip(values, members, at)], device=device)
-        for name, values in base.items()
-    }
+    rates = {}
+    for name, values in base.items():
+        now = [value * m.curves[name](p) for value, m, p in zip(values, members, at)]
+        rates[name] = torch.tensor(now, dtype=torch.float32, device=device)
+    return rates
 
 
 def to_numpy(report: dict[str, Tensor]) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,12 +164,16 @@ def _environment(folder: Path) -> dict[str, str]:
     return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
-def _train_in(folder: Path, *arguments: str) -> Ended:
+def _train_in(folder: Path, *arguments: str, main: Callable[[list[str]], int] | None = None) -> Ended:
+    """Run train.py, or the `main` of another command, as if it had been typed in a folder."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     with _as_it_was(), contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         sys.argv = ["train.py", *arguments]
         try:
-            runpy.run_path(str(TRAIN), run_name="__main__")
+            if main is None:
+                runpy.run_path(str(TRAIN), run_name="__main__")
+            else:
+                code = main(list(arguments))
         except SystemExit as end:
             code = end.code or 0
         except KeyboardInterrupt:  # it would end the tests; the interpreter prints a traceback

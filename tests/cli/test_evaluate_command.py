@@ -126,11 +126,12 @@ def test_a_task_that_is_gone_is_named(refused, finished, tmp_path):
     assert "env.id=gone:Gone-v0" in refused(finished, "--checkpoint", tmp_path / "gone.pt")
 
 
+@pytest.mark.parametrize("option", ["--episodes", "--max-steps"])
 @pytest.mark.parametrize("count", ["0", "-1", "many"])
-def test_a_number_of_episodes_is_a_number_from_1(finished, capsys, count):
+def test_a_count_is_a_number_from_1(finished, capsys, count, option):
     with pytest.raises(SystemExit):
-        main([str(finished), "--episodes", count])
-    assert "--episodes" in capsys.readouterr().err.splitlines()[-1]
+        main([str(finished), option, count])
+    assert option in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("module", ["moviepy.video.io.ImageSequenceClip", "pygame"])

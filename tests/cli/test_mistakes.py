@@ -36,6 +36,13 @@ BEFORE_TRAINING = [
     (["env.num_envs=-2"], ["env.num_envs=-2"]),
     (["vec=threads"], ["vec=threads", "sync, async"]),
     (["env.timeout=3"], ["env.timeout=3", "vec=async"]),
+    # numbers without measure
+    (["seed=" + "9" * 300], ["seed=999", "2^63 - 1"]),
+    (["net.log_std=1e39"], ["net.log_std=1e+39", "float32"]),
+    (["schedule.final=1e308"], ["schedule.final=1e+308", "float32"]),
+    (["env.num_envs=1000000000", "total_steps=1000000000000"], ["env.num_envs=1000000000", "needs about", "free"]),
+    (["net.hidden=[10000000,10000000]"], ["net.hidden=[10000000, 10000000]", "needs about", "free"]),
+    (["evaluation.episodes=1000000000"], ["evaluation.episodes=1000000000", "needs about", "free"]),
     # tasks that cannot be made
     (["env.id=Nope-v0"], ["env.id=Nope-v0"]),
     (["env.id=no_such_module:Nope-v0"], ["env.id=no_such_module:Nope-v0"]),

@@ -9,9 +9,9 @@ from rl_decay.compare.curves import POINTS, align, baseline_first, in_returns, m
 from rl_decay.compare.model import Arm, Comparison, Run
 
 
-def a_run(steps, scores, status="finished", unit="score", source="rl_decay"):
+def a_run(steps, scores, status="finished", unit="score", kind="evaluation"):
     t, y = np.array(steps, dtype=float), np.array(scores, dtype=float)
-    return Run(Path("run"), "CartPole-v1", 0, {}, status, 100, unit, t, y, {}, {}, (), source)
+    return Run(Path("run"), "CartPole-v1", 0, {}, status, 100, unit, t, y, {}, {}, (), kind=kind)
 
 
 def a_comparison(runs=(), unit="score", names=("a", "none")):
@@ -66,4 +66,4 @@ def test_the_baseline_comes_first_and_the_others_keep_their_order():
 
 def test_one_foreign_run_makes_all_curves_training_returns():
     assert measured(a_comparison([a_run([1], [1])])) == "evaluation"
-    assert measured(a_comparison([a_run([1], [1]), a_run([1], [1], source="sb3")])) == "training"
+    assert measured(a_comparison([a_run([1], [1]), a_run([1], [1], kind="training")])) == "training"

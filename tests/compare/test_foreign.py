@@ -39,7 +39,7 @@ def _tensor(text):
 def cleanrl(folder, seed=1, anneal=True, asked=1000, last=1000, returns=None, table=True):
     """A run as CleanRL's ppo.py leaves it: one return per 10 steps, a rate per 100."""
     hyper = {"exp_name": "ppo", "seed": seed, "env_id": "CartPole-v1", "total_timesteps": asked, "anneal_lr": anneal}
-    hyper |= {"learning_rate": 0.00025, "cuda": seed == 1, "batch_size": 100 + seed}
+    hyper |= {"learning_rate": 0.00025, "cuda": seed == 1, "batch_size": f"10{seed}"}
     text = "|param|value|\n|-|-|\n" + "\n".join(f"|{key}|{value}|" for key, value in hyper.items())
     scalars = []
     for i in range(1, last // 10 + 1):
@@ -165,6 +165,14 @@ def test_a_damaged_event_file_is_a_line_that_names_it(tmp_path, damage):
     found = foreign.load([tmp_path], "sb3")
     assert [run.seed for run in found.runs] == [1]
     assert len(found.skipped) == 1 and str(path) in found.skipped[0] and "damaged" in found.skipped[0]
+
+
+def test_absurdly_long_numbers_tell_nothing(tmp_path):
+    seedless = cleanrl(tmp_path / "one", seed="9" * 5000)
+    (line,) = foreign.load([seedless], "cleanrl").skipped
+    assert line.startswith(f"{seedless}: nothing tells its seed")
+    (run,) = foreign.load([cleanrl(tmp_path / "two", asked="9" * 5000, anneal=False)], "cleanrl").runs
+    assert run.total_steps == 1000
 
 
 def test_files_without_returns(tmp_path):

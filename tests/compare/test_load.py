@@ -210,6 +210,11 @@ def test_a_folder_that_does_not_exist(tmp_path):
     assert load.load([tmp_path]).empty
 
 
+@pytest.mark.parametrize("curves", [("none", "none"), ("none", "linear"), ("linear", "none")])
+def test_a_run_is_constant_if_both_rates_are(curves, make_run, tmp_path):
+    assert load.load([make_run(tmp_path / "run", curves=curves)]).runs[0].constant == (curves == ("none", "none"))
+
+
 def test_training_returns_instead_of_evaluations(make_run, tmp_path):
     returns = [math.nan] * 5 + [22.97 + 477.03 * (i + 0.5) / 100 for i in range(5, 100)]
     run = load.load([make_run(tmp_path / "run", training=returns)], training=True).runs[0]

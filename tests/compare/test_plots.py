@@ -81,7 +81,9 @@ def test_one_seed_a_diverged_run_and_returns(compared):
 
 
 def test_a_metric_without_numbers_gets_no_panel(compared):
-    foreign = compared("none", "linear", change=lambda run, i: replace(run, source="sb3"))
+    foreign = compared(
+        "none", "linear", change=lambda run, i: replace(run, metrics={**run.metrics, "osc_late": np.nan})
+    )
     whole = compared("none", "linear")
     with styled():
         looks = {"none": Look(0), "linear": Look(1)}

@@ -80,7 +80,7 @@ def test_every_known_choice_is_taken(key):
         {"algo.gamma": 1.0, "algo.gae_lambda": 1.0},
         {"algo.max_grad_norm": None, "algo.target_kl": None, "algo.value_clip": None, "checkpoint.every": None},
         {"seed": 0, "evaluation.seed": 0, "evaluation.early": 0, "checkpoint.keep": 0, "total_steps": 1024},
-        {"seed": 2**63, "net.hidden": [], "net.log_std": -3.0},
+        {"seed": 2**63 - 1, "net.hidden": [], "net.log_std": -3.0},
         {"schedule.warmup": 1.0, "schedule.start": 0.0, "schedule.final": 7.0},
     ],
 )
@@ -199,3 +199,22 @@ def test_the_strict_merge_refuses_what_hydra_lets_through(compose, override, key
 
 def test_other_knobs_of_a_task_are_its_own_business(compose):
     assert checked(compose("+env.kwargs.anything=1")).env.kwargs == {"anything": 1}
+
+
+@pytest.mark.parametrize("name", ["render_mode", "num_envs", "vectorization_mode", "wrappers", "id"])
+def test_arguments_that_are_not_the_tasks_are_refused_with_the_reason(name):
+    config = Config()
+    config.env.kwargs = {name: 1}
+    with pytest.raises(UserError, match=rf"env\.kwargs\.{name}=1: no argument of the task, .*; remove it"):
+        check(config)
+
+
+@pytest.mark.parametrize("limit", [0, -2, 1.5, 200.0, True, "x", [5], math.nan])
+def test_a_time_limit_that_gymnasium_would_not_take_is_named(limit):
+    message = refused({"env.kwargs": {"max_episode_steps": limit}})
+    assert message.startswith("env.kwargs") and str(limit) in message
+
+
+@pytest.mark.parametrize("limit", [None, -1, 1, 10**6])
+def test_time_limits_that_gymnasium_takes(limit):
+    check(configured({"env.kwargs": {"max_episode_steps": limit}}))

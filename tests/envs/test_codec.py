@@ -5,6 +5,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from rl_decay.envs.codec import Codec
+from rl_decay.errors import UserError
 from rl_decay.types import Spaces
 
 BOX = Box(-1.0, 1.0, (3,))
@@ -21,6 +22,20 @@ def test_a_discrete_observation_is_one_hot():
     found = c.encode(np.array([3, 6, 4]))
     assert found.tolist() == [[1, 0, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]]
     assert found.dtype == np.float32
+
+
+def test_many_discrete_observations_take_no_identity_matrix():
+    c = codec(obs=Discrete(10**12, start=-5))  # its matrix would have 10^24 numbers
+    assert c.spaces.obs_size == 10**12
+    small = codec(obs=Discrete(100_000)).encode(np.array([99_999, 0]))
+    assert small.shape == (2, 100_000) and small.sum() == 2
+    assert small[0, 99_999] == small[1, 0] == 1
+
+
+@pytest.mark.parametrize("number", [2, 7, -1])
+def test_a_discrete_observation_outside_its_space_is_named(number):
+    with pytest.raises(UserError, match=rf"tests/Any-v0: observation {number} is outside its space Discrete\(4"):
+        codec(obs=Discrete(4, start=3)).encode(np.array([3, number]))
 
 
 def test_a_box_observation_of_several_axes_is_flattened_row_by_row():
@@ -75,3 +90,32 @@ def test_decoded_actions_are_members_of_the_space(rescale, dtype):
 def test_without_rescaling_bounds_may_be_infinite():
     space = Box(np.array([-np.inf, 0.0], np.float32), np.array([np.inf, np.inf], np.float32))
     assert codec(action=space).decode(np.array([[-1e9, -3.0]], np.float32)).tolist() == [[-1e9, 0.0]]
+
+
+@pytest.mark.parametrize(
+    ("spaces", "kind"),
+    [
+        ({"obs": Box(-1, 1, (0,))}, "observation"),
+        ({"obs": Box(-1, 1, (3, 0))}, "observation"),
+        ({"action": Box(-1, 1, (0,))}, "action"),
+    ],
+)
+def test_a_box_without_elements_is_refused(spaces, kind):
+    with pytest.raises(UserError, match=rf"env.id=tests/Any-v0: {kind} space Box.* has no elements"):
+        codec(**spaces)
+
+
+@pytest.mark.parametrize(("bound", "dtype"), [(3e38, np.float32), (6e4, np.float16), (1e308, np.float64)])
+def test_bounds_too_far_apart_to_be_mapped_onto_are_refused(bound, dtype):
+    # high - low is infinite in the space's own type, and infinity times zero would reach the task as NaN
+    far = Box(-bound, bound, (1,), dtype)
+    with pytest.raises(UserError, match=r"env.rescale_actions=true: .* too far apart .* env.rescale_actions=false"):
+        codec(action=far, rescale=True)
+    assert codec(action=far).decode(np.array([[0.5]], np.float32)).tolist() == [[0.5]]
+    near = Box(-bound / 4, bound / 4, (1,), dtype)
+    assert np.isfinite(codec(action=near, rescale=True).decode(np.array([[1.0], [-1.0]], np.float32))).all()
+
+
+def test_observations_beyond_float32_are_infinite_and_no_warning():
+    c = codec(obs=Box(-np.inf, np.inf, (2,), np.float64))
+    assert c.encode(np.array([[1e39, -1e300]])).tolist() == [[np.inf, -np.inf]]

@@ -23,7 +23,7 @@ AFTER = 40  # steps of a copy; with 16 a rollout the third iteration breaks, or 
 # An observation is not finite -> the run has diverged; what no array can hold -> it has failed.
 DIVERGING = {
     "nan observation": "observation not finite",
-    "inf observation": "observation not finite",
+    "inf observation": "observation not finite in float32",  # 1e39 in float64 would be, too
     "nan reward": "reward not finite",
     "inf reward": "reward not finite",
 }

@@ -59,6 +59,7 @@ OTHER = {
     "evaluation.episodes": 3,
     "evaluation.early": 1,
     "evaluation.late": 1,
+    "evaluation.max_steps": 4,
 }
 MAY_CHANGE = {
     "vec": {"vec": "async"},

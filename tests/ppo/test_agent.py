@@ -161,7 +161,7 @@ def test_explained_variance(agent, rollout, orders, rates, configure):
     spaces = Spaces(1, 2, continuous=False)
     ppo = agent(spaces, configure(algo__gamma=0.0, net__hidden=[4], net__activation="relu"))
     (critic,) = ppo.optimizer.param_groups[1]["params"]
-    layers, _ = ppo.shape.unpack(critic.detach().zero_())
+    layers, _ = ppo.networks.shape.unpack(critic.detach().zero_())
     for weight, _ in layers:
         weight[0, 0, 0] = 1.0
     data = rollout(spaces, [0], steps=4, num_envs=1)

@@ -55,6 +55,18 @@ def test_a_layout_puts_both_rates_into_one_chart(tmp_path):
     assert list(chart.multiline.tag) == ["lr/actor$", "lr/critic$"]  # else lr/actor would match lr/actor_old too
 
 
+def test_whole_numbers_beyond_float64_keep_their_digits_as_text(tmp_path):
+    (tmp_path / "run").mkdir()
+    events = EventFile(tmp_path / "run")
+    events.hparams({"exact": 2**53, "seed": 2**63 + 1, "negative": -(2**53) - 1}, ["final/return"])
+    events.flush()
+    _, rows = hparams_table(tmp_path)
+    (row,) = rows.values()
+    assert row.hparams["exact"].number_value == 2**53
+    assert row.hparams["seed"].string_value == "9223372036854775809"
+    assert row.hparams["negative"].string_value == "-9007199254740993"
+
+
 def test_hparams_are_a_row_of_this_very_run(tmp_path):
     values = {
         "seed": 3,

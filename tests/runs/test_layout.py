@@ -30,6 +30,7 @@ def test_evaluation_columns():
         "return_std",
         "score",
         "episode_length",
+        "cut",
         "return_0",
         "return_1",
     )

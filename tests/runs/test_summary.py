@@ -141,7 +141,7 @@ def test_neither_torch_nor_hydra_is_imported(python):
     code = """
 import sys
 from rl_decay.runs import durable, layout, lock, summary, tables
-record.versions()
+summary.versions()
 print(sorted({"torch", "gymnasium", "hydra", "omegaconf", "tensorboard"} & sys.modules.keys()))
 """
     assert python(code).communicate() == ("[]\n", "")

@@ -162,3 +162,79 @@ def test_loading_under_other_settings_is_refused_and_changes_nothing(settings, s
     with pytest.raises(ValueError, match=f"saved with .*{saved}.* now .*{present}"):
         after.load_state_dict(before.state_dict())
     assert rates_used(after) == rates_used(make_schedule(**settings))
+
+
+@pytest.mark.parametrize("wrong", [4.9, True, "4", None, math.nan, math.inf, -1, [4]])
+def test_numbers_of_iterations_are_whole(wrong):
+    with pytest.raises(
+        ValueError, match=re.escape(f"num_iterations must be a whole number of iterations, got {wrong!r}")
+    ):
+        make_schedule(num_iterations=wrong)
+    scheduler = make_schedule()
+    scheduler.optimizer.step()
+    if wrong is not None:  # the next iteration
+        with pytest.raises(ValueError, match="epoch must be a whole number of iterations"):
+            scheduler.step(wrong)
+    with pytest.raises(ValueError, match="iteration must be a whole number of iterations"):
+        scheduler.load_state_dict(scheduler.state_dict() | {"iteration": wrong})
+    assert scheduler.last_epoch == 0 and scheduler.get_last_lr() == [LR, LR]
+
+
+@pytest.mark.parametrize("exact", [4, 4.0, np.int64(4), np.float32(4.0), np.array(4), torch.tensor(4)])
+def test_whole_numbers_of_any_library_are_taken_and_stored_as_ints(exact):
+    scheduler = make_schedule(num_iterations=exact)
+    scheduler.optimizer.step()
+    scheduler.step(exact)
+    (state,) = through_a_file(scheduler)
+    assert (state["num_iterations"], state["iteration"]) == (4, 4)
+    assert type(scheduler.num_iterations) is int and type(scheduler.last_epoch) is int
+
+
+def test_a_group_that_is_added_later_is_refused_before_anything_changes():
+    scheduler = make_schedule()
+    scheduler.optimizer.step()
+    scheduler.optimizer.add_param_group({"params": [torch.zeros(1, requires_grad=True)], "lr": LR, "name": "extra"})
+    for change in (scheduler.step, lambda: scheduler.load_state_dict(scheduler.state_dict())):
+        with pytest.raises(ValueError, match=r"'extra'.*a group that is added later needs a new scheduler"):
+            change()
+    assert scheduler.last_epoch == 0
+
+
+@pytest.mark.parametrize("rate", [torch.tensor(1), torch.tensor([1, 2]), torch.tensor(True)])
+def test_a_tensor_of_whole_numbers_is_no_rate(rate):
+    """It could only hold the schedule's values rounded down: 1, then 0."""
+    with pytest.raises(ValueError, match=rf"the lr of the group 'actor' is a tensor of {rate.dtype}"):
+        make_schedule(optimizer=make_optimizer(rate))
+
+
+def test_a_rate_that_is_no_number():
+    with pytest.raises(ValueError, match="the lr of the group 'actor' must be a number or a tensor, got 'fast'"):
+        make_schedule(optimizer=make_optimizer("fast"))
+
+
+def test_loading_an_optimizer_that_had_no_scheduler_is_named():
+    scheduler, other = make_schedule(), make_optimizer()
+    scheduler.optimizer.load_state_dict(other.state_dict())
+    scheduler.optimizer.step()
+    with pytest.raises(ValueError, match="the group 'actor' lost its initial_lr"):
+        scheduler.step()
+
+
+def test_schedules_are_functions_that_give_finite_numbers():
+    with pytest.raises(ValueError, match=r"the schedule of 'actor' must be a function of the progress, got 0\.5"):
+        make_schedule(0.5)
+    for value in (math.nan, "0.5", None):
+        with pytest.raises(ValueError, match=re.escape(f"the schedule of 'actor' gives {value!r} at progress 0")):
+            make_schedule(lambda p, value=value: value)
+    with pytest.raises(ValueError, match="schedules must be a mapping"):
+        NamedGroupSchedule(make_optimizer(), [linear(), none()], T)
+    with pytest.raises(TypeError, match="Linear is not an Optimizer"):
+        NamedGroupSchedule(torch.nn.Linear(1, 1), {}, T)
+    with pytest.raises(ValueError, match="inclusive must be true or false, got 'no'"):
+        make_schedule(inclusive="no")
+
+
+def test_it_takes_part_in_pytorchs_sequences():
+    optimizer = make_optimizer()
+    sequence = SequentialLR(optimizer, [make_schedule(linear(final=FINAL), none(), optimizer), naive(optimizer)], [2])
+    assert rates_used(sequence, 4)[0] == close([LR, 0.91 * LR, LR, 0.9 * LR])

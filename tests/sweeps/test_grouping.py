@@ -12,7 +12,6 @@ from rl_decay.errors import UserError
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import arms, populations_table
 from rl_decay.sweeps.grouping import Job, check_folders, populations
-from rl_decay.sweeps.memory import megabytes
 
 PER_MEMBER = {key for key, _, about in walk(Config()) if about["per_member"]}
 OTHER = {  # a second value for every key whose type alone does not give one
@@ -137,14 +136,9 @@ def test_arms_of_several_tasks_are_not_named_by_what_belongs_to_the_task():
 
 def test_the_table_of_populations_lists_the_numbers_it_means():
     group = [job(n) for n in (0, 1, 4, 5, 7)]
-    assert list(populations_table([group], 1).columns[0].cells) == ["0..1, 4..5, 7"]
-
-
-def test_the_memory_estimate_grows_with_the_population_and_its_rollout():
-    sizes = [megabytes(Config(), members) for members in (1, 2, 30)]
-    assert 0 < sizes[0] < sizes[1] < sizes[2]
-    assert megabytes(changed(algo__num_steps=1024), 30) > sizes[2]
-    assert megabytes(changed(net__hidden=[512, 512]), 30) > sizes[2]
+    table = populations_table([group], 1, lambda config, members: members * 10**9)
+    assert list(table.columns[0].cells) == ["0..1, 4..5, 7"]
+    assert list(table.columns[3].cells) == ["about 5.0 GB"]
 
 
 def test_usable_cores_keeps_to_the_affinity(monkeypatch):

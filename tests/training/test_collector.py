@@ -112,11 +112,19 @@ def test_what_is_not_finite_is_reported_and_kept_from_everybody(garbage, what):
     )
     c, collect = collector(script, 3, 2, num_steps=4)
     rollout, _ = collect()
-    assert c.broken == {1: f"{what} not finite"}
+    cast = what == "observation" and np.isinf(garbage)  # it may have been a large number before it was cast
+    assert c.broken == {1: f"{what} not finite{' in float32' if cast else ''}"}
     found = rollout.rewards if what == "reward" else rollout.obs[1:, ..., 0]
     assert found[1].tolist() == [[1, 1], [1, 0], [1, 1]]
     assert found.sum() == 23
     assert script.actions == [[1] * 6] * 2 + [[1, 1, 0, 0, 1, 1]] * 2  # from then on it acts with zeros
+
+
+def test_a_reward_that_float32_cannot_hold_is_called_so():
+    script = Script([[1e39]], [[F]], [[F]])
+    c, collect = collector(script, 1, 1, num_steps=1)
+    rollout, _ = collect()
+    assert c.broken == {0: "reward beyond float32 (3.4e+38)"} and rollout.rewards.tolist() == [[[0]]]
 
 
 def test_members_that_have_ended_act_with_zeros():

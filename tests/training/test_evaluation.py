@@ -12,7 +12,6 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import evaluation_seeds
-from rl_decay.training import evaluation
 from rl_decay.training.evaluation import evaluate
 from rl_decay.types import Spaces
 
@@ -24,9 +23,9 @@ def lean(obs):
     return (obs[..., 2] > 0).long()
 
 
-def scores(policy, env, seeds, members=1):
+def scores(policy, env, seeds, members=1, cap=500):
     with closing(GymnasiumVec(env, members * len(seeds))) as envs:
-        return evaluate(policy, envs, seeds, members, CPU)
+        return evaluate(policy, envs, seeds, members, CPU, cap=cap)
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_plain_episodes_give_the_same():
 def test_a_frozen_policy_scores_exactly_the_same_twice(agent_of, configure):
     ppo, envs, seeds = agent_of(configure(seed=1), configure(seed=2)), Env(), evaluation_seeds(0, 3)
     with closing(GymnasiumVec(envs, 6)) as slots:
-        first, second = (evaluate(lambda o: ppo.act(o, None), slots, seeds, 2, CPU) for _ in range(2))
+        first, second = (evaluate(lambda o: ppo.act(o, None), slots, seeds, 2, CPU, cap=500) for _ in range(2))
     np.testing.assert_array_equal(first.returns, second.returns)
     np.testing.assert_array_equal(first.lengths, second.lengths)
     assert first.returns.shape == (2, 3)
@@ -69,11 +68,22 @@ def test_every_member_plays_the_same_seeds_and_alone_scores_the_same(agent_of, c
     np.testing.assert_array_equal(together.returns[1], alone.returns[0])
 
 
-def test_a_task_without_a_time_limit_is_cut(monkeypatch):
-    monkeypatch.setattr(evaluation, "UNLIMITED", 25)
+def test_episodes_that_do_not_end_are_cut_and_counted():
     env = Env(id="tests/Push-v0", kwargs={"length": 10**9})
-    found = scores(lambda obs: torch.zeros(1, 2, 1), env, [1, 2])
+    found = scores(lambda obs: torch.zeros(1, 2, 1), env, [1, 2], cap=25)
     assert found.lengths.tolist() == [[25, 25]]
+    assert found.cut.tolist() == [[True, True]]
+    # an episode that ends in the very last step has ended
+    found = scores(lambda obs: torch.zeros(1, 1, 1), Env(id="tests/Push-v0", kwargs={"length": 9}), [1], cap=9)
+    assert (found.lengths.tolist(), found.cut.tolist()) == ([[9]], [[False]])
+    found = scores(lean, Env(), [1, 2, 3], cap=40)
+    assert found.cut.tolist() == (found.lengths == 40).tolist() and found.cut.any()
+
+
+@pytest.mark.parametrize("cap", [0, -1])
+def test_an_evaluation_without_a_step_is_no_result(cap):
+    with pytest.raises(ValueError, match="no result"):
+        scores(lean, Env(), [1], cap=cap)
 
 
 def test_a_reward_that_is_not_finite_spoils_its_own_episode_alone():

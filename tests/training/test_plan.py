@@ -77,3 +77,16 @@ def test_long_runs_have_enough_late_points():
         if num_iterations >= 70:
             assert late in (20, 21)  # the last early point may be rounded into the late window
             assert len(points) == 30
+
+
+def test_evaluations_of_every_iteration_need_no_more_than_the_iterations():
+    assert evaluation_points(400, early=10**18, late=10**18) == tuple(range(1, 401))
+    # 30 % of 10 iterations: 7 < p <= 10; before: none
+    assert evaluation_points(10, early=0, late=10**18) == (7, 8, 9, 10)
+
+
+def test_a_plan_of_the_longest_run_is_made_at_once(configure):
+    most = 2**63 - 1
+    layout = plan(configure(total_steps=most, segments=most), 500)
+    assert layout.num_iterations == most // 64
+    assert layout.evaluation_points[-1] == layout.num_iterations

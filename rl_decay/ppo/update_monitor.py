@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rl_decay.ppo.batches import masked_mean
-from rl_decay.ppo.distributions import Categorical, DiagGaussian
+from rl_decay.ppo.distributions import Categorical, DiagGaussian, distribution
+from rl_decay.ppo.networks import GROUPS, ActorCritic
+from rl_decay.types import Batch
 
 BLOCK = 50  # updates over which straightness and the share of negative cosines are taken
 PROBES = 256  # observations of the first rollout on which churn is measured
@@ -49,6 +52,71 @@ def churn(old: Categorical | DiagGaussian, new: Categorical | DiagGaussian) -> T
         moved = (new.mean - old.mean).abs() / old.log_std.exp().unsqueeze(1)
         return moved.flatten(1).mean(-1)
     return (new.mode() != old.mode()).float().mean(-1)
+
+
+class UpdateMonitor:
+    """Watches how far each update moves the parameters of both groups and the policy.
+
+    `normalise` is what the policy does with raw observations before it acts on them. Churn is measured on the same
+    observations ("probes") in every update: those that the first rollout brought.
+    """
+
+    def __init__(self, networks: ActorCritic, base_rate: Tensor, normalise: Callable[[Tensor], Tensor]):
+        self._networks, self._base_rate, self._normalise = networks, base_rate, normalise
+        self._path = UpdatePath(networks.parameters)
+        self._probes: Tensor | None = None  # [M, P, D] raw observations
+        self._outputs = networks.parameters[:0], networks.parameters[:0]  # of the policy before the update, on probes
+
+    def begin(self, obs: Tensor) -> None:
+        """Note the parameters before an update; the first one's raw observations [M, S, D] become the probes."""
+        self._before = self._networks.parameters.clone()
+        if self._probes is None:
+            self._probes = _spread(obs)
+            self._outputs = self._networks.policy_outputs(self._normalise(self._probes))
+
+    @torch.no_grad()
+    def report(self, batch: Batch, rates: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """How far the update moved parameters and policy, scalars [M] by tag; rates [M] of both groups."""
+        networks, continuous = self._networks, self._networks.shape.spaces.continuous
+        report = {}
+        for name, rows in self._path.add(self._before, networks.parameters, networks.rows(rates)).items():
+            for group, value in networks.by_group(rows).items():
+                report[f"update/{group}/{name}"] = value
+        kl = kl_from(batch.old_log_probs, networks.policy(batch.obs).log_prob(batch.actions), batch.valid)
+        relative = rates["actor"] / self._base_rate
+        before = self._outputs
+        assert self._probes is not None
+        self._outputs = networks.policy_outputs(self._normalise(self._probes))
+        report["update/kl_post"] = kl
+        report["update/kl_over_lr2"] = torch.where(relative > 0, kl / relative.square(), torch.nan)
+        report["update/churn"] = churn(distribution(*before, continuous), distribution(*self._outputs, continuous))
+        return report
+
+    def path_state(self) -> dict[str, dict[str, Tensor]]:
+        """The path of each group: {group: {name: tensor [M, ...]}}."""
+        state: dict[str, dict[str, Tensor]] = {group: {} for group in GROUPS}
+        for name, rows in self._path.state_dict().items():
+            for group, value in self._networks.by_group(rows).items():
+                state[group][name] = value
+        return state
+
+    def probe_state(self) -> dict[str, Tensor]:
+        """The probes and what the policy made of them [M, ...]; {} before the first update."""
+        if self._probes is None:
+            return {}
+        outputs, log_std = self._outputs
+        return {"obs": self._probes, "outputs": outputs, "log_std": log_std}
+
+    def load(self, path: Mapping[str, Mapping[str, Tensor]], probes: Mapping[str, Tensor]) -> None:
+        """Take over the states of `path_state` and `probe_state`."""
+        by_name = {}
+        for name in path["actor"]:
+            by_name[name] = self._networks.rows({group: path[group][name] for group in GROUPS})
+        self._path.load_state_dict(by_name)
+        if probes:
+            device = self._networks.parameters.device
+            self._probes = probes["obs"].to(device)
+            self._outputs = probes["outputs"].to(device), probes["log_std"].to(device)
 
 
 class UpdatePath:
@@ -101,3 +169,8 @@ class UpdatePath:
         """Take over tensors of the same shapes."""
         for name in self._STATE:
             setattr(self, name, state[name].to(self.previous))
+
+
+def _spread(obs: Tensor) -> Tensor:
+    """Up to `PROBES` evenly spaced rows [M, P, D] of observations [M, S, D]."""
+    return obs[:, :: max(1, obs.shape[1] // PROBES)][:, :PROBES].clone()

@@ -8,7 +8,7 @@ import torch
 
 from rl_decay import metrics
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
-from rl_decay.ppo.geometry import BLOCK, UpdatePath, churn, cosine, kl_from, relative_step
+from rl_decay.ppo.update_monitor import BLOCK, UpdatePath, churn, cosine, kl_from, relative_step
 from rl_decay.types import Spaces
 
 

@@ -1,0 +1,94 @@
+"""How much memory training is going to need, from its configuration alone: an estimate, within a factor of two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+from rl_decay.config.schema import Config, flat, unflat
+from rl_decay.metrics.late import LATE_SHARE
+from rl_decay.types import Spaces, aligned
+
+PROCESS = 330_000_000  # bytes of Python with PyTorch and Gymnasium
+FLOAT = 4
+BUFFERS = 10  # parameters, Adam's moments, the update's path and gradient, and their temporaries
+SAVED = 12  # copies of one member's buffers while its checkpoint is made
+MEMBER = 100_000  # bytes of a run's files in memory
+COPY = {"sync": 10_000, "async": 5_000_000}  # bytes of a copy of a light task; async copies are processes
+POINT = 300  # bytes of an evaluation in the lists of the plan, and in those of a member's curve
+ON_DEVICE = ("parameters", "rollout", "update")  # the parts that lie on the GPU where there is one
+CAUSES = (
+    "env.num_envs",
+    "algo.num_steps",
+    "algo.epochs",
+    "net.hidden",
+    "evaluation.episodes",
+    "evaluation.late",
+    "evaluation.early",
+)
+
+Parts = dict[str, int]
+
+
+def parts(config: Config, spaces: Spaces, members: int = 1) -> Parts:
+    """Bytes of a population's parts at their peak, `PROCESS` aside. Plain arithmetic: no value is too large for it.
+
+    The actions of a segment, which a checkpoint holds, are left out: they grow with time, and a run may be long.
+    """
+    rows = config.env.num_envs * config.algo.num_steps
+    copies = config.env.num_envs + config.evaluation.episodes
+    obs, actions = aligned(spaces.obs_size), spaces.num_actions
+    widths = [obs, *map(aligned, config.net.hidden), aligned(actions)]
+    parameters = sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))
+    whole_pass = sum(sorted(widths)[-2:])  # the input and the output of a layer
+    step = 2 * sum(widths) // config.algo.minibatches  # outputs and gradients of all layers, for a minibatch
+    return {
+        "parameters": 2 * parameters * FLOAT * (BUFFERS * members + SAVED),
+        "rollout": members * (rows + config.env.num_envs) * FLOAT * (6 * obs + 4 * actions + 25),
+        "permutations": members * rows * 8 * config.algo.epochs,
+        "update": members * rows * FLOAT * 2 * max(whole_pass, step),
+        "environments": members * copies * (COPY[config.vec] + 8 * FLOAT * obs),
+        "files": members * MEMBER,
+        "evaluations": most_points(config) * POINT * (1 + members),
+    }
+
+
+def most_points(config: Config) -> int:
+    """The number of evaluations cannot be larger than this."""
+    iterations = config.total_steps // (config.env.num_envs * config.algo.num_steps)
+    late = min(config.evaluation.late, int(LATE_SHARE * iterations) + 2)
+    return late + min(config.evaluation.early, iterations)
+
+
+def on_host(estimate: Mapping[str, int], cuda: bool) -> int:
+    """Bytes in the machine's own memory."""
+    return sum(size for name, size in estimate.items() if not (cuda and name in ON_DEVICE))
+
+
+def on_gpu(estimate: Mapping[str, int]) -> int:
+    """Bytes on the GPU where training uses one."""
+    return sum(estimate[name] for name in ON_DEVICE)
+
+
+def cause(config: Config, spaces: Spaces) -> str:
+    """What takes most: the key, as key=value, whose default would save most, or the task where none would save any."""
+    values, defaults = flat(config), flat(Config())
+    sizes = {key: sum(parts(unflat(values | {key: defaults[key]}), spaces).values()) for key in CAUSES}
+    key = min(CAUSES, key=sizes.__getitem__)
+    if sizes[key] < sum(parts(config, spaces).values()):
+        return f"{key}={values[key]}"
+    return f"env.id={config.env.id}, whose observations are {spaces.obs_size:,} numbers each"
+
+
+def in_words(size: int) -> str:
+    """Bytes for a person.
+
+    >>> in_words(3_200_000_000_000), in_words(23_400_000_000), in_words(999), in_words(10**40)
+    ('3.2 TB', '23 GB', '1.0 KB', '1e+25 PB')
+    """
+    value = size / 1000
+    for unit in ("KB", "MB", "GB", "TB"):
+        if value < 999.5:
+            return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:,.0f} PB" if value < 1e6 else f"{value:.0e} PB"

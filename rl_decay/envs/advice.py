@@ -1,0 +1,43 @@
+"""What a person should know of a task's spaces before training on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box
+
+from rl_decay.config.schema import Env
+
+WIDE, NARROW = 5.0, 0.1  # half-widths of an action's bounds that are far from the 1 of [-1, 1]
+BOUNDLESS = 1e6  # bounds as far out as this are written for none
+MANY_INPUTS = 10_000
+
+
+def advice(env: Env, obs_space: gym.Space, action_space: gym.Space) -> Iterator[tuple[str, str]]:
+    """Yield (label, text) of what does not fit the policy as it stands: bounds of actions, sizes of observations."""
+    if isinstance(action_space, Box) and not env.rescale_actions and (bounds := far_bounds(action_space)):
+        yield (
+            "action bounds",
+            f"{env.id} takes actions in [{bounds[0]:g}, {bounds[1]:g}], far from the [-1, 1] around which a new policy "
+            "acts: env.rescale_actions=true maps the one onto the other",
+        )
+    if isinstance(obs_space, Box):
+        inputs = int(np.prod(obs_space.shape))
+        shape = " x ".join(map(str, obs_space.shape))
+        if obs_space.dtype == np.uint8 and len(obs_space.shape) >= 2:
+            yield "pixels", f"{shape} pixels are {inputs:,} inputs of an MLP: slow, and it seldom learns from images"
+        elif inputs > MANY_INPUTS:
+            yield "observations", f"{shape} numbers are {inputs:,} inputs of an MLP: its first layer will be slow"
+
+
+def far_bounds(space: Box) -> tuple[float, float] | None:
+    """The first finite bounds of an action that are far from [-1, 1]: much wider, much narrower, or apart from it."""
+    low, high = space.low.astype(np.float64).ravel(), space.high.astype(np.float64).ravel()
+    finite = np.isfinite(low) & np.isfinite(high) & (np.abs(low) < BOUNDLESS) & (np.abs(high) < BOUNDLESS)
+    for bottom, top in zip(low[finite], high[finite]):
+        half = (top - bottom) / 2
+        if half > WIDE or half < NARROW or bottom > 1 or top < -1:
+            return float(bottom), float(top)
+    return None

@@ -1,0 +1,96 @@
+"""Errors of a task's own code: one line for a person, and the traceback for a log."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from rl_decay.errors import UserError, escaped, one_line
+
+# Frames of these files are not the task's: the frame above called them wrongly.
+LIBRARIES = (
+    "<frozen",  # the import system
+    f"{Path(gym.__file__).parent}{os.sep}",
+    f"{Path(np.__file__).parent}{os.sep}",
+    f"{Path(__file__).parents[1]}{os.sep}",
+)
+
+
+class TaskError(UserError):
+    """A task's own code failed. `trace` is its traceback as text, `log` the file of the run's folder that holds it."""
+
+    def __init__(self, message: str, trace: str = "", log: str | None = None):
+        super().__init__(message)
+        self.trace, self.log = trace, log
+
+
+class WorkerError(Exception):
+    """An error in a task's worker process, as text: the error itself may be one that cannot be pickled."""
+
+    def __init__(self, words: Any, trace: str = ""):
+        super().__init__(words, trace)
+
+    def __str__(self) -> str:
+        return "a task's own code failed"  # Gymnasium formats this text with %
+
+
+class FaultReported(gym.Wrapper):
+    """A task in a worker process, whose errors reach the main process as `WorkerError`."""
+
+    def reset(self, **arguments: Any) -> Any:
+        """Reset the task."""
+        try:
+            return self.env.reset(**arguments)
+        except Exception as error:
+            raise WorkerError(described(error), trace(error)) from None
+
+    def step(self, action: Any) -> Any:
+        """Step the task."""
+        try:
+            return self.env.step(action)
+        except Exception as error:
+            raise WorkerError(described(error), trace(error)) from None
+
+
+def task_error(what: str, error: BaseException) -> TaskError:
+    """The message for an error of a task, `what` in front of it; a `WorkerError` stands for an error elsewhere."""
+    if isinstance(error, WorkerError):
+        inner = error.args[0]  # Gymnasium wraps a worker's error once more into its own class
+        words, text = inner.args if isinstance(inner, WorkerError) else error.args
+        return TaskError(f"{what} {words}", text)
+    return TaskError(f"{what} {described(error)}", trace(error))
+
+
+def described(error: BaseException) -> str:
+    """Kind, text and place of an error in one line: `KeyError: 'speed' (line 12 of mytask.py)`.
+
+    An error without text is shown by its line of code: `AssertionError in line 12 of mytask.py: assert speed > 0`.
+    """
+    kind, text = type(error).__name__, one_line(error)
+    frame = _innermost(error)
+    if frame is None:
+        return f"{kind}: {text}" if text else kind
+    place = f"line {frame.lineno} of {one_line(Path(frame.filename).name)}"
+    return f"{kind}: {text} ({place})" if text else f"{kind} in {place}: {one_line(frame.line)}"
+
+
+def _innermost(error: BaseException | None) -> traceback.FrameSummary | None:
+    """The innermost frame of the task's own code, of the error's cause where the error was raised by a library."""
+    while error is not None:
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
+        if own:
+            return own[-1]
+        error = error.__cause__
+    return None
+
+
+def trace(error: BaseException) -> str:
+    """The whole traceback of an error as text, control characters escaped."""
+    lines = "".join(traceback.format_exception(error)).split("\n")
+    return "\n".join(escaped(line) for line in lines)

@@ -1,0 +1,50 @@
+"""Numbers and truth values of NumPy and PyTorch as Python's own; neither library is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """The Python value of a NumPy scalar, or of an array or tensor without a dimension; anything else as it is."""
+    if getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
+        return value
+    try:
+        return value.item()
+    except RuntimeError:  # a tensor on the device `meta` has no value
+        return value
+
+
+def whole(value: Any) -> int | None:
+    """A whole number as an int; None for anything else, floats and truth values included.
+
+    >>> whole(3), whole(3.0), whole(True), whole("3")
+    (3, None, None, None)
+    """
+    value = plain(value)
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def number(value: Any) -> float | None:
+    """A number as a float; None for anything else, truth values and whole numbers beyond a float's range included.
+
+    >>> number(3), number(True), number("3"), number(10**400)
+    (3.0, None, None, None)
+    """
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def truth(value: Any) -> bool | None:
+    """A truth value as a bool; None for anything else, 0 and 1 included.
+
+    >>> truth(True), truth(1)
+    (True, None)
+    """
+    value = plain(value)
+    return value if isinstance(value, bool) else None

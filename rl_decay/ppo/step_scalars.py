@@ -1,0 +1,48 @@
+"""The scalars of a minibatch step, and their means over an epoch. They have tags outside and places only in here."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rl_decay.ppo.networks import GROUPS
+
+TAGS = (
+    *("losses/policy_loss", "losses/value_loss", "losses/entropy", "losses/approx_kl", "losses/clipfrac"),
+    *(f"update/{group}/grad_norm" for group in GROUPS),
+    *(f"update/{group}/clipped_share" for group in GROUPS),
+)
+
+
+def step_scalars(terms: Tensor, norms: Tensor, clipped: Tensor) -> Tensor:
+    """The scalars [len(TAGS), M] of a step: loss terms [5, M] in the order of LossTerms, norms and clipped [2M]."""
+    return torch.cat((terms, norms.view(len(GROUPS), -1), clipped.view(len(GROUPS), -1)))
+
+
+class EpochMeans:
+    """Means over the valid rows of each member's last epoch in which it made a step; NaN before the first.
+
+    One tensor for all scalars instead of one each: at M = 1 the calls cost more than the arithmetic.
+    """
+
+    def __init__(self, members: int, device: torch.device):
+        self._means = torch.full((len(TAGS), members), torch.nan, dtype=torch.float32, device=device)
+
+    def new_epoch(self) -> None:
+        """Start the sums anew."""
+        self._sums, self._rows = torch.zeros_like(self._means), torch.zeros_like(self._means[0])
+
+    def add(self, scalars: Tensor, rows: Tensor) -> None:
+        """Take a step's scalars [len(TAGS), M] over rows [M]; with 0 rows a member made no step."""
+        self._sums += torch.where(rows > 0, scalars * rows, 0.0)  # what was not finite must not become 0 * inf
+        self._rows += rows
+
+    def end_epoch(self) -> dict[str, Tensor]:
+        """The means [M] of this epoch by tag, NaN for members that made no step in it."""
+        means = self._sums / self._rows
+        self._means = torch.where(self._rows > 0, means, self._means)
+        return dict(zip(TAGS, means))
+
+    def last(self) -> dict[str, Tensor]:
+        """The means [M] by tag, of each member's last epoch with a step."""
+        return dict(zip(TAGS, self._means))

@@ -1,0 +1,57 @@
+"""What fits into the machine's memory: how many jobs may train together, and how many populations at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rl_decay.config.memory import PROCESS, cause, on_host, parts
+from rl_decay.config.schema import Config, Env
+from rl_decay.envs.examine import spaces
+from rl_decay.errors import UserError, one_line
+from rl_decay.machine import free_memory, refuse_beyond, resolve_device
+from rl_decay.sweeps.grouping import Job
+from rl_decay.types import Spaces
+
+
+class Room:
+    """The memory that the populations of a sweep share, and what its tasks look like."""
+
+    def __init__(self, jobs: Sequence[Job]):
+        self.free = free_memory()
+        self._cuda = resolve_device(jobs[0].config.device).type == "cuda"
+        self._spaces: dict[str, Spaces | None] = {}
+
+    def workers(self, jobs: Sequence[Job], asked: int) -> int:
+        """At most `asked` processes, so few that each job fits into one; UserError names a job that fits into none."""
+        most = asked
+        for job in jobs:
+            task, needed = self._task(job.config.env), self.needed(job.config, 1)
+            if task is None or needed is None:
+                continue
+            name = f"job {job.number} ({' '.join(job.overrides)})"
+            refuse_beyond(needed, self.free, f"{name}: {one_line(cause(job.config, task))}: it needs")
+            most = min(most, self.free // needed)
+        return most
+
+    def members(self, config: Config, workers: int) -> int | None:
+        """The largest population of such members in one of several processes; None where the task is not known."""
+        alone, two = self.needed(config, 1), self.needed(config, 2)
+        if alone is None or two is None:
+            return None
+        return 1 + max(self.free // workers - alone, 0) // (two - alone)
+
+    def needed(self, config: Config, members: int) -> int | None:
+        """Bytes of one population in a process of its own; None where the task cannot be made: training says why."""
+        found = self._task(config.env)
+        return None if found is None else PROCESS + on_host(parts(config, found, members), self._cuda)
+
+    def _task(self, env: Env) -> Spaces | None:
+        key = json.dumps(asdict(env), sort_keys=True)
+        if key not in self._spaces:
+            try:
+                self._spaces[key] = spaces(env)
+            except UserError:
+                self._spaces[key] = None
+        return self._spaces[key]

@@ -1,0 +1,74 @@
+"""Runs that were begun before evaluations had a cap of their own go on by the rules of their time."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from rl_decay import build
+from rl_decay.evaluate import replay
+from rl_decay.policy import load_policy
+from rl_decay.runs import layout
+from rl_decay.runs.summary import read_summary, write_summary
+from rl_decay.runs.tables import read
+from rl_decay.training import checkpoint, plan
+
+ONCE, NOW = 60, 25  # steps after which an evaluation's episode was cut once, and is cut now
+
+
+@pytest.fixture
+def endless(small, monkeypatch):
+    """A run whose episodes never end, as the old rules would train it: a configuration with resume=auto."""
+    monkeypatch.setattr(plan, "LONGEST_ONCE", ONCE)
+    monkeypatch.setattr(plan, "LONGEST_EPISODE", NOW)
+    return small(env__id="MountainCarContinuous-v0", env__kwargs={"max_episode_steps": -1}, resume="auto")
+
+
+def aged(folder):
+    """Take from a folder whatever a run of the older version did not write."""
+    table = folder / layout.EVALUATIONS
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    place = rows[0].index(layout.CUT)
+    table.write_text("".join(",".join(row[:place] + row[place + 1 :]) + "\n" for row in rows))
+    path = folder / layout.CHECKPOINTS / layout.LATEST
+    content = checkpoint.load(path)
+    content["run"]["files"][layout.EVALUATIONS] = table.stat().st_size
+    for recorded in (content, content["config"], summary := read_summary(folder), summary["config"]):
+        recorded.pop("evaluation_cap", None)
+        recorded.pop("evaluation.max_steps", None)
+    checkpoint.save(path, content)
+    write_summary(folder, summary)
+
+
+def test_an_older_run_keeps_its_columns_and_its_cap(endless, stopped, monkeypatch, tmp_path):
+    with monkeypatch.context() as once:
+        once.setattr(plan, "LONGEST_EPISODE", ONCE)
+        folder = stopped(tmp_path / "old", endless, 4)
+        shutil.copytree(folder, tmp_path / "whole")
+        build.run([endless], [tmp_path / "whole"])
+    aged(folder)
+    (result,) = build.run([endless], [folder])
+    assert result.status == "finished"
+    curve, expected = read(folder / layout.EVALUATIONS), read(tmp_path / "whole" / layout.EVALUATIONS)
+    assert layout.CUT not in curve and expected.pop(layout.CUT).tolist() == [2.0] * len(curve["iteration"])
+    assert curve.keys() == expected.keys()
+    for name, column in curve.items():
+        np.testing.assert_array_equal(column, expected[name], name)
+    assert set(curve["episode_length"]) == {ONCE}
+    assert replay(load_policy(folder)).lengths.tolist() == [[ONCE, ONCE]]
+    assert read_summary(folder)["fingerprint"] == read_summary(tmp_path / "whole")["fingerprint"]
+
+
+def test_a_policy_of_an_older_run_is_replayed_as_it_was_evaluated(endless, stopped, tmp_path):
+    folder = stopped(tmp_path / "old", endless, 4)
+    assert replay(load_policy(folder)).lengths.tolist() == [[NOW, NOW]]
+    aged(folder)
+    assert replay(load_policy(folder)).lengths.tolist() == [[ONCE, ONCE]]
+
+
+def test_a_cap_of_ones_own_is_another_experiment(endless, small, stopped, tmp_path):
+    folder = stopped(tmp_path / "old", endless, 4)
+    aged(folder)
+    endless.evaluation.max_steps = 7
+    with pytest.raises(build.UserError, match=r"evaluation\.max_steps=7: .*has evaluation\.max_steps=None"):
+        build.run([endless], [folder])

@@ -1,0 +1,68 @@
+"""What the machine says of its memory, and what does not fit into it."""
+
+import resource
+from pathlib import Path
+
+import pytest
+import torch
+
+from rl_decay import machine
+from rl_decay.config.schema import unflat
+from rl_decay.errors import UserError
+from rl_decay.types import Spaces
+
+CARTPOLE = Spaces(4, 2, continuous=False)
+FILES = {"/proc/meminfo": "MemTotal: 9000 kB\nMemAvailable: 5000 kB\n", "/proc/self/statm": "100 1 1 1 0 1 0\n"}
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """A machine that has these files only, and this limit of address space."""
+
+    def has(files, limit=resource.RLIM_INFINITY):
+        def read_text(path, *_, **__):
+            if str(path) not in files:
+                raise FileNotFoundError(path)
+            return files[str(path)]
+
+        monkeypatch.setattr(Path, "read_text", read_text)
+        monkeypatch.setattr(resource, "getrlimit", lambda kind: (limit, limit))
+        monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 1000}.__getitem__)
+
+    return has
+
+
+def test_free_memory_is_the_smallest_of_all_limits(system):
+    system(FILES)
+    assert machine.free_memory() == 5000 * 1024
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        system(FILES | {f"/sys/fs/cgroup/{name}": "70000\n"})
+        assert machine.free_memory() == 70000
+    system(FILES | {"/sys/fs/cgroup/memory.max": "max\n"})
+    assert machine.free_memory() == 5000 * 1024
+    system(FILES, limit=500_000)
+    assert machine.free_memory() == 500_000 - 100 * 4096  # what is taken already counts
+    system(FILES, limit=1000)
+    assert machine.free_memory() == 0
+    system({})  # macOS
+    assert machine.free_memory() == 1000 * 4096
+
+
+def test_what_does_not_fit_is_refused_with_the_numbers(monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 23_000_000_000)
+    large = unflat({"algo.epochs": 10**9})  # 10^9 * 1024 * 8 bytes
+    with pytest.raises(UserError) as error:
+        machine.require_memory(large, CARTPOLE, 1, torch.device("cpu"))
+    words = "algo.epochs=1000000000: the run needs about 8.2 TB of memory; this machine has 23 GB free"
+    assert str(error.value) == words
+    with pytest.raises(UserError, match="3 runs together need about 25 TB"):
+        machine.require_memory(large, CARTPOLE, 3, torch.device("cpu"))
+    machine.require_memory(unflat({}), CARTPOLE, 30, torch.device("cpu"))
+
+
+def test_a_gpu_has_a_memory_of_its_own(monkeypatch):
+    monkeypatch.setattr(machine, "free_memory", lambda: 10**15)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**9, 10**10))
+    with pytest.raises(UserError, match=r"net\.hidden=\[30000, 30000\]: .*; its GPU has 1\.0 GB free"):
+        machine.require_memory(unflat({"net.hidden": [30000, 30000]}), CARTPOLE, 1, torch.device("cuda"))
+    machine.require_memory(unflat({"algo.epochs": 10**9}), CARTPOLE, 1, torch.device("cuda"))  # no part of the GPU's
