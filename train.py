@@ -1,6 +1,5 @@
 """Train PPO with its own learning-rate schedule for actor and critic; `python train.py --help` lists the choices."""
 
-import math
 import sys
 from pathlib import Path
 
@@ -9,10 +8,14 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
 from rl_decay.hydra_app.guard import explained, refuse_run
+from rl_decay.hydra_app.jobs import is_grid, trial
+from rl_decay.hydra_app.objective import objective
+from rl_decay.hydra_app.refusals import line_for
 from rl_decay.runs.layout import INTERRUPTED
+from rl_decay.shell import typed_in
+from rl_decay.stdout import keep_output
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -21,24 +24,29 @@ def main(cfg: DictConfig) -> float:
     job = HydraConfig.get()
     folder, overrides = Path(job.runtime.output_dir), list(job.overrides.task)
     alone = job.mode == RunMode.RUN
+    keep_output()  # here too: a launcher may have started this process
     try:
-        return train(cfg, folder, overrides, alone)
-    except UserError as error:
-        refuse_run(str(error), folder, overrides, alone)
-        return math.nan
+        with typed_in(job.runtime.cwd):
+            return train(cfg, folder, overrides, alone)
+    except Exception as error:
+        refuse_run(line_for(error), folder, overrides, alone)
+        return objective(None, job)
 
 
 def train(cfg: DictConfig, folder: Path, overrides: list[str], alone: bool) -> float:
     """Train one run with all that a person wants to see. SystemExit: 130 if interrupted, 1 if diverged and `alone`."""
     config = checked(cfg)
+    if not alone and not is_grid(HydraConfig.get()):
+        config = trial(config)
     from rl_decay import attended  # torch takes seconds to import: not for --help, not for a typo
 
     result = attended.train(config, folder, overrides)
     if result.status == INTERRUPTED or (alone and result.status in attended.EXIT_CODES):
         sys.exit(attended.EXIT_CODES[result.status])
-    return result.final_return
+    return objective(result.final_return, HydraConfig.get())
 
 
 if __name__ == "__main__":
+    keep_output()
     with explained():
         main()

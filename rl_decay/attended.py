@@ -8,9 +8,10 @@ from pathlib import Path
 from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.envs.faults import TaskError
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, escaped
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
-from rl_decay.training.console import Terminal, shown
+from rl_decay.shell import as_typed
+from rl_decay.training.console import Terminal
 
 EXIT_CODES = {INTERRUPTED: 130, DIVERGED: 1}  # of the statuses that are no success
 
@@ -21,7 +22,7 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> build.Resul
     try:
         (result,) = build.run([config], [folder], overrides=[overrides], show=terminal.plan)
     except TaskError as error:
-        where = f" in {shown(folder)}" if error.log else ""
+        where = f" in {as_typed(folder)}" if error.log else ""
         raise UserError(f"{error}{where}") from error
     finally:
         terminal.stop()
@@ -29,5 +30,5 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> build.Resul
         terminal.results([result.summary], folder)
     else:
         iterations = result.summary["iterations"]
-        print(f"{shown(folder)}: {result.status} already, after {iterations:,} iterations; nothing to do")
+        print(f"{escaped(as_typed(folder))}: {result.status} already, after {iterations:,} iterations; nothing to do")
     return result

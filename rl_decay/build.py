@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import torch
@@ -28,10 +27,11 @@ from rl_decay.interrupt import watched
 from rl_decay.machine import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
-from rl_decay.runs.continuation import recorded
+from rl_decay.runs.continuation import recorded, with_absolute_paths
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock
+from rl_decay.runs.naming import run_folder
 from rl_decay.runs.replays import notes_of
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
 from rl_decay.runs.unwritable import unwritable
@@ -106,12 +106,12 @@ def with_full_id(config: Config) -> Config:
 
 def train(config: Config, folder: str | Path | None = None) -> Result:
     """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
-    config = check(config)
-    curves = f"{config.schedule.actor.curve}-{config.schedule.critic.curve}"
-    name = f"seed{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-    if not isinstance(folder, (str, PathLike, NoneType)):
+    config = with_full_id(check(config))
+    if folder is None:
+        folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
+    if not isinstance(folder, (str, PathLike)):
         raise UserError(f"folder={one_line(repr(folder))}: must be a path")
-    return run([config], [Path(folder or Path("runs", config.env.id, curves, name))])[0]
+    return run([config], [Path(folder)])[0]
 
 
 @dataclass(frozen=True)

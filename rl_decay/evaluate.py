@@ -19,10 +19,13 @@ from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.errors import UserError, one_line
 from rl_decay.machine import free_memory, refuse_beyond
 from rl_decay.metrics.tasks import score, scored_task, unit
+from rl_decay.narrow import fitted
 from rl_decay.policy import Policy, load_policy
 from rl_decay.rng import evaluation_seeds
+from rl_decay.stdout import keep_output
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import recorded_cap
+from rl_decay.trust import TRUST
 from rl_decay.video import render
 
 
@@ -45,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="a run folder")
     parser.add_argument("--episodes", type=int, help="default: as many as the run's own evaluations")
     parser.add_argument("--checkpoint", default="latest", help="latest, best, or the path of a checkpoint")
+    parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=TRUST)
     parser.add_argument("--video", type=Path, help="save the first episode as this .mp4 file")
     parser.add_argument("--max-steps", type=int, help="of --video; default: the task's time limit, or 1,000")
     args = parser.parse_args(argv)
@@ -53,9 +57,10 @@ def main(argv: list[str] | None = None) -> int:
             parser.error(f"{option} {number}: must be at least 1")
     torch.set_num_threads(1)
     try:
-        policy = load_policy(args.folder, args.checkpoint)
+        policy = load_policy(args.folder, args.checkpoint, args.trust)
         result = replay(policy, args.episodes)
-        Console().print(_table(policy, result))
+        console = Console()
+        console.print(fitted(console, _table(policy, result)))
         if args.video is not None:
             seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
             film = render(policy, args.video, seed, args.max_steps)
@@ -79,4 +84,5 @@ def _table(policy: Policy, result: Evaluation) -> Table:
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())

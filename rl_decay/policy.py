@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from rl_decay.config.schema import Env
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import Env, flat
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.gymnasium_vec import single
 from rl_decay.errors import UserError
@@ -17,6 +19,7 @@ from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training import checkpoint
+from rl_decay.training.content import Shape, misshapen
 
 
 class Policy:
@@ -26,8 +29,8 @@ class Policy:
     the run's flat configuration, `iteration` the number of iterations it had trained.
     """
 
-    def __init__(self, content: dict[str, Any]):
-        self.config: dict[str, Any] = content["config"]
+    def __init__(self, content: dict[str, Any], source: Path, trust: Collection[str]):
+        self.config: dict[str, Any] = flat(config_to_train(content["config"], trust, source))
         self.iteration: int = content["iteration"]
         self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
         self.env = env_of(self.config)
@@ -35,11 +38,21 @@ class Policy:
         self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)
         task.close()
         self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
+        self._check(content["agent"], source)
         self._actor, self._log_std = self._shape.unpack(content["agent"]["actor"]["parameters"])
         self._moments: Moments | None = None
-        if "obs_moments" in content["agent"]:
+        if self.config["normalize.obs"]:
             self._moments = Moments(1, self._shape.widths[0])
             self._moments.load_state_dict(content["agent"]["obs_moments"])
+
+    def _check(self, agent: dict[str, Any], source: Path) -> None:
+        """UserError unless the agent has the parts that a policy is made of, in the shapes of this task and network."""
+        expected: dict[str, Any] = {"actor": {"parameters": Shape((1, sum(self._shape.sizes)))}}
+        if self.config["normalize.obs"]:
+            wide = Shape((1, self._shape.widths[0]), torch.float64)
+            expected["obs_moments"] = {"count": Shape((1, 1), torch.float64), "mean": wide, "var": wide}
+        if problem := misshapen(agent, expected, "agent", exact=False):
+            raise UserError(f"{source}: does not fit {self.env.id} ({problem})")
 
     def __call__(self, obs: Any) -> Any:
         """Actions for one observation or a batch; ValueError for another shape."""
@@ -63,13 +76,17 @@ class Policy:
         return distribution(actor_out, self._log_std, self.codec.spaces.continuous).mode()
 
 
-def load_policy(run_folder: str | Path, checkpoint_name: str = "latest") -> Policy:
-    """The policy of a run: its `latest` or `best` checkpoint, or a path. UserError if there is none."""
+def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: Collection[str] = ()) -> Policy:
+    """The policy of a run: its `latest` or `best` checkpoint, or a path.
+
+    The checkpoint names the task, and with env.id=module:Id-v0 a module that is imported: one that is not installed
+    must be in `trust`. UserError if it is not, and if there is no such checkpoint.
+    """
     named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
     path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)
     if not is_run(run_folder):
         raise UserError(f"{run_folder}: no run folder, for it holds no summary.json")
-    return Policy(checkpoint.load(path))
+    return Policy(checkpoint.load(path), path, trust)
 
 
 def env_of(config: dict[str, Any]) -> Env:

@@ -6,7 +6,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,14 @@ from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.errors import UserError
 from rl_decay.interrupt import INTERRUPTED_CODE
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.endings import endings, failures, lines, shortfall
+from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
-from rl_decay.runs.summary import failures
+from rl_decay.stdout import keep_output
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 from rl_decay.sweeps.grouping import Job
+from rl_decay.trust import TRUST
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,36 +34,37 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="a run folder or a sweep folder")
     parser.add_argument("override", nargs="*", help="total_steps=... with horizon=..., or keys that only log or save")
     parser.add_argument("--workers", type=int, help="of a sweep: worker processes; default: by cores")
-    args = parser.parse_args(argv)
+    parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=TRUST)
+    args = parser.parse_intermixed_args(argv)  # the printed command ends with an option, and overrides may follow it
     folder = args.folder.absolute()
     try:
         if recorded(folder):
-            return resume_run(folder, args.override)
-        return resume_sweep(folder, args.override, Options(workers=args.workers))
+            return resume_run(folder, args.override, args.trust)
+        return resume_sweep(folder, args.override, args.trust, Options(workers=args.workers))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # before training goes on; the trainer answers later ones
-        print(f"interrupted; continue it: {continue_command(folder)}", file=sys.stderr)
+        print(f"interrupted; continue it: {continue_command(folder, args.trust)}", file=sys.stderr)
         return INTERRUPTED_CODE
 
 
-def resume_run(folder: Path, overrides: Sequence[str]) -> int:
+def resume_run(folder: Path, overrides: Sequence[str], trust: Collection[str]) -> int:
     """Continue one run as `train.py` would show it; returns the exit code."""
     refuse_sweep_in_use(folder)
-    config = overridden(recorded_config(folder), overrides)
+    config = overridden(recorded_config(folder, trust), overrides)
     words = (*recorded(folder)["overrides"], *overrides)
     _log_to(folder / LOG)
     result = attended.train(config, folder, words)
     return attended.EXIT_CODES.get(result.status, 0)
 
 
-def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> int:
+def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str], options: Options) -> int:
     """Continue what is unfinished in a sweep and start what is missing; returns the exit code."""
     options.check("--")
     jobs = [
         replace(job, config=overridden(job.config, overrides), overrides=(*job.overrides, *overrides))
-        for job in recorded_jobs(folder)
+        for job in recorded_jobs(folder, trust)
     ]
     _log_to(folder / "resume.log")
     with SweepLock(folder):
@@ -68,14 +72,18 @@ def resume_sweep(folder: Path, overrides: Sequence[str], options: Options) -> in
 
 
 def _train_sweep(folder: Path, jobs: Sequence[Job], options: Options) -> int:
-    sweep = Sweep(jobs, options)
+    sweep = Sweep(jobs, options, folder)
     if not sweep.train():
         return INTERRUPTED_CODE
+    folders = [job.folder for job in jobs]
     if any(job.config.compare != "none" for job in jobs):
-        after_sweep(folder)
-    failed = [*failures(job.folder for job in jobs), *sweep.unrecorded]
-    for failure in failed:
+        after_sweep(folder, folders)
+    runs = endings(folder, folders)
+    print(*lines(runs), sep="\n")
+    for failure in (*failures(runs), *sweep.unrecorded):
         print(f"failed: {failure}", file=sys.stderr)
+    if failed := shortfall(runs, len(sweep.unrecorded)):
+        print(f"error: {failed}", file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -105,12 +113,13 @@ def _value(text: str) -> Any:
 
 def _log_to(path: Path) -> None:
     """Log lines on the terminal and behind those of the run's first process."""
+    require_inside(path, path.parent)
     handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path, delay=True)]
-    logging.raiseExceptions = False  # a log without room is no reason to stop, nor for a traceback
     logging.basicConfig(
         level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
     )
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())

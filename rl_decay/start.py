@@ -7,14 +7,28 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import Config
+from rl_decay.config.recorded import check_kinds, config_to_compare
+from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
+from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.update_monitor import probe_rows
 from rl_decay.runs import layout
-from rl_decay.runs.continuation import changed_versions, has_ended, recorded, same_experiment
+from rl_decay.runs.continuation import (
+    changed_versions,
+    check_links,
+    has_ended,
+    recorded,
+    same_experiment,
+    with_absolute_paths,
+)
 from rl_decay.runs.durable import require
+from rl_decay.runs.files import exists
 from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
+from rl_decay.runs.tables import evaluation_curve
+from rl_decay.shell import absolute
 from rl_decay.training import checkpoint
+from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
 from rl_decay.training.plan import Clock, iterations
 from rl_decay.types import Spaces
 
@@ -32,6 +46,7 @@ class Start:
     ended: bool = False  # nothing is left to train
     content: dict[str, Any] = field(default_factory=dict, compare=False)  # of the checkpoint; {} without one
     history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
+    path: Path = Path()  # of the checkpoint
 
     @property
     def moment(self) -> tuple[int, Clock | None]:
@@ -47,8 +62,9 @@ def start(config: Config, folder: Path) -> Start:
     """
     if config.horizon != "refuse" and not recorded(folder):
         raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
+    check_links(folder)
     if not layout.is_taken(folder):
-        return Start(config)
+        return Start(with_absolute_paths(config))
     if config.resume == "never":
         raise UserError(
             f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
@@ -57,27 +73,33 @@ def start(config: Config, folder: Path) -> Start:
     if has_ended(config, summary):
         return Start(config, ended=True)
     path = folder / layout.CHECKPOINTS / layout.LATEST
-    if not summary and path.exists():
+    if not summary and exists(path):
         raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
     if not summary:
-        return Start(config)
-    if not path.exists():
+        return Start(with_absolute_paths(config))
+    if not exists(path):
         return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
     content = _own_checkpoint(path, config)
     for name, length in content["run"]["files"].items():
         require(folder / name, length)
+    evaluation_curve(folder / layout.EVALUATIONS, content["run"]["files"][layout.EVALUATIONS])  # before anything is cut
     clock, iteration = _clock(config, summary, content["iteration"]), content["iteration"]
-    return Start(config, iteration, clock, content=content, history=_history(config, summary, iteration))
+    history = _history(config, summary, iteration)
+    return Start(config, iteration, clock, content=content, history=history, path=path)
 
 
 def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
     content = checkpoint.load(path)
+    check_kinds(content["config"], path)
     known = {key: content["config"][key] for key in experiment_names() if key in content["config"]}
     foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER}
     if foreign or "run" not in content:
         key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
         other = f"{key}={value}" if foreign else "a copy of best.pt"
         raise UserError(f"{path}: belongs to another run ({other}); put the run's own back, or delete it to start anew")
+    iteration, last = content["iteration"], iterations(config)
+    if iteration > last:
+        raise UserError(f"{path}: of iteration {iteration}, but the run has {last}{checkpoint.way_out(path)}")
     return content
 
 
@@ -107,23 +129,46 @@ def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
     members = [checkpoint.member_state(state, m) for m in range(ppo.members)]
     for m, begun in enumerate(starts):
         if begun.content:
-            members[m] = begun.content["agent"]
+            members[m] = _own_agent(begun, ppo.networks.shape, members[m])
         elif begun.config.init_from is not None:
             members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
     if any(s.content or s.config.init_from is not None for s in starts):
         ppo.load_state_dict(checkpoint.join_members(members))
 
 
+def _own_agent(begun: Start, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
+    """The agent of a run's own checkpoint, once all that it holds has the shapes that this run would have saved."""
+    config, content, rows = begun.config, begun.content, begun.config.env.num_envs * begun.config.algo.num_steps
+    assert begun.clock is not None
+    steps = begun.iteration % begun.clock.segment_length * config.algo.num_steps
+    problem = (
+        (None if content["spaces"] == asdict(shape.spaces) else f"its weights are not for {config.env.id}")
+        or misshapen(content["agent"], _trained_shapes(fresh, shape, rows), "agent")
+        or misfit_of_actions(content.get("actions"), steps, config.env.num_envs, shape.spaces)
+        or misfit_of_digests(content.get("digests"), steps)
+    )
+    if problem:
+        raise UserError(f"{begun.path}: does not fit its run ({problem}){checkpoint.way_out(begun.path)}")
+    return content["agent"]
+
+
+def _trained_shapes(fresh: dict[str, Any], shape: NetShape, rows: int) -> dict[str, Any]:
+    """The shapes of a fresh agent's state after its first update, from a rollout of so many rows."""
+    probes, actions = len(range(rows)[probe_rows(rows)]), shape.spaces.num_actions
+    obs, outputs = Shape((1, probes, shape.widths[0])), Shape((1, probes, actions))
+    return shapes(fresh) | {"probes": {"obs": obs, "outputs": outputs, "log_std": Shape((1, actions))}}
+
+
 def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str, Any]:
     """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
     and running returns stay new.
     """
-    path = Path(str(config.init_from))
+    path = absolute(str(config.init_from))
     try:
         content = checkpoint.load(path)
+        known, keys = flat(config_to_compare(content["config"], path)), experiment_keys(config)
     except UserError as error:
         raise UserError(f"init_from={error}") from None
-    known, keys = content["config"], experiment_keys(config)
     if content["spaces"] != asdict(spaces):
         raise UserError(
             f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
@@ -133,9 +178,12 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
         if known[key] != keys[key]:
             raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {keys[key]}")
     agent = content["agent"]
-    for group in ("actor", "critic"):
-        fresh[group]["parameters"] = agent[group]["parameters"]
+    taken = {group: {"parameters": fresh[group]["parameters"]} for group in ("actor", "critic")}
     for name in ("obs_moments", "reward_scaler"):
         if name in fresh:
-            fresh[name] = agent[name] | {key: fresh[name][key] for key in ("running",) if key in fresh[name]}
+            taken[name] = {key: part for key, part in fresh[name].items() if key != "running"}
+    if problem := misshapen(agent, shapes(taken), "agent", exact=False):
+        raise UserError(f"init_from={path}: does not fit ({problem})")
+    for name, part in taken.items():
+        fresh[name] |= {key: agent[name][key] for key in part}
     return fresh

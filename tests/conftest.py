@@ -13,6 +13,7 @@ from gymnasium.spaces import Box, Discrete
 
 from rl_decay import build
 from rl_decay.config.schema import Config
+from rl_decay.envs import repeatable
 from rl_decay.runs import layout
 from rl_decay.training import checkpoint
 
@@ -27,7 +28,8 @@ class Push(gym.Env):
     From step `after` on, copies whose reset seed is in `poison` return a `what` (reward or observation) of NaN.
     """
 
-    resets: ClassVar[list[int | None]] = []  # reset seeds of all copies in this process, in the order they came
+    # reset seeds of all copies in this process, in the order they came, but for the examination before training
+    resets: ClassVar[list[int | None]] = []
 
     def __init__(self, size=1, length=12, poison=(), after=0, what="reward"):
         self.observation_space = Box(-np.inf, np.inf, (5,))
@@ -38,7 +40,7 @@ class Push(gym.Env):
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         if seed is not None:
-            Push.resets.append(seed)
+            Push.resets += [seed] if seed != repeatable.SEED else []
             self.poisoned, self.total = seed in self.poison, 0
         self.steps, self.x = 0, self.np_random.normal(size=5)
         return self.x.astype(np.float32), {}

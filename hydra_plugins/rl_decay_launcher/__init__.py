@@ -1,9 +1,13 @@
-"""The Hydra launcher `population`. Every Hydra program of this environment loads this: it imports Hydra alone."""
+"""The launcher `population` and the sweeper `grid`. Every Hydra program of this environment loads this: it imports
+Hydra alone.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -27,3 +31,28 @@ class PopulationLauncher(Launcher):
 
         options = Options(self.workers, self.max_members)
         return launch(self.hydra_context, self.config, self.task_function, job_overrides, initial_job_idx, options)
+
+
+class GridSweeper(BasicSweeper):
+    """Hydra's own sweeper, which counts the jobs, lists them and shows how far their composition is."""
+
+    def __init__(self, max_batch_size: int | None = None, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size, params)
+
+    @staticmethod
+    def split_arguments(overrides: list[Override], max_batch_size: int | None) -> list[list[list[str]]]:
+        """Check the number of jobs, then make their overrides."""
+        from rl_decay.hydra_app.grid import check_grid
+
+        check_grid(overrides, max_batch_size)
+        return BasicSweeper.split_arguments(overrides, max_batch_size)
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Compose all jobs before the first batch; the launcher `population` does that itself for a single one."""
+        assert self.overrides is not None and self.hydra_context is not None and self.config is not None
+        together = isinstance(self.launcher, PopulationLauncher) and len(self.overrides) == 1
+        if self.batch_index == 1 and not together:
+            from rl_decay.hydra_app.grid import list_jobs
+
+            grid = [words for jobs in self.overrides for words in jobs]
+            list_jobs(self.hydra_context.config_loader, self.config, grid)

@@ -10,6 +10,7 @@ from pathlib import Path
 from rl_decay.compare.command import Options, run
 from rl_decay.compare.foreign import SOURCES
 from rl_decay.errors import UserError
+from rl_decay.stdout import keep_output
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -50,4 +51,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    keep_output()
     raise SystemExit(main())

@@ -18,7 +18,9 @@ from rl_decay.compare.measures import DIRECTIONS
 from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
 from rl_decay.compare.tensorboard import write_arms
 from rl_decay.compare.verdicts import interval, verdict
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words, escaped
+from rl_decay.narrow import fitted
+from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import is_run
 
 log = logging.getLogger("rl_decay")
@@ -38,16 +40,24 @@ class Options:
     command: str | None = None  # that a person typed; it goes into the report
 
 
-def run(folders: Iterable[str | Path], out: str | Path | None = None, options: Options = Options()) -> Comparison:
+def run(
+    folders: Iterable[str | Path],
+    out: str | Path | None = None,
+    options: Options = Options(),
+    beside: Path | None = None,
+) -> Comparison:
     """Compare the runs in the folders, write the report into `out` (default: <first folder>/report), print the verdict.
 
-    The arms become TensorBoard runs beside those of the first folder, or in `out` where one is given.
+    The arms become TensorBoard runs in the folder `beside` (default: the first folder, or `out` where one is given).
     Errors: UserError for folders without runs, runs that cannot be compared, options that do not fit them, and a
     folder that cannot be written.
     """
     folders = [Path(folder) for folder in folders]
     comparison = compare(folders, options)
-    beside = folders[0] if out is None and not is_run(folders[0]) else None
+    if beside is None and out is None and not is_run(folders[0]):
+        beside = folders[0]
+    if beside is not None or out is None:
+        require_inside((beside or folders[0]) / "report", beside or folders[0])
     out = Path(out) if out is not None else folders[0] / "report"
     figures = plots.figures(comparison) if plots.available() else None
     try:
@@ -59,14 +69,16 @@ def run(folders: Iterable[str | Path], out: str | Path | None = None, options: O
     return comparison
 
 
-def after_sweep(folder: Path) -> None:
-    """Compare the runs of a sweep that has just ended; one line where that is impossible, for its runs stand anyway."""
+def after_sweep(folder: Path, runs: Sequence[Path]) -> None:
+    """Compare the runs of a sweep that has just ended, and no others that lie in its folder; one line where that is
+    impossible, for its runs stand anyway.
+    """
     try:
-        run([folder])
+        run([job for job in runs if is_run(job)] or [folder], folder / "report", beside=folder)
     except UserError as error:
         print(f"no comparison: {error}")
     except Exception as error:  # a fault of the report's must not fail the sweep
-        log.warning("no comparison: %s: %s", type(error).__name__, error)
+        log.warning("no comparison: %s", error_words(error))
 
 
 def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:
@@ -98,8 +110,8 @@ def show(comparison: Comparison, page: Path) -> None:
     """Print the verdict in short, what a reader must know, and which page to open."""
     console = Console()
     title = f"{', '.join(comparison.tasks)}: interquartile mean [95 % interval]"
-    console.print(title, markup=False, highlight=False)
-    console.print(table(comparison))
+    console.print(escaped(title), markup=False, highlight=False)
+    console.print(fitted(console, table(comparison)))
     others = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
     lines = [f"{name}: {verdict(comparison, name)}" for name in others]
     lines += [f"not compared: {u.folder}: {u.status} at {u.progress:.0%}, {u.reason}" for u in comparison.unfinished]
@@ -109,7 +121,7 @@ def show(comparison: Comparison, page: Path) -> None:
     if len(notes) > NOTES:
         lines.append(f"note: {len(notes) - NOTES} more in the report")
     for line in (*lines, f"report: {page}"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(escaped(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(comparison: Comparison) -> Table:
@@ -123,7 +135,7 @@ def table(comparison: Comparison) -> Table:
     for arm in comparison.arms:
         mark = " (baseline)" if arm.name == comparison.baseline else ""
         numbers = (escape(interval(comparison.estimates[arm.name][name])) for name in endpoints)
-        found.add_row(escape(arm.name) + mark, str(len(arm.runs)), *numbers)
+        found.add_row(escape(escaped(arm.name)) + mark, str(len(arm.runs)), *numbers)
     return found
 
 

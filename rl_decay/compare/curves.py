@@ -25,13 +25,15 @@ def align(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
     The grid is that of the longest run where the others have its points (a run that ended early has the first of them),
     else POINTS even steps over what all runs that did not diverge cover, with scores interpolated. Beyond its last
     point a diverged run scores 0, as in every table; where only returns are known it keeps its last one. K is 0 without
-    a point, and a run that has none is NaN where it has no score either.
+    a point in common, and a run that has none is NaN where it has no score either.
     """
     grid = max((run.steps for run in runs), key=len, default=np.empty(0))
     if not all(np.array_equal(run.steps, grid[: len(run.steps)]) for run in runs):
         pointed = [run.steps for run in runs if len(run.steps)]
         whole = [run.steps for run in runs if len(run.steps) and run.status != DIVERGED] or pointed
-        grid = np.linspace(max(steps[0] for steps in whole), min(steps[-1] for steps in whole), POINTS)
+        first, last = max(steps[0] for steps in whole), min(steps[-1] for steps in whole)
+        # A curve of a single point leaves one in common, or none; equal points would be no grid.
+        grid = np.unique(np.linspace(first, last, POINTS)) if first <= last else np.empty(0)
     return grid, np.array([_at(run, grid) for run in runs]).reshape(len(runs), len(grid))
 
 

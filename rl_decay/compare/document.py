@@ -11,6 +11,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rl_decay.errors import escaped
+
 STYLE = """
 :root { color-scheme: light; }
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 62rem; margin: 0 auto;
@@ -115,11 +117,11 @@ def _html_block(block: Block) -> str:
             image = f'<img src="data:image/png;base64,{data}" alt="{_html(caption)}">'
             return f"<figure>{image}<figcaption>{_html(caption)}</figcaption></figure>"
         case Code(lines):
-            return f"<pre>{_html(chr(10).join(lines))}</pre>"
+            return f"<pre>{chr(10).join(map(_html, lines))}</pre>"
 
 
 def _html_row(cell: str, texts: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<{cell}>{_html(_unbroken(text))}</{cell}>" for text in texts) + "</tr>"
+    return "<tr>" + "".join(f"<{cell}>{_unbroken(_html(text))}</{cell}>" for text in texts) + "</tr>"
 
 
 def _unbroken(text: str) -> str:
@@ -132,7 +134,7 @@ def _html_item(lead: str, text: str) -> str:
 
 
 def _html(text: str) -> str:
-    return html.escape(text)
+    return html.escape(escaped(text))
 
 
 def _markdown_block(block: Block) -> str:
@@ -150,7 +152,7 @@ def _markdown_block(block: Block) -> str:
         case Figure(name, _, caption):
             return f"![{_markdown(caption)}]({name}.png)\n\n{_markdown(caption)}"
         case Code(lines):
-            return _fenced("\n".join(lines))
+            return _fenced("\n".join(map(escaped, lines)))
 
 
 def _markdown_row(texts: Sequence[str]) -> str:
@@ -159,7 +161,7 @@ def _markdown_row(texts: Sequence[str]) -> str:
 
 def _markdown(text: str) -> str:
     """Text of one line in which nothing is markup. An underscore within a word is none, so it may stay as it is."""
-    line = " ".join(text.split())
+    line = escaped(" ".join(text.split()))
     line = re.sub(r"([\\`*\[\]<>#|~$&!])", r"\\\1", line)
     line = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)
     return re.sub(r"^(\d+)?([-+.)])(?=\s)", r"\1\\\2", line)  # the beginning of a list

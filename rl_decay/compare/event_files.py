@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 
 HEAD, TAIL = struct.Struct("<QI"), struct.Struct("<I")  # length and its checksum; the data's checksum
 LENGTH = 8  # bytes of the length
@@ -51,7 +51,7 @@ def read_events(paths: list[Path]) -> Events:
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from None
         except (DecodeError, ValueError, TypeError) as error:
-            raise UserError(f"{path}: damaged ({error})") from None
+            raise UserError(f"{path}: damaged ({one_line(error)})") from None
     return events
 
 

@@ -21,6 +21,7 @@ from rl_decay.compare.model import TRAINING, Run, Unfinished
 from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import score, unit
 from rl_decay.runs import layout
+from rl_decay.runs.files import entries, exists
 
 EPISODES = 100  # in the mean of a training return, as in charts/return_100 and rollout/ep_rew_mean
 MOST_DIGITS = 100  # of a seed, or of a number of env steps
@@ -59,13 +60,13 @@ def load(folders: Iterable[str | Path], source: str, task: str | None = None) ->
 
 def is_foreign(folder: Path) -> bool:
     """Whether a folder holds event files that no run of this program wrote."""
-    ours = layout.is_run(folder) or (folder / layout.ARM_MARK).exists()
-    return not ours and any(folder.glob(f"{layout.EVENTS}*"))
+    ours = layout.is_run(folder) or exists(folder / layout.ARM_MARK)
+    return not ours and bool(_event_files(folder))
 
 
 def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished:
     """Read the run of a folder. Errors: UserError, which names file or folder and what is missing."""
-    events = read_events(sorted(folder.glob(f"{layout.EVENTS}*")))
+    events = read_events(_event_files(folder))
     describe, return_tag, rate_tag, episodes = SOURCES[source]
     about = describe(folder, events, task)
     end = max((step for steps, _ in events.scalars.values() for step in steps), default=0)
@@ -98,6 +99,10 @@ def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished
         constant=constant,
         metrics=measure_training(steps, scores, end, kind),
     )
+
+
+def _event_files(folder: Path) -> list[Path]:
+    return [path for path in entries(folder) if path.name.startswith(layout.EVENTS)]
 
 
 def _cleanrl(folder: Path, events: Events, task: str | None) -> Described:

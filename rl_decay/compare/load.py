@@ -13,13 +13,14 @@ import numpy as np
 from rl_decay.compare.measures import measure, measure_training, training_curve
 from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, Run, Unfinished
 from rl_decay.compare.unfinished import unfinished
+from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.metrics.tasks import score, scored_task, unit
-from rl_decay.runs import layout
+from rl_decay.runs import files, layout
 from rl_decay.runs.arms import identity, text
 from rl_decay.runs.summary import read_summary
-from rl_decay.runs.tables import columns
+from rl_decay.runs.tables import columns, evaluation_curve
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
 RATES = {"actor": "lr/actor", "critic": "lr/critic"}
@@ -69,7 +70,7 @@ def collect(
 ) -> Loaded:
     """Read every folder in or below `folders` that is a run; what raises UserError becomes a line of `skipped`."""
     runs, others, skipped = [], [], []
-    found = (folder for given in folders for folder in below(Path(given), is_run))
+    found = [folder for given in folders for folder in below(Path(given), is_run, skipped)]
     for folder in {folder.resolve(): folder for folder in found}.values():
         try:
             run, lines = reader(folder)
@@ -81,13 +82,25 @@ def collect(
     return Loaded(tuple(runs), tuple(others), tuple(skipped))
 
 
-def below(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:
-    """The run folders in or below a folder, by path; UserError if it does not exist."""
-    if not folder.is_dir():
+def below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> list[Path]:
+    """The run folders in or below a folder, by path; a folder that cannot be looked into becomes a line of `skipped`.
+
+    Errors: UserError if the folder itself does not exist.
+    """
+    if not files.is_folder(folder):
         raise UserError(f"{folder}: no such folder; give run folders, sweep folders, or folders with runs below them")
     found = []
-    for path, inner, _ in os.walk(folder):
-        if is_run(Path(path)):
+
+    def skip(error: OSError) -> None:
+        skipped.append(str(UserError(f"{error.filename}: cannot be listed ({error.strerror})")))
+
+    for path, inner, _ in os.walk(folder, onerror=skip):
+        try:
+            run = is_run(Path(path))
+        except UserError as error:
+            skipped.append(str(error))
+            run = False
+        if run:
             found.append(Path(path))
             inner.clear()  # a run holds no runs
         inner[:] = sorted(name for name in inner if name not in SKIPPED_FOLDERS)
@@ -98,6 +111,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
     """Read one run folder: the run, and a line for what could not be read of it. Errors: UserError if it is damaged."""
     summary = read_summary(folder)
     try:
+        check_kinds(summary["config"], folder / layout.SUMMARY)
         config = flat(Config()) | summary["config"]
         config["horizon"] = _made_longer(summary) or config["horizon"]
         identity(config)  # refuses what this version does not know
@@ -107,9 +121,10 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
             return unfinished(folder, summary, end), []
         return _run(folder, summary, config, end, training)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({error!r}); run skipped") from None
+        problem = one_line(repr(error))
+        raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({problem}); run skipped") from None
     except UserError as error:
-        line = str(error) if str(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
+        line = str(error) if escaped(folder) in str(error) else f"{folder / layout.SUMMARY}: {error}; run skipped"
         raise UserError(line) from None
 
 
@@ -169,10 +184,7 @@ def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
 def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
     """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS
-    table = columns(path, ("env_steps", "return_mean"))
-    steps, returns = table["env_steps"], table["return_mean"]
-    if not (np.isfinite(steps).all() and np.isfinite(returns).all() and (np.diff(steps) > 0).all()):
-        raise UserError(f"{path}: damaged (an empty cell, or env_steps that do not increase)")
+    steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):
         raise UserError(f"{path}: damaged (its last evaluation is at env step {last:.0f} of {end})")

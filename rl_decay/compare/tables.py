@@ -6,9 +6,11 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from rl_decay.compare.model import Comparison, Contrast, Estimate
+from rl_decay.errors import escaped
 
 RUN = ("arm", "task", "seed", "status", "source", "unit", "total_steps", "folder")
 ARM = ("arm", "metric", "runs", "value", "low", "high")
@@ -72,4 +74,4 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return "" if math.isnan(value) else float.__repr__(float(value))
-    return value
+    return escaped(value) if isinstance(value, (str, Path)) else value

@@ -17,6 +17,7 @@ from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.runs import layout
 from rl_decay.runs.events import EventFile
+from rl_decay.runs.files import require_inside
 
 REPORT = "report"  # the run with the figures
 LONGEST_NAME = 100  # of a folder
@@ -36,6 +37,7 @@ def write_arms(
     folder = Path(sweep_folder) / layout.ARMS
     if figures is None:
         figures = plots.figures(comparison) if plots.available() else {}
+    require_inside(folder, Path(sweep_folder))
     _clear(folder)
     runs = [_of_task(arm, task) for arm in comparison.arms for task in comparison.tasks]
     several = len(comparison.tasks) > 1
@@ -74,6 +76,7 @@ def _clear(folder: Path) -> None:
 
 def _made(folder: Path) -> EventFile:
     """The event file of a folder that the next call may clear: one that it finds without other event files."""
+    require_inside(folder, folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob(f"{layout.EVENTS}*")):
         (folder / layout.ARM_MARK).touch()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay.compare.model import Unfinished
+from rl_decay.errors import one_line
 from rl_decay.runs import layout
 from rl_decay.runs.lock import is_held
 
@@ -25,7 +26,8 @@ def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished
     # The summary counts steps when a run ends; a killed one has them in its table alone.
     reached = max(int(summary["env_steps"]), _last_step(folder / layout.METRICS))
     progress = min(reached / end, 1.0) if end > 0 else 0.0
-    return Unfinished(folder, status, progress, summary.get("reason") or REASONS.get(status, "no reason given"))
+    reason = one_line(summary.get("reason") or REASONS.get(status, "no reason given"))
+    return Unfinished(folder, status, progress, reason)
 
 
 def _last_step(path: Path) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from rl_decay.config.curves import role_curves
-from rl_decay.config.numbers import check_scheduled, check_sizes, shown
+from rl_decay.config.numbers import check_scheduled, check_sizes
 from rl_decay.config.schema import Config, flat
 from rl_decay.config.values import plain_config
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line, shown
 
 # the task each preset in conf/env was tuned for; every other task fits `generic`
 PRESETS = {
@@ -127,7 +127,7 @@ def _check_kwargs(kwargs: dict[str, Any]) -> None:
     try:
         json.dumps(kwargs, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UserError(f"env.kwargs={shown(kwargs)}: must be plain, finite values ({error})") from None
+        raise UserError(f"env.kwargs={shown(kwargs)}: must be plain, finite values ({one_line(error)})") from None
     limit = kwargs.get(TIME_LIMIT)
     if not (limit is None or (_whole(limit) and (limit == NO_LIMIT or limit >= 1))):
         raise UserError(

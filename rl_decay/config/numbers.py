@@ -8,7 +8,7 @@ from typing import Any
 
 from rl_decay.config.curves import FOLLOWERS, role_curves
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import UserError, shown
 
 LARGEST_WHOLE = 2**63 - 1
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
@@ -44,14 +44,6 @@ def check_scheduled(config: Config) -> None:
                 shared = role in FOLLOWERS and getattr(getattr(config.schedule, role), knob) is None
                 owner = "schedule" if shared else f"schedule.{role}"
                 raise UserError(f"{owner}.{knob}={factor}: times {key}={base} it must be at most {MOST[float][1]}")
-
-
-def shown(value: Any) -> str:
-    """A value for a message, cut where it is long; Python refuses to write a whole number of over 4,300 digits."""
-    try:
-        return one_line(value, longest=80)
-    except ValueError:
-        return "(a number of thousands of digits)"
 
 
 def _typed(section: Any, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import UserError, one_line, shown
 from rl_decay.plain import number, plain, truth, whole
 
 
@@ -24,7 +24,7 @@ def plain_config(given: Any) -> Config:
     UserError names a key that does not exist, and a value of another type.
     """
     if not isinstance(given, Config):
-        raise UserError(f"a configuration must be an rl_decay.Config, got {one_line(repr(given))}")
+        raise UserError(f"a configuration must be an rl_decay.Config, got {shown(given, repr)}")
     return _section(given, Config(), "")
 
 
@@ -37,7 +37,7 @@ def _section(given: Any, default: Any, prefix: str) -> Any:
         _refuse_unknown(given, values, prefix)
         values |= given
     else:
-        raise UserError(f"{prefix[:-1]}={one_line(repr(given))}: must be {kind.__name__}(...), or a dict of its keys")
+        raise UserError(f"{prefix[:-1]}={shown(given, repr)}: must be {kind.__name__}(...), or a dict of its keys")
     for name, value in values.items():
         section = getattr(default, name)
         if is_dataclass(section):
@@ -69,7 +69,7 @@ def _leaf(key: str, annotation: Any, value: Any) -> Any:
     convert, words = KINDS[get_origin(kind) or kind]
     converted = convert(value)
     if converted is None:
-        raise UserError(f"{key}={one_line(repr(value))}: must be {words}{'; or null' if optional else ''}")
+        raise UserError(f"{key}={shown(value, repr)}: must be {words}{'; or null' if optional else ''}")
     return converted
 
 

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.types import Spaces
 
 
@@ -40,7 +40,9 @@ class Codec:
         numbers, size = obs - start, self.spaces.obs_size
         outside = (numbers < 0) | (numbers >= size)
         if outside.any():  # -1 would be taken for the last
-            raise UserError(f"env.id={self._id}: observation {obs[outside][0]} is outside its space {self.obs_space}")
+            raise UserError(
+                f"env.id={self._id}: observation {obs[outside][0]} is outside its space {one_line(self.obs_space)}"
+            )
         rows = np.zeros((len(numbers), size), np.float32)  # no identity matrix: it would have D * D numbers
         rows[np.arange(len(numbers)), numbers] = 1
         return rows
@@ -68,7 +70,8 @@ def _require_finite_bounds(env_id: str, space: gym.Space) -> None:
                 problem = f"whose bounds lie too far apart to be mapped onto in {space.dtype}"
     if problem:
         raise UserError(
-            f"env.rescale_actions=true: {env_id} has the action space {space}, {problem}; set env.rescale_actions=false"
+            f"env.rescale_actions=true: {env_id} has the action space {one_line(space)}, {problem}; set "
+            "env.rescale_actions=false"
         )
 
 
@@ -76,17 +79,20 @@ def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
     """Sizes of a task's flat observation and action; UserError for spaces that are not supported."""
     for kind, space in (("observation", obs), ("action", action)):
         if isinstance(space, Box) and np.prod(space.shape) == 0:
-            raise UserError(f"env.id={env_id}: {kind} space {space} has no elements; choose a task with at least one")
+            words = f"{kind} space {one_line(space)}"
+            raise UserError(f"env.id={env_id}: {words} has no elements; choose a task with at least one")
     if isinstance(obs, Discrete):
         obs_size = int(obs.n)
     elif isinstance(obs, Box):
         obs_size = int(np.prod(obs.shape))
     else:
         raise UserError(
-            f"env.id={env_id}: observation space {obs} is not supported; choose a task with Box or Discrete"
+            f"env.id={env_id}: observation space {one_line(obs)} is not supported; choose a task with Box or Discrete"
         )
     if isinstance(action, Discrete):
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
         return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
-    raise UserError(f"env.id={env_id}: action space {action} is not supported; choose a float Box or Discrete one")
+    raise UserError(
+        f"env.id={env_id}: action space {one_line(action)} is not supported; choose a float Box or Discrete one"
+    )

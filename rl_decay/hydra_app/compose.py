@@ -9,29 +9,34 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import Container, DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat
 from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
-from rl_decay.runs.summary import experiment_keys, fingerprint
+from rl_decay.runs.continuation import with_absolute_paths
+from rl_decay.runs.naming import run_folder, short_fingerprint
+from rl_decay.runs.summary import fingerprint
 
 
 def checked(cfg: DictConfig) -> Config:
-    """The composed configuration as a Config that can be run; UserError otherwise.
+    """The composed configuration as a Config that can be run, its paths absolute; UserError otherwise.
 
     It is merged once more into the schema, because Hydra lets `+new.key=1` through.
     """
-    return check(strict(cfg))
+    return check(with_absolute_paths(strict(cfg)))
 
 
 def strict(cfg: DictConfig) -> Config:
     """The composed configuration as a Config, unchecked; UserError for a key or type that the schema lacks."""
+    own = _own(cfg)
     try:
-        values = OmegaConf.to_container(_own(cfg), resolve=True)
+        values = OmegaConf.to_container(own, resolve=True)
         config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+    except InterpolationResolutionError as error:
+        raise UserError(_unresolved(own) or explanation(error)) from None
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
     config.env.id = _full_id(config.env.id)
@@ -53,6 +58,30 @@ def _own(cfg: DictConfig) -> DictConfig:
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
+def _unresolved(node: Container, prefix: str = "") -> str | None:
+    """The first key whose interpolation leads nowhere, as it was typed, and why; OmegaConf does not name the key."""
+    keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
+    for key in keys:
+        name = f"{prefix}{key}"
+        try:
+            value = node[key]  # type: ignore[index]
+        except OmegaConfBaseException as error:
+            typed = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index]
+            return f"{name}={typed}: {_reason(error)}"
+        inner = _unresolved(value, f"{name}.") if isinstance(value, Container) else None
+        if inner is not None:
+            return inner
+    return None
+
+
+def _reason(error: OmegaConfBaseException) -> str:
+    """OmegaConf's message without the class of what it caught, and in a sentence for a missing variable."""
+    text = str(error).splitlines()[0]
+    if variable := re.search(r"Environment variable '(.*)' not found", text):
+        return f"the environment variable {variable[1]} is not set"
+    return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
+
+
 EXTRAS = ("hydra/launcher/joblib", "hydra/sweeper/optuna")
 
 
@@ -62,6 +91,7 @@ def one_line(text: str) -> str:
         if f"'{option}'" in text:
             return f"{option} needs the extra `sweep`: pip install -c constraints.txt -e '.[sweep]'"
     text = text.split("Config search path")[0].strip()
+    text = text.replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
     for pattern, joint in ((r"\n\n", ". "), (r":\n\s+", ": "), (r"\n\s+", ", "), (r"\n", "; ")):
         text = re.sub(pattern, joint, text)
     return text
@@ -69,21 +99,34 @@ def one_line(text: str) -> str:
 
 def explanation(error: OmegaConfBaseException) -> str:
     """One line that names the key, with the nearest key of the schema where it is unknown."""
+    if error.full_key is None and error.key is None:
+        return _reason(error)
     key = str(error.full_key or error.key)
     known = {known.rsplit(".", depth)[0] for known in flat(Config()) for depth in range(3)}  # sections too
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"; did you mean {near[0]}?" if near and near[0] != key else ""
     if whole := re.search(r"Value '([\d.]+)' of type 'float' could not be converted to Integer", str(error)):
         hint = f"; write {float(whole[1]):_.0f}"
-    return f"{key}: {str(error).splitlines()[0]}{hint}"
+    return f"{key}: {_reason(error)}{hint}"
 
 
 def _short_fingerprint(_root_: Any) -> str:
-    """First 8 of the fingerprint, for folder names; of the bare text where the job itself will be refused."""
+    """First 8 of the fingerprint, for folder names; of the bare text where the job itself will be refused.
+
+    Paths stay as they were typed: older sweeps named their folders so, and their commands may be repeated.
+    """
     try:
-        return fingerprint(experiment_keys(strict(_root_)))[:8]
+        return short_fingerprint(strict(_root_))
     except (UserError, ValueError):
         return fingerprint({"refused": repr(OmegaConf.to_container(_own(_root_)))})[:8]
+
+
+def _run_folder(moment: str, _root_: Any) -> str:
+    """The default folder of a run; a run that will be refused never gets to use its name."""
+    try:
+        return run_folder(with_absolute_paths(strict(_root_)), moment)
+    except (UserError, ValueError):
+        return f"runs/refused-{moment}"
 
 
 def register() -> None:
@@ -92,6 +135,7 @@ def register() -> None:
     OmegaConf.set_struct(schema.env.kwargs, False)  # its keys are the environment's: env.kwargs.x=1 without a +
     ConfigStore.instance().store(name="schema", node=schema)
     OmegaConf.register_new_resolver("fingerprint", _short_fingerprint, replace=True)
+    OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
 
 register()

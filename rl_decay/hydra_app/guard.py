@@ -1,72 +1,82 @@
-"""What Hydra's program may not do: write over an existing run, or end without a word; refusals in one line."""
+"""What Hydra's program may not do: write over an existing run, or end without a word."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from hydra.errors import HydraException
+from hydra._internal.utils import get_args_parser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from rl_decay import compare
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.compose import checked, explanation, one_line, strict
-from rl_decay.runs.continuation import same_experiment
-from rl_decay.runs.layout import FAILED, JOBS, is_run, is_taken
+from rl_decay.hydra_app.compose import checked
+from rl_decay.hydra_app.jobs import FOLDERS, is_grid
+from rl_decay.hydra_app.refusals import line_for, refuse
+from rl_decay.runs.claim import FolderClaim
+from rl_decay.runs.continuation import check_links, same_experiment
+from rl_decay.runs.endings import endings, failures, lines, shortfall
+from rl_decay.runs.files import exists
+from rl_decay.runs.jobs import write_jobs
+from rl_decay.runs.layout import FAILED, JOBS, LOCK, SWEEP_LOCK, is_run, is_taken
 from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
-from rl_decay.runs.summary import failures, read_summary, write_summary
+from rl_decay.runs.summary import read_summary, write_summary
+from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
 from rl_decay.runs.unwritable import unwritable
 
 log = logging.getLogger("rl_decay")
 
+SWEEP = ExitStack()  # the lock of the sweep that this process launches
+CLAIMS: list[FolderClaim] = []  # folders of this program, until it ends
+REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
+
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn Hydra's refusal to compose, several lines long, into one line and exit code 1.
+    """Answer whatever Hydra's program raises with one line and exit code 1, and leave nothing where nothing began.
 
     Hydra reports errors itself, and ends the program, unless it is told to pass them on.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        yield
+        with warnings.catch_warnings():
+            # Hydra warns, and goes on, where a callback raises or a folder of configurations is missing.
+            warnings.filterwarnings("error", r"Callback (RunGuard|NoneType)\.", module=r"hydra\._internal\.callbacks")
+            warnings.filterwarnings("error", module=r"hydra\._internal\.(config_loader_impl|utils)")
+            _check_flags()
+            yield
     except KeyboardInterrupt:  # before training began; the trainer answers later ones
+        print("interrupted before training began", file=sys.stderr)
         raise SystemExit(130) from None
-    except OmegaConfBaseException as error:
-        refuse(explanation(error))
-    except HydraException as error:
-        cause = error.__cause__
-        refuse(explanation(cause) if isinstance(cause, OmegaConfBaseException) else one_line(str(error)))
-    except ValueError as error:
-        if isinstance(error.__cause__, OSError):  # the file of a log handler
-            refuse_unwritable(error.__cause__)
-        if "Config group override" not in str(error):  # Hydra's own, for a group set to a number, say
-            raise
-        refuse(str(error))
-    except OSError as error:
-        refuse_unwritable(error)
+    except Exception as error:
+        refuse(line_for(error))
     finally:
+        logging.shutdown()
         SWEEP.close()
+        while CLAIMS:
+            CLAIMS.pop().end()
 
 
-def refuse_unwritable(error: OSError) -> NoReturn:
-    """Hydra's record, its log or our list of jobs could not be written, on a full disk say."""
-    if error.filename is None:
-        raise error
-    refuse(unwritable(Path(os.fsdecode(error.filename)), error))
-
-
-SWEEP = ExitStack()  # the lock of the sweep that this process launches
-REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
-MADE: set[Path] = set()  # run folders that did not exist before this process
+def _check_flags() -> None:
+    """Refuse unknown flags in one line, and put the known ones before the overrides: Hydra takes them only there."""
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    arguments = parser.parse_intermixed_args()
+    if arguments.experimental_rerun is not None:
+        refuse(
+            "--experimental-rerun: it would run code from a file; continue a run: python -m rl_decay.resume <folder>"
+        )
+    flags = [word for word in sys.argv[1:] if word not in arguments.overrides]
+    sys.argv[1:] = [*flags, *arguments.overrides]
 
 
 def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
@@ -74,101 +84,130 @@ def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) ->
     summary.json, and the other jobs go on.
     """
     if alone:
-        if not is_taken(folder):
-            _discard(folder)
         refuse(message)
     if is_run(folder):
         if read_summary(folder)["status"] != FAILED:  # another job's folder
             REFUSED.append(f"{' '.join(overrides)}: {message}")
     else:
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
         except OSError:  # the disk is full, or somebody removed the folder
             REFUSED.append(f"{' '.join(overrides)}: {message}")
 
 
-def _discard(folder: Path) -> None:
-    """Remove the folder of a run that never was, if this process made it."""
-    if folder.absolute() not in MADE:
-        return
-    logging.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # not empty: it holds other runs
-        os.removedirs(folder.parent)
+def refusing(callback: Callable[..., None]) -> Callable[..., None]:
+    """Let a callback end the program with one line, whatever it raises: Hydra swallows all but SystemExit, and would go
+    on without the guard.
+    """
+
+    @functools.wraps(callback)
+    def guarded(*arguments: Any, **named: Any) -> None:
+        try:
+            callback(*arguments, **named)
+        except Exception as error:
+            refuse(line_for(error))
+
+    return guarded
 
 
 class RunGuard(Callback):
     """Keep Hydra from writing its record over an existing run, and list the failures of a multirun at its end."""
 
+    @refusing
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
-        try:
-            checked(config)  # before the folder, whose name may be made of the mistake
-        except UserError as error:
-            refuse(str(error))
+        wanted = checked(config)  # before the folder, whose name may be made of the mistake
+        _check_names(config)
         folder = Path(config.hydra.run.dir)
-        if (folder / JOBS).exists():
+        key = f"hydra.run.dir={folder}"
+        record = Path(str(config.hydra.output_subdir)).parts[:1]
+        _claim("hydra.run.dir", folder, (*record, f"{config.hydra.job.name}.log", LOCK))
+        if exists(folder / JOBS):
             refuse(
-                f"hydra.run.dir={folder} holds a sweep; nothing was changed. Choose another folder, or continue the "
-                "sweep with -m, hydra.sweep.dir and resume=auto"
-            )
-        if is_taken(folder) and config.resume != "auto":
-            refuse(
-                f"hydra.run.dir={folder} holds a run already; nothing was changed. Choose another folder, or continue "
-                "it with resume=auto"
+                f"{key} holds a sweep; nothing was changed. Choose another folder, or continue the sweep with -m, "
+                "hydra.sweep.dir and resume=auto"
             )
         try:
+            check_links(folder)
             refuse_sweep_in_use(folder)
-            if is_taken(folder):
-                same_experiment(strict(config), folder)
-                with RunLock(folder):  # or else Hydra writes its record while another training goes on
-                    pass
         except UserError as error:
-            refuse(f"hydra.run.dir={folder}: {error}")
-        if not folder.exists():
-            MADE.add(folder.absolute())
-        _require_writable("hydra.run.dir", folder)
+            refuse(f"{key}: {error}")
+        if not is_taken(folder):
+            return
+        if wanted.resume != "auto":
+            refuse(
+                f"{key} holds a run already; nothing was changed. Choose another folder, or continue it with "
+                "resume=auto"
+            )
+        try:
+            same_experiment(wanted, folder)
+            with RunLock(folder):  # or else Hydra writes its record while another training goes on
+                pass
+        except UserError as error:
+            refuse(f"{key}: {error}")
 
+    @refusing
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a sweep folder that holds runs, unless resume=auto."""
         REFUSED.clear()
+        FOLDERS.clear()
+        _check_names(config)
+        for key in ("launcher", "sweeper"):
+            if config.hydra[key] is None:
+                raise UserError(f"hydra.{key}=null: a multirun needs one; choose it by hydra/{key}=...")
         folder = Path(config.hydra.sweep.dir)
-        if config.resume != "auto" and any(is_taken(job) for job in folder.glob("*/")):
+        found = [] if is_grid(config.hydra) else runs_below(folder, DEEPEST)
+        own = ("multirun.yaml", SWEEP_LOCK)
+        _claim("hydra.sweep.dir", folder, own if is_grid(config.hydra) else (*own, JOBS))
+        if config.resume != "auto" and any(is_run(job) for job in (*run_folders(folder), *found)):
             refuse(
                 f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder, or continue "
                 "the sweep, or add to it, with resume=auto"
             )
-        _require_writable("hydra.sweep.dir", folder)
         try:
             SWEEP.enter_context(SweepLock(folder))
         except UserError as error:
             refuse(f"hydra.sweep.dir={error}")
+        if not is_grid(config.hydra):
+            write_jobs(folder, [])  # the mark of a sweep whose runs are found below it
 
+    @refusing
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Compare the runs, then list what failed; exit code 1 if anything did. Read from the folders: jobs may have
-        run elsewhere.
+        """Compare the runs, then say how they ended and list what failed; exit code 1 for a failed run, and if all
+        diverged. Read from the folders: jobs may have run elsewhere.
         """
         folder = Path(config.hydra.sweep.dir)
+        composed = [folder / job.relative_to(folder.absolute()) for job in FOLDERS]
+        own = list(dict.fromkeys([*run_folders(folder), *composed]))
         if config.compare != "none":
-            compare.after_sweep(folder)
-        jobs = [job for job in sorted(folder.glob("*/")) if is_run(job)]
-        failed = [*failures(jobs), *REFUSED]
-        for failure in failed:
+            compare.after_sweep(folder, own)
+        runs = endings(folder, own)
+        print(*lines(runs), sep="\n")
+        for failure in (*failures(runs), *REFUSED):
             log.error("failed: %s", failure)
-        if failed:
-            refuse(f"{len(failed)} of {len(jobs) + len(REFUSED)} runs failed")
+        if failed := shortfall(runs, len(REFUSED)):
+            refuse(failed)
 
 
-def _require_writable(key: str, folder: Path) -> None:
+def _check_names(config: DictConfig) -> None:
+    """UserError for names of Hydra's record that lead out of a run's folder."""
+    name, record = str(config.hydra.job.name), str(config.hydra.output_subdir)
+    if not name or Path(name).name != name:
+        raise UserError(f"hydra.job.name={name}: a file beside the run is called after it; choose a name without /")
+    if Path(record).is_absolute() or ".." in Path(record).parts:
+        raise UserError(
+            f"hydra.output_subdir={record}: leads out of the run's folder; choose a name inside it, or null"
+        )
+
+
+def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
+    """Make the folder this program's own, before Hydra writes anything into it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        CLAIMS.append(FolderClaim(folder, own))
+        with tempfile.TemporaryFile(dir=folder):  # Hydra's own first write would say less
             pass
+    except UserError as error:
+        refuse(f"{key}={error}")
     except OSError as error:
         refuse(f"{key}={unwritable(folder, error)}")
-
-
-def refuse(message: str) -> NoReturn:
-    """End the program with one line on standard error and exit code 1."""
-    print(f"error: {message}", file=sys.stderr)
-    raise SystemExit(1)

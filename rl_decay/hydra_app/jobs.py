@@ -2,78 +2,87 @@
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import filter_overrides
-from hydra.errors import HydraException
-from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, open_dict, read_write
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
+from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
-from rl_decay.hydra_app.guard import refuse_unwritable
-from rl_decay.sweeps.grouping import Job, record_jobs
+from rl_decay.sweeps.grouping import Job
+
+SWEEP_KEY, SUBDIR_KEY = "hydra.sweep.dir", "hydra.sweep.subdir"
+FOLDERS: list[Path] = []  # of all jobs that this program has composed
 
 
-@dataclass
+@dataclass(frozen=True)
 class Composed:
-    """A job as Hydra sees it, and as training does."""
+    """A job as Hydra sees it, its folder, and the job as training sees it; None if it cannot be run."""
 
-    hydra_config: DictConfig
-    job: Job
+    packed: bytes
+    folder: Path
+    job: Job | None
+
+    @property
+    def hydra_config(self) -> DictConfig:
+        """Hydra's configuration of the job. It is kept packed: a thousand of them would take hundreds of megabytes."""
+        return pickle.loads(zlib.decompress(self.packed))
 
 
-def compose_job(loader: ConfigLoader, config: DictConfig, overrides: list[str], number: int) -> Composed:
-    """One job of a sweep; UserError names it where it cannot be run."""
-    cfg = loader.load_sweep_config(config, overrides)
+def pack(cfg: DictConfig) -> bytes:
+    """Hydra's configuration of a job in about 4 kB."""
+    return zlib.compress(pickle.dumps(cfg), 1)
+
+
+def is_grid(hydra: Any) -> bool:
+    """Whether the sweeper of Hydra's configuration knows all its jobs before the first; others choose as they go."""
+    return str((hydra.sweeper or {}).get("_target_")).endswith("GridSweeper")
+
+
+def trial(config: Config) -> Config:
+    """The configuration of a job that a sweeper chose: where it chooses one twice, the run that is there answers."""
+    return replace(config, resume="auto")
+
+
+def compose_folder(
+    loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], number: int
+) -> tuple[DictConfig, Path]:
+    """One job of a sweep as Hydra sees it, and its folder; UserError for a folder outside the sweep's."""
+    cfg = loader.load_sweep_config(config, list(overrides))
     with open_dict(cfg):
         cfg.hydra.job.id = cfg.hydra.job.num = number
     HydraConfig.instance().set_config(cfg)
-    folder = Path(str(cfg.hydra.sweep.dir), str(cfg.hydra.sweep.subdir)).absolute()
+    sweep = Path(str(cfg.hydra.sweep.dir)).absolute()
+    folder = Path(*(part for part in (sweep / str(cfg.hydra.sweep.subdir)).parts if part != "."))
+    below = folder.parts[len(sweep.parts) :]
+    if sweep not in folder.parents or ".." in below or not all(part.isprintable() for part in below):
+        raise UserError(
+            f"{_title(cfg, number)}: {SUBDIR_KEY}={cfg.hydra.sweep.subdir}: is no folder below {SWEEP_KEY}={sweep}; "
+            "the runs of a sweep lie in its folder, so give a relative name that can be printed"
+        )
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = str(folder)
+    FOLDERS.append(folder)
+    return cfg, folder
+
+
+def job_of(cfg: DictConfig, folder: Path, number: int) -> Job:
+    """The job of a composed configuration; UserError names it where it cannot be run."""
     try:
-        job = Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
+        return Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
     except UserError as error:
-        raise UserError(f"job {number} ({' '.join(filter_overrides(overrides))}): {error}") from None
-    return Composed(cfg, job)
+        raise UserError(f"{_title(cfg, number)}: {error}") from None
 
 
-class JobList(Callback):
-    """List the jobs of a sweep in its folder before Hydra's own launchers begin with them.
-
-    The population launcher lists them itself, and a sweeper that chooses jobs as it goes has none to list.
-    """
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Write jobs.json; jobs that cannot be run are left out, and said so when their turn comes."""
-        ours = str(config.hydra.launcher.get("_target_", "")).endswith("PopulationLauncher")
-        if not ours and str(config.hydra.sweeper.get("_target_", "")).endswith("BasicSweeper"):
-            params = [f"{key}={value}" for key, value in (config.hydra.sweeper.get("params") or {}).items()]
-            jobs = _jobs(config, [*params, *config.hydra.overrides.task])
-            if jobs:
-                try:
-                    record_jobs(jobs)
-                except OSError as error:  # Hydra would go on after any error of a callback but SystemExit
-                    refuse_unwritable(error)
-
-
-def _jobs(config: DictConfig, overrides: Sequence[str]) -> list[Job]:
-    loader = GlobalHydra.instance().config_loader()
-    parsed = OverridesParser.create(loader).parse_overrides(list(overrides))
-    jobs = []
-    for number, words in enumerate(BasicSweeper.split_arguments(parsed, None)[0]):
-        try:
-            jobs.append(compose_job(loader, config, list(words), number).job)
-        except (UserError, HydraException, OmegaConfBaseException):
-            continue
-    return jobs
+def _title(cfg: DictConfig, number: int) -> str:
+    words = OmegaConf.to_container(cfg.hydra.overrides.task)
+    assert isinstance(words, list)
+    return f"job {number} ({' '.join(filter_overrides(words))})"

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import copy
-import logging
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.guard import REFUSED, refuse
-from rl_decay.hydra_app.jobs import Composed, compose_job
+from rl_decay.hydra_app.grid import check_free, with_progress
+from rl_decay.hydra_app.guard import REFUSED, refuse_run
+from rl_decay.hydra_app.jobs import Composed, compose_folder, is_grid, job_of, pack, trial
+from rl_decay.hydra_app.objective import objective
+from rl_decay.hydra_app.refusals import refuse
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.engine import Options, Sweep
-from rl_decay.sweeps.grouping import record_jobs
-
-log = logging.getLogger("rl_decay")
+from rl_decay.sweeps.grouping import Job, record_jobs
 
 
 def launch(
@@ -35,43 +34,81 @@ def launch(
     """Train the jobs of a sweep and return what Hydra's own launcher would have: one JobReturn each, in order.
 
     Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run (unless
-    resume=auto), or two jobs share one. Job folders get Hydra's record before training; its callbacks fire around it.
+    resume=auto), or two jobs share one. A sweeper that chooses jobs as it goes is told of such a job as of one that
+    failed. Job folders get Hydra's record before training; its callbacks fire around it.
     """
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+    folder = Path(str(config.hydra.sweep.dir)).absolute()
+    compose = _compose_grid if is_grid(config.hydra) else _compose_trials
     try:
         options.check("hydra.launcher.")
-        loader = context.config_loader
-        composed = [compose_job(loader, config, list(o), first + i) for i, o in enumerate(job_overrides)]
-        for c in composed:
-            if is_run(c.job.folder) and c.job.config.resume == "never":
-                raise UserError(f"job {c.job.number}: {c.job.folder} holds a run already; nothing was changed")
-        sweep = Sweep([c.job for c in composed], options)
+        if not job_overrides:
+            raise UserError("the sweep has no job; give each key at least one value")
+        composed = list(compose(context, config, job_overrides, first))
+        jobs = [c.job for c in composed if c.job is not None]
+        sweep = Sweep(jobs, options, folder)
     except UserError as error:
         refuse(str(error))
-    record_jobs(sweep.jobs)
+    record_jobs(folder, jobs)
     for c in composed:
-        if c.job.number not in sweep.ended:
-            _record(c)
-        context.callbacks.on_job_start(config=c.hydra_config, task_function=task)
+        cfg = c.hydra_config
+        if c.job is not None and c.job.number not in sweep.ended:
+            _record(cfg, c.folder)
+        context.callbacks.on_job_start(config=cfg, task_function=task)
     whole = sweep.train()
     REFUSED.extend(sweep.unrecorded)
-    returns = [_job_return(c) for c in composed]
-    for c, result in zip(composed, returns, strict=True):
-        context.callbacks.on_job_end(config=c.hydra_config, job_return=result)
+    returns = []
+    for c in composed:
+        cfg = c.hydra_config
+        returns.append(_job_return(cfg, c.folder))
+        context.callbacks.on_job_end(config=cfg, job_return=returns[-1])
     if not whole:
         raise SystemExit(130)
     return returns
 
 
-def _record(composed: Composed) -> None:
+def _compose_grid(
+    context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
+) -> Iterator[Composed]:
+    """Jobs that were all known before the first; UserError for one that cannot be run."""
+    for number, overrides in enumerate(with_progress(job_overrides), start=first):
+        cfg, folder = compose_folder(context.config_loader, config, overrides, number)
+        job = job_of(cfg, folder, number)
+        check_free(job)
+        yield Composed(pack(cfg), folder, job)
+
+
+def _compose_trials(
+    context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
+) -> Iterator[Composed]:
+    """Jobs that a sweeper chose. One that cannot be run has failed, and one that was chosen twice is trained once."""
+    batch: dict[Path, Job] = {}
+    for number, overrides in enumerate(job_overrides, start=first):
+        cfg, folder = compose_folder(context.config_loader, config, overrides, number)
+        job = None
+        try:
+            chosen = job_of(cfg, folder, number)
+            job = replace(chosen, config=trial(chosen.config))
+        except UserError as error:
+            refuse_run(str(error), folder, list(cfg.hydra.overrides.task), alone=False)
+        if job is not None and folder in batch and batch[folder].config == job.config:
+            job = None
+        if job is not None:
+            batch[folder] = job
+        yield Composed(pack(cfg), folder, job)
+
+
+def _record(cfg: DictConfig, job_folder: Path) -> None:
     """Hydra's own record of a job, where and how Hydra writes it."""
-    folder = composed.job.folder / str(composed.hydra_config.hydra.output_subdir)
+    if cfg.hydra.output_subdir is None:
+        return
+    folder = job_folder / str(cfg.hydra.output_subdir)
     folder.mkdir(parents=True, exist_ok=True)
-    own, hydra = _split(composed.hydra_config)
+    own, hydra = _split(cfg)
     OmegaConf.save(own, folder / "config.yaml")
     OmegaConf.save(hydra, folder / "hydra.yaml")
-    OmegaConf.save(composed.hydra_config.hydra.overrides.task, folder / "overrides.yaml")
+    OmegaConf.save(cfg.hydra.overrides.task, folder / "overrides.yaml")
 
 
 def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
@@ -81,16 +118,15 @@ def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
     return own, hydra
 
 
-def _job_return(composed: Composed) -> JobReturn:
-    own, hydra = _split(composed.hydra_config)
-    summary: dict[str, Any] = read_summary(composed.job.folder) if is_run(composed.job.folder) else {}
-    value = summary.get("final_return")
+def _job_return(cfg: DictConfig, folder: Path) -> JobReturn:
+    own, hydra = _split(cfg)
+    final_return = read_summary(folder).get("final_return") if is_run(folder) else None
     return JobReturn(
-        overrides=list(composed.job.overrides),
+        overrides=list(cfg.hydra.overrides.task),
         cfg=own,
         hydra_cfg=hydra,
         working_dir=str(Path.cwd()),
-        task_name=composed.hydra_config.hydra.job.name,
+        task_name=cfg.hydra.job.name,
         status=JobStatus.COMPLETED,  # a failed job does not fail the others; its summary.json says so
-        _return_value=math.nan if value is None else value,
+        _return_value=objective(final_return, cfg.hydra),
     )

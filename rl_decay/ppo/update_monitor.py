@@ -17,6 +17,12 @@ BLOCK = 50  # updates over which straightness and the share of negative cosines 
 PROBES = 256  # observations of the first rollout on which churn is measured
 
 
+def probe_rows(rows: int) -> slice:
+    """Which rows of a rollout are the probes: up to `PROBES`, evenly spaced."""
+    step = max(1, rows // PROBES)
+    return slice(0, step * PROBES, step)
+
+
 def norm(x: Tensor) -> Tensor:
     """Euclidean norm over the last axis."""
     return x.square().sum(-1).sqrt()
@@ -71,7 +77,7 @@ class UpdateMonitor:
         """Note the parameters before an update; the first one's raw observations [M, S, D] become the probes."""
         self._before = self._networks.parameters.clone()
         if self._probes is None:
-            self._probes = _spread(obs)
+            self._probes = obs[:, probe_rows(obs.shape[1])].clone()
             self._outputs = self._networks.policy_outputs(self._normalise(self._probes))
 
     @torch.no_grad()
@@ -169,8 +175,3 @@ class UpdatePath:
         """Take over tensors of the same shapes."""
         for name in self._STATE:
             setattr(self, name, state[name].to(self.previous))
-
-
-def _spread(obs: Tensor) -> Tensor:
-    """Up to `PROBES` evenly spaced rows [M, P, D] of observations [M, S, D]."""
-    return obs[:, :: max(1, obs.shape[1] // PROBES)][:, :PROBES].clone()

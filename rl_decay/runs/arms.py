@@ -13,6 +13,7 @@ from typing import Any
 
 from rl_decay.config.curves import FOLLOWERS, KNOBS, ROLES, role_curves
 from rl_decay.config.schema import Config, Role, Schedule, walk
+from rl_decay.errors import escaped
 
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
 WITHOUT_EFFECT = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))
@@ -46,8 +47,24 @@ def differing_within(groups: Sequence[Any], values: Sequence[Mapping[str, Any]])
     """The keys that differ within a group; groups[i] is that of values[i]. What differs between tasks only, presets and
     budgets, is part of the task.
     """
-    each = ([v for v, of in zip(values, groups, strict=True) if of == group] for group in dict.fromkeys(groups))
-    return tuple(dict.fromkeys(key for group in each for key in differing(group)))
+    members: dict[Any, list[Mapping[str, Any]]] = {}
+    for group, value in zip(groups, values, strict=True):
+        members.setdefault(group, []).append(value)
+    keys: dict[str, None] = {}
+    for group in members.values():
+        keys |= dict.fromkeys(differing(group))
+    return tuple(keys)
+
+
+def arm_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The name of each flat configuration's arm: the seed aside, what tells it apart from the others, after its task
+    where there are several.
+    """
+    values, tasks = [identity(config) for config in configs], [config["env.id"] for config in configs]
+    shown = names(values, differing_within(tasks, values))
+    if len(set(tasks)) > 1:
+        return [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
+    return shown
 
 
 def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
@@ -65,7 +82,7 @@ def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]
 def text(value: Any, digits: int = 17) -> str:
     """A value as a person types it: 0.001, true, null, [64,64]."""
     if isinstance(value, str):
-        return value
+        return escaped(value)
     if isinstance(value, float) and digits < 17:
         return f"{value:.{digits}g}"
     return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)

@@ -3,36 +3,49 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import Config, unflat
-from rl_decay.errors import UserError
+from rl_decay.config.kinds import Fields
+from rl_decay.config.recorded import config_to_compare, config_to_train
+from rl_decay.config.schema import Config
+from rl_decay.errors import UserError, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
-from rl_decay.runs.summary import changed_keys, experiment_keys, read_summary
+from rl_decay.runs.files import entries, exists, require_inside
+from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
+from rl_decay.shell import absolute, as_typed
 
+# what a summary with a configuration must hold, for the run to go on
+CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
+WRITTEN = (layout.SUMMARY, layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS, layout.LOCK, ".hydra")
 ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """The summary of the run in a folder; {} where none has come so far as to have a configuration."""
+    """The summary of the run in a folder; {} where none has come so far as to have a configuration.
+
+    UserError for a summary that lacks what a continuation needs.
+    """
     summary = read_summary(folder) if layout.is_run(folder) else {}
-    return summary if "config" in summary else {}
+    if "config" not in summary:
+        return {}
+    require_kinds(summary, Fields({key: KINDS.optional[key] for key in CONTINUED}), folder / layout.SUMMARY)
+    return summary
 
 
-def recorded_config(folder: Path) -> Config:
-    """The configuration of the run in a folder; UserError if there is none, or one of another version."""
+def recorded_config(folder: Path, trust: Collection[str]) -> Config:
+    """The configuration of the run in a folder, to make its task: code that it names is installed or in `trust`.
+
+    UserError if there is no run, one of another version, or one that names code which nobody has vouched for.
+    """
     summary = recorded(folder)
     if not summary:
         raise UserError(f"{folder}: no run to continue, for it holds no {layout.SUMMARY} with a configuration")
-    try:
-        return unflat(summary["config"])
-    except KeyError as error:
-        raise UserError(f"{folder}: its configuration has the key {error.args[0]}, unknown to this version") from None
+    return config_to_train(summary["config"], trust, folder / layout.SUMMARY)
 
 
 def same_experiment(config: Config, folder: Path) -> Config:
@@ -44,18 +57,36 @@ def same_experiment(config: Config, folder: Path) -> Config:
     summary = recorded(folder)
     if not summary:
         return config
-    old = experiment_keys(recorded_config(folder))
+    recorded_run = config_to_compare(summary["config"], folder / layout.SUMMARY)
+    old = experiment_keys(recorded_run)
+    config = _with_recorded_path(config, recorded_run.init_from)
     if re.fullmatch(rf"{re.escape(old['env.id'])}-v\d+", config.env.id):
         # the run was recorded when ids without a version were kept as they were typed
         config = replace(config, env=replace(config.env, id=old["env.id"]))
     new = experiment_keys(config)
     if new["total_steps"] == old["total_steps"] and config.horizon == "refuse":
         config = replace(config, horizon=old["horizon"])
-    for key, (before, after) in changed_keys(old, experiment_keys(config)).items():
+    for key, (recorded_value, value) in changed_keys(old, experiment_keys(config)).items():
         if key not in ("total_steps", "horizon"):
-            raise UserError(f"{key}={after}: the run in {folder} has {key}={before}; another value is another run")
+            raise UserError(
+                f"{key}={value}: the run in {folder} has {key}={recorded_value}; another value is another run"
+            )
     _check_horizon(config, folder, old)
     return config
+
+
+def with_absolute_paths(config: Config) -> Config:
+    """The configuration of a new run, whose files are found from every folder in which it may be continued."""
+    return config if config.init_from is None else replace(config, init_from=str(absolute(config.init_from)))
+
+
+def _with_recorded_path(config: Config, recorded: str | None) -> Config:
+    """The configuration with `init_from` as the run recorded it, if both name one file: older runs recorded it relative
+    to the folder they were begun in, and their fingerprints hold it so.
+    """
+    if recorded is None or config.init_from is None or absolute(recorded) != absolute(config.init_from):
+        return config
+    return replace(config, init_from=recorded)
 
 
 def _check_horizon(config: Config, folder: Path, old: Mapping[str, Any]) -> None:
@@ -77,9 +108,10 @@ def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
     return status == layout.DIVERGED or (status == layout.FINISHED and total == config.total_steps)
 
 
-def continue_command(folder: Path) -> str:
-    """What a person types to continue the runs of a folder."""
-    return f"python -m rl_decay.resume {shlex.quote(str(folder))}"
+def continue_command(folder: Path, trust: Iterable[str]) -> str:
+    """What a person types to continue the runs of a folder; `trust` are the modules that need the person's word."""
+    flags = [f"--trust {shell_word(module)}" for module in dict.fromkeys(trust)]
+    return " ".join(["python -m rl_decay.resume", as_typed(folder), *flags])
 
 
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:
@@ -88,16 +120,32 @@ def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) 
     return [f"{name} {before[name]} -> {now[name]}" for name in now if name in before and before[name] != now[name]]
 
 
+def check_links(folder: Path) -> None:
+    """UserError if a file of the run's would be written through a link that leads out of the folder.
+
+    An archive of a stranger's may hold such links; what continues a run cuts files, appends to them and replaces them.
+    """
+    for path in entries(folder):
+        if path.name in WRITTEN or path.name.startswith(layout.EVENTS) or path.suffix in (".log", ".tmp"):
+            require_inside(path, folder)
+
+
 def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
     """Bring tables and event files back to the lengths {name: bytes} of a checkpoint; remove those that are not in it.
 
-    UserError if one is shorter: rows are missing, and no run that goes on from there would be the same.
+    UserError if one is shorter: rows are missing, and no run that goes on from there would be the same. OSError if one,
+    or the folder, cannot be written; nothing has been cut then.
     """
     for name, length in lengths.items():
         require(folder / name, length)
-    tables = [path for path in (folder / layout.METRICS, folder / layout.EVALUATIONS) if path.exists()]
-    for path in {*tables, *folder.glob(f"{layout.EVENTS}*")}:
-        if path.name not in lengths:
+    with tempfile.TemporaryFile(dir=folder):
+        pass
+    for name in filter(lambda name: exists(folder / name), lengths):
+        with open(folder / name, "r+b"):
+            pass
+    for path in entries(folder):
+        ours = path.name in (layout.METRICS, layout.EVALUATIONS) or path.name.startswith(layout.EVENTS)
+        if ours and path.name not in lengths:
             path.unlink()
     for name, length in lengths.items():
         cut(folder / name, length)
@@ -106,5 +154,6 @@ def cut_back(folder: Path, lengths: Mapping[str, int]) -> None:
 def clear(folder: Path) -> None:
     """Remove what a run without a usable checkpoint has left, so that it can start anew."""
     cut_back(folder, {})
-    for path in (folder / layout.CHECKPOINTS).glob("*.pt"):
-        path.unlink()
+    for path in entries(folder / layout.CHECKPOINTS):
+        if path.suffix == ".pt":
+            path.unlink()

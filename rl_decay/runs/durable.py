@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from rl_decay.errors import UserError
+from rl_decay.runs.files import exists, open_no_link
 
 
 class FileChangedError(UserError):
@@ -56,7 +57,7 @@ def cut(path: str | Path, length: int) -> None:
 
 def require(path: Path, length: int) -> int:
     """The size of a file in bytes (a missing one: 0); FileChangedError if that is less than `length`."""
-    size = path.stat().st_size if path.exists() else 0
+    size = path.stat().st_size if exists(path) else 0
     if size < length:
         raise FileChangedError(f"{path}: {size} bytes, but its checkpoint was saved after {length}; rows are missing")
     return size
@@ -71,7 +72,7 @@ def replace(path: Path, data: bytes) -> None:
     # The run lock keeps a second writer away.
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with open(temporary, "wb", opener=open_no_link) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

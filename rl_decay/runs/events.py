@@ -30,6 +30,7 @@ from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
+from rl_decay.errors import escaped
 from rl_decay.runs.durable import append
 from rl_decay.runs.layout import DIVERGED, EVENTS, FAILED, FINISHED, INTERRUPTED
 
@@ -150,11 +151,11 @@ def _chart(title: str, tags: Sequence[str]) -> Any:
 
 
 def _plain(value: Any) -> bool | float | str | None:
-    """What the HParams table can hold of a value."""
+    """What the HParams table can hold of a value; protobuf refuses text with the bytes of a file's name in it."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, int) and abs(value) > EXACT_IN_FLOAT64:
         return str(value)
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    return value if value is None or isinstance(value, (bool, int, float)) else escaped(value)
 
 
 def _kind(value: bool | float | str | None) -> tuple[str, Any]:

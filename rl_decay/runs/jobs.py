@@ -7,13 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rl_decay.errors import UserError
+from rl_decay.config.kinds import Fields, misfit
+from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import replace
+from rl_decay.runs.files import exists
+from rl_decay.runs.json_files import read_json
 from rl_decay.runs.layout import JOBS
+
+LONGEST = 2**30  # bytes: a sweep of 100,000 jobs has a third of it
+ENTRY = Fields({"folder": str, "config": dict[str, Any]}, {"number": int, "overrides": list[str], "log_name": str})
 
 
 def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
-    """Add jobs to a sweep's list: {folder: name below the sweep's, number, overrides, config (flat), log_name}.
+    """Add jobs to a sweep's list: {folder: path below the sweep's, number, overrides, config (flat), log_name}.
 
     A job of the same folder is replaced: a sweep may be repeated, and it may be grown.
     """
@@ -23,11 +29,30 @@ def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
 
 
 def read_jobs(folder: Path) -> list[dict[str, Any]]:
-    """The jobs of a sweep; [] where there is no list."""
+    """The jobs of a sweep; [] where there is no list.
+
+    UserError for a file that is no such list, and for a job whose folder or log would not lie below the sweep's folder.
+    """
     path = folder / JOBS
-    if not path.is_file():
+    if not exists(path):
         return []
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read ({error})") from None
+    jobs = read_json(path, list[Any], LONGEST)
+    for number, job in enumerate(jobs):
+        problem = misfit(job, ENTRY, f"[{number}]") or _misplaced(job)
+        if problem:
+            raise UserError(f"{path}: cannot be read ({problem})")
+    return jobs
+
+
+def _misplaced(job: dict[str, Any]) -> str | None:
+    """What is wrong with the places of a job, which the file of a stranger might put anywhere."""
+    folder, log = job["folder"], job.get("log_name", "train.log")
+    if not all(map(_is_name, folder.split("/"))):
+        return f"the folder {one_line(repr(folder))} is no plain path below the sweep's"
+    if not (_is_name(log) and log.endswith(".log") and "/" not in log):
+        return f"the log {one_line(repr(log))} is no name of a .log file"
+    return None
+
+
+def _is_name(part: str) -> bool:
+    return part not in ("", ".", "..") and not any(ord(c) < 32 or ord(c) == 127 for c in part)

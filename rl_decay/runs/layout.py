@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rl_decay.runs.files import exists, is_file
+
 SUMMARY = "summary.json"
 METRICS = "metrics.csv"
 EVALUATIONS = "evaluations.csv"
@@ -87,10 +89,13 @@ def evaluation_columns(episodes: int) -> tuple[str, ...]:
 
 
 def is_run(folder: str | Path) -> bool:
-    """Whether a folder holds a run: it has a summary.json, which is written before anything else."""
-    return (Path(folder) / SUMMARY).is_file()
+    """Whether a folder holds a run: it has a summary.json, which is written before anything else.
+
+    UserError where the folder cannot be looked into, like `is_taken`.
+    """
+    return is_file(Path(folder) / SUMMARY)
 
 
 def is_taken(folder: str | Path) -> bool:
     """Whether a new run must not be written there: it holds a run, or what is left of one."""
-    return any((Path(folder) / name).exists() for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))
+    return any(exists(Path(folder) / name) for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))

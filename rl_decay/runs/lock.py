@@ -174,7 +174,7 @@ def refuse_sweep_in_use(folder: Path) -> None:
 
 def _locked(path: Path, refusal: str) -> int:
     """Open a file and lock it; UserError with the words of the refusal if another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         for attempt in range(ATTEMPTS):
             try:
@@ -222,8 +222,8 @@ def _holder(folder: Path, mark: str) -> bool:
 
 
 def _open(path: Path) -> int:
-    """Open a lock file to look at it; a pipe of that name does not block."""
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    """Open a lock file to look at it; a pipe of that name does not block, and no link is followed."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
 def _text(path: Path) -> str:

@@ -6,19 +6,47 @@ import hashlib
 import json
 import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rl_decay.config.kinds import Fields, Whole, misfit
 from rl_decay.config.schema import Config, flat, walk
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import replace
-from rl_decay.runs.layout import FAILED, SUMMARY, is_run
+from rl_decay.runs.files import is_file
+from rl_decay.runs.json_files import read_json
+from rl_decay.runs.layout import STATUSES, SUMMARY
 
 SCHEMA_VERSION = 1
+LONGEST = 2**24  # bytes
+NUMBER, COUNT = float | None, Whole(0)
+WAY_OUT = "; move its folder away to start the run anew"
+RESUMED = Fields({"iteration": COUNT}, {"versions": list[str]})
+LONGER = Fields({"horizon": str, "total_steps_before": COUNT, "total_steps": COUNT})  # if the entry has a horizon
+# What readers rely on. A run that was refused has little more than its status; an unknown key is a later version's.
+KINDS = Fields(
+    {"status": STATUSES},
+    {
+        **dict.fromkeys(("reason", "osc_late_reason"), str | None),
+        **dict.fromkeys(("env_id", "fingerprint", "compile", "vec"), str),
+        **dict.fromkeys(("threads", "segment_length", "horizon_iterations"), Whole(1)),
+        **dict.fromkeys(("seed", "env_steps", "valid_steps", "iterations"), COUNT),
+        **dict.fromkeys(("wall_seconds", "steps_per_second", "final_return", "last_return", "best_return"), NUMBER),
+        **dict.fromkeys(("osc_late", "drawdown_cvar05_late", "retention"), NUMBER),
+        **dict.fromkeys(("overrides", "notes"), list[str]),
+        "config": dict[str, Any],
+        "device": ("cpu", "cuda"),
+        "held_at": Whole(0, or_null=True),
+        "evaluation_cap": Whole(1, or_null=True),
+        "resumed": list[dict[str, Any]],
+        "versions": dict[str, str | None],
+        "unit": ("score", "return"),
+    },
+)
 PACKAGES = ("rl_decay", "torch", "gymnasium", "numpy", "hydra-core", "omegaconf", "tensorboard")
 
 
@@ -34,24 +62,30 @@ def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
-    """Read the folder's summary.json; UserError, naming the file, if it is missing, broken or of another schema."""
+    """Read the folder's summary.json; UserError, naming the file, if it is missing, broken or of another schema.
+
+    Every key of KINDS that is there has its kind, and the status is there.
+    """
     path = Path(folder) / SUMMARY
-    try:
-        summary = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file, so {folder} is not a run folder") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); move its folder away to start the run anew") from None
+    if not is_file(path):
+        raise UserError(f"{path}: no such file, so {folder} is not a run folder")
+    summary = read_json(path, Any, LONGEST, WAY_OUT)
     version = summary.get("schema_version") if isinstance(summary, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(f"{path}: schema_version is {version}; this version of rl_decay reads {SCHEMA_VERSION}")
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise UserError(
+            f"{path}: schema_version is {one_line(version)}; this version of rl_decay reads {SCHEMA_VERSION}"
+        )
+    require_kinds(summary, KINDS, path)
+    for number, entry in enumerate(summary.get("resumed", ())):
+        for kind in (RESUMED, LONGER) if "horizon" in entry else (RESUMED,):
+            require_kinds(entry, kind, path, f"resumed[{number}]")
     return summary
 
 
-def failures(folders: Iterable[Path]) -> list[str]:
-    """Which of some run folders say that their run failed, and why, one line each; a folder without a run has none."""
-    summaries = {folder: read_summary(folder) for folder in folders if is_run(folder)}
-    return [f"{folder.name}: {s['reason']}" for folder, s in summaries.items() if s["status"] == FAILED]
+def require_kinds(values: dict[str, Any], kinds: Fields, path: Path, name: str = "") -> None:
+    """UserError, which names the file and the key, where a part of a summary lacks a key or has another kind."""
+    if problem := misfit(values, kinds, name):
+        raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:

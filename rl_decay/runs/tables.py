@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
+from rl_decay.runs import files
 from rl_decay.runs.durable import append, cut
 
-__all__ = ["CsvTable", "columns", "cut", "read"]
+__all__ = ["CsvTable", "columns", "cut", "evaluation_curve", "read"]
+LONGEST = 2**31  # bytes of a table; a million iterations take a quarter of it
 
 
 class CsvTable:
@@ -59,8 +61,10 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     A last line without its line end is ignored: its writer is still writing, or was killed. UserError where another
     line is not a row of numbers.
     """
-    data = Path(path).read_bytes()
-    lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+    try:
+        lines = _lines(files.read(Path(path), LONGEST))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: damaged ({error})") from None
     if not lines:
         return {}
     columns = lines[0].split(",")
@@ -73,15 +77,14 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     return dict(zip(columns, values, strict=True))
 
 
-def columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def columns(path: Path, names: Sequence[str], length: int = LONGEST) -> dict[str, np.ndarray]:
     """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
 
-    A last line without its line end is ignored. Errors: UserError, which names the file, where it is missing, lacks a
-    column or holds a line that is no row of numbers.
+    Only the first `length` bytes are read. A last line without its line end is ignored. Errors: UserError, which names
+    the file, where it is missing, lacks a column or holds a line that is no row of numbers.
     """
     try:
-        data = path.read_bytes()
-        head, *lines = data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1] or [""]
+        head, *lines = _lines(files.read(path, LONGEST)[:length]) or [""]
         header = head.split(",")
         for name in names:
             if name not in header:
@@ -90,18 +93,33 @@ def columns(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
         rows = [line.split(",") for line in lines]
         cells = [[row[i] or "nan" for row in rows if len(row) == len(header)] for i in places]
         values = np.array(cells, dtype=np.float64).reshape(len(names), -1)
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path}: damaged ({error})") from None
+        raise UserError(f"{path}: damaged ({one_line(error)})") from None
     if values.shape[1] != len(lines):
         raise UserError(f"{path}: damaged (a line has not {len(header)} cells)")
     return dict(zip(names, values, strict=True))
 
 
+def evaluation_curve(path: Path, length: int = LONGEST) -> tuple[np.ndarray, np.ndarray]:
+    """Env steps [K] and mean returns [K] in the first `length` bytes of evaluations.csv.
+
+    Errors as `columns`, and UserError unless all are finite numbers and the steps increase.
+    """
+    table = columns(path, ("env_steps", "return_mean"), length)
+    steps, returns = table["env_steps"], table["return_mean"]
+    if not (np.isfinite(steps).all() and np.isfinite(returns).all() and (np.diff(steps) > 0).all()):
+        raise UserError(f"{path}: damaged (an empty cell, or env_steps that do not increase)")
+    return steps, returns
+
+
+def _lines(data: bytes) -> list[str]:
+    """The whole lines of a table; UnicodeDecodeError for what is no UTF-8."""
+    return data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
+
+
 def _whole_length(path: Path, header: bytes) -> int:
     """Length of the file that the next row will be appended to, 0 for none; UserError where it cannot be."""
-    data = path.read_bytes() if path.exists() else b""
+    data = files.read(path, LONGEST) if files.exists(path) else b""
     if data and not data.startswith(header):
         raise UserError(f"{path}: its columns are not those of this run; move the file away or use another folder")
     if data and not data.endswith(b"\n"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from rl_decay.descriptors import NONE_LEFT, limit
 from rl_decay.runs.continuation import continue_command
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def is_lack(error: OSError) -> bool:
+    """Whether the disk or the limit of open files has nothing left."""
+    return error.errno in (*FULL, *NONE_LEFT)
 
 
 def unwritable(folder: Path, error: OSError) -> str:
@@ -25,13 +31,13 @@ def cause(folder: Path, error: OSError) -> str:
     return _reason(folder, error)
 
 
-def interrupted_writing(folder: Path, error: OSError) -> str:
-    """What to tell the person of a run that can no longer write its folder."""
+def interrupted_writing(folder: Path, error: OSError, trust: Iterable[str] = ()) -> str:
+    """What to tell the person of a run that can no longer write its folder; `trust` as in continue_command."""
     words = f"{folder}: {cause(folder, error)}"
     if not folder.is_dir():
         return words
     remedy = (_remedy(error) or "make it writable").capitalize()
-    return f"{words}; what it holds stays readable. {remedy}, then continue: {continue_command(folder)}"
+    return f"{words}; what it holds stays readable. {remedy}, then continue: {continue_command(folder, trust)}"
 
 
 def _reason(folder: Path, error: OSError) -> str:

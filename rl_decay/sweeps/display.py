@@ -16,7 +16,8 @@ from rich.table import Column, Table
 
 from rl_decay.config.memory import in_words
 from rl_decay.config.schema import Config, flat
-from rl_decay.runs.arms import differing_within, identity, names
+from rl_decay.narrow import fitted
+from rl_decay.runs.arms import arm_names
 from rl_decay.sweeps.grouping import Job, Population
 from rl_decay.sweeps.reporter import Ended, Progress
 from rl_decay.training.console import progress_columns
@@ -37,7 +38,7 @@ class SweepDisplay:
         self._started = self._spoke = time.monotonic()
         self._bar: Bar | None = None
         if groups:
-            self._console.print(populations_table(groups, workers, needed))
+            self._console.print(fitted(self._console, populations_table(groups, workers, needed)))
         if self._console.is_terminal:
             count = TextColumn("{task.fields[count]}", table_column=Column(no_wrap=True))
             self._bar = Bar(*progress_columns(count), console=self._console)
@@ -107,11 +108,8 @@ class SweepDisplay:
 
 def arms(jobs: Sequence[Job]) -> dict[int, str]:
     """Job number -> name of its arm: what tells it apart from the others, the seed aside."""
-    values, tasks = [identity(flat(job.config)) for job in jobs], [job.config.env.id for job in jobs]
-    shown = names(values, differing_within(tasks, values))
-    if len(set(tasks)) > 1:
-        shown = [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
-    return dict(zip((job.number for job in jobs), shown, strict=True))
+    names = arm_names([flat(job.config) for job in jobs])
+    return {job.number: name for job, name in zip(jobs, names, strict=True)}
 
 
 def populations_table(groups: Sequence[Population], workers: int, needed: Needed) -> Table:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import unflat
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import flat
 from rl_decay.descriptors import raise_limit
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
+from rl_decay.runs.files import exists, is_folder, require_inside
 from rl_decay.runs.jobs import read_jobs
+from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
+from rl_decay.runs.sweep_folder import run_folders, sweep_above
+from rl_decay.shell import as_typed
 from rl_decay.start import start
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
 from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
 from rl_decay.sweeps.room import Room
-from rl_decay.training.console import shown
+from rl_decay.trust import modules_to_trust
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,17 @@ class Options:
 
 
 class Sweep:
-    """The jobs of a sweep folder as populations. Jobs that have ended are left out, unfinished ones continue.
+    """The jobs of a sweep's `folder` as populations. Jobs that have ended are left out, unfinished ones continue.
 
     UserError if two jobs share a folder, or a folder is in use or holds another experiment, or a job alone is too
     large for the machine's memory.
     """
 
-    def __init__(self, jobs: Sequence[Job], options: Options):
+    def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
         check_folders(jobs)
         raise_limit()
         self.jobs = jobs
-        self.folder = jobs[0].folder.parent
+        self.folder = folder
         moments = {job.number: _moment(job) for job in jobs}
         todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
         self.ended = {number for number, moment in moments.items() if moment == ENDED}
@@ -56,7 +61,7 @@ class Sweep:
         self.groups: list[Population] = []
         self.room = Room(jobs)
         for job in todo:
-            if job.folder.exists():
+            if exists(job.folder):
                 with RunLock(job.folder):  # or else the run of another training would be called failed
                     pass
         if todo:
@@ -75,9 +80,10 @@ class Sweep:
         finally:
             display.stop()
         self.unrecorded = outcome.unrecorded
-        print(f"look at it: tensorboard --logdir {shown(self.folder)}")
+        print(f"look at it: tensorboard --logdir {as_typed(self.folder)}")
         if not outcome.whole:
-            print(f"continue it: {continue_command(shown(self.folder))}")
+            trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
+            print(f"continue it: {continue_command(self.folder, trust)}")
         return outcome.whole
 
 
@@ -94,23 +100,30 @@ def _moment(job: Job) -> Any:
     return ENDED if begun.ended else begun.moment
 
 
-def recorded_jobs(folder: Path) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for; UserError if there are none.
+def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
+    """The jobs of a sweep folder, as they were begun or asked for.
 
-    Where there is no list (a sweeper that chooses jobs as it goes), they are the runs that are there.
+    UserError if there are none, for a folder inside a sweep, whose list of jobs lies above it, for a job that names
+    code which is neither installed nor in `trust`, and for a job whose folder is a link that leads out of the sweep's.
     """
-    listed = {entry["folder"]: entry for entry in read_jobs(folder)}
-    names = [*listed, *sorted(job.name for job in folder.glob("*/") if recorded(job) and job.name not in listed)]
-    if not names:
-        what = (
-            "holds neither a run nor a sweep; give one of the folders below it" if folder.is_dir() else "no such folder"
-        )
-        raise UserError(f"{folder}: {what}")
-    return [_job(folder / name, listed.get(name, {}), number) for number, name in enumerate(names)]
+    if not is_folder(folder):
+        raise UserError(f"{folder}: no such folder")
+    if (sweep := sweep_above(folder)) is not None:
+        raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
+    listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
+    jobs = [job for job in run_folders(folder) if job in listed or recorded(job)]
+    if not jobs:
+        raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
+    for job in jobs:
+        require_inside(job, folder)
+    return [_job(job, listed.get(job, {}), number, trust) for number, job in enumerate(jobs)]
 
 
-def _job(folder: Path, entry: dict[str, Any], number: int) -> Job:
+def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
     summary = recorded(folder)
-    config = recorded_config(folder) if summary else unflat(entry["config"])
+    if summary:
+        config = recorded_config(folder, trust)
+    else:
+        config = config_to_train(entry["config"], trust, f"{JOBS}: job {folder}")
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.errors import UserError
@@ -58,23 +58,45 @@ def _cut(group: list[Job], parts: int) -> list[Population]:
     return [tuple(group[a:b]) for a, b in pairwise(edges)]
 
 
-def check_folders(jobs: Sequence[Job]) -> None:
-    """UserError if two jobs would be written into one folder."""
-    seen: dict[Path, Job] = {}
+class Placed(Protocol):
+    """A job's number, folder and overrides."""
+
+    @property
+    def number(self) -> int: ...  # noqa: D102
+    @property
+    def folder(self) -> Path: ...  # noqa: D102
+    @property
+    def overrides(self) -> Sequence[str]: ...  # noqa: D102
+
+
+def check_folders(jobs: Sequence[Placed]) -> None:
+    """UserError if two jobs would be written into one folder, or one of them inside the folder of another."""
+    seen: dict[Path, Placed] = {}
     for job in jobs:
         other = seen.setdefault(job.folder, job)
         if other is not job:
             raise UserError(
-                f"jobs {other.number} ({' '.join(other.overrides)}) and {job.number} ({' '.join(job.overrides)}) have "
-                f"the same folder {job.folder}: they are the same run, or hydra.sweep.subdir does not tell them apart"
+                f"{_both(other, job)} have the same folder {job.folder}: they are the same run, or hydra.sweep.subdir "
+                "does not tell them apart"
             )
+    for job in jobs:
+        for above in job.folder.parents:
+            if above in seen:
+                raise UserError(
+                    f"{_both(seen[above], job)} have the folders {above} and {job.folder}, one inside the other; "
+                    "change hydra.sweep.subdir"
+                )
 
 
-def record_jobs(jobs: Sequence[Job]) -> None:
+def _both(one: Placed, other: Placed) -> str:
+    return f"jobs {one.number} ({' '.join(one.overrides)}) and {other.number} ({' '.join(other.overrides)})"
+
+
+def record_jobs(sweep: Path, jobs: Sequence[Job]) -> None:
     """Write down what a sweep was asked to do, beside what an earlier one in its folder was."""
-    write_jobs(jobs[0].folder.parent, [_entry(job) for job in jobs])
+    write_jobs(sweep, [_entry(sweep, job) for job in jobs])
 
 
-def _entry(job: Job) -> dict[str, Any]:
-    names = {"folder": job.folder.name, "number": job.number, "log_name": job.log_name}
+def _entry(sweep: Path, job: Job) -> dict[str, Any]:
+    names = {"folder": job.folder.relative_to(sweep).as_posix(), "number": job.number, "log_name": job.log_name}
     return names | {"overrides": list(job.overrides), "config": flat(job.config)}

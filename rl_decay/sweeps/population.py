@@ -6,7 +6,7 @@ import traceback
 
 from rl_decay import build
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words
 from rl_decay.runs.layout import FAILED
 from rl_decay.sweeps.endings import record_endings
 from rl_decay.sweeps.grouping import Population
@@ -34,6 +34,6 @@ def train_population(index: int, population: Population, listen: Listener, asked
         return record_endings(population, FAILED, str(error))
     except Exception as error:
         traceback.print_exc()
-        return record_endings(population, FAILED, f"{type(error).__name__}: {error}")
+        return record_endings(population, FAILED, error_words(error))
     unrecorded = [result for result in results if not result.recorded]
     return [f"{result.folder.name}: {result.summary['reason']}" for result in unrecorded]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import re
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
 from rl_decay.errors import UserError
 from rl_decay.runs.durable import replace
+from rl_decay.runs.files import entries, is_file, open_to_read
 from rl_decay.runs.layout import LATEST
+from rl_decay.training.content import check_size, misfit_of_content
 
 SCHEMA_VERSION = 2
 
@@ -80,7 +85,7 @@ def keep_copy(folder: Path, iteration: int, keep: int) -> None:
 
 def numbered(folder: Path) -> list[Path]:
     """The copies that were kept, oldest first."""
-    return sorted(folder.glob("iteration_*.pt"))
+    return [path for path in entries(folder) if re.fullmatch(r"iteration_\d+\.pt", path.name)]
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -88,27 +93,42 @@ def load(path: Path) -> dict[str, Any]:
 
     UserError, with the way out, if there is none, it is not one of ours, damaged, or newer than this program.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{path}: no such checkpoint")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        version, sha256 = int(content.pop("schema_version")), content.pop("sha256", None)
-        found = digest(content) if version == SCHEMA_VERSION else None
-    except Exception as error:  # torch raises many kinds for a damaged or foreign file
-        raise UserError(
-            f"{path}: not a readable rl_decay checkpoint ({type(error).__name__}){_way_out(path)}"
-        ) from error
+    with open_to_read(path) as file:
+        try:
+            content = _plain_content(file)
+            version, sha256 = int(content.pop("schema_version")), content.pop("sha256", None)
+            found = digest(content) if version == SCHEMA_VERSION else None
+        except Exception as error:  # torch raises many kinds for a damaged or foreign file
+            raise UserError(
+                f"{path}: not a readable rl_decay checkpoint ({type(error).__name__}){way_out(path)}"
+            ) from error
     if version != SCHEMA_VERSION:
         age = "newer than" if version > SCHEMA_VERSION else "too old for"
         raise UserError(f"{path}: schema version {version} is {age} this program's {SCHEMA_VERSION}; use its version")
     if found != sha256:
-        raise UserError(f"{path}: damaged, its content does not have the SHA-256 it was saved with{_way_out(path)}")
-    if missing := {"config", "spaces", "iteration", "agent"} - content.keys():
-        raise UserError(f"{path}: not a readable rl_decay checkpoint (no {', '.join(sorted(missing))}){_way_out(path)}")
+        raise UserError(f"{path}: damaged, its content does not have the SHA-256 it was saved with{way_out(path)}")
+    if problem := misfit_of_content(content):
+        raise UserError(f"{path}: not a readable rl_decay checkpoint ({problem}){way_out(path)}")
     return content
 
 
-def _way_out(path: Path) -> str:
+def _plain_content(file: BinaryIO) -> Any:
+    """What an open file holds, in no more time and memory than its size is worth; any exception for a foreign one."""
+    size = os.fstat(file.fileno()).st_size
+    with zipfile.ZipFile(file) as parts:  # torch's own format, which stores and never compresses
+        inflated = sum(part.file_size for part in parts.infolist())
+    if inflated > size:
+        raise ValueError("compressed")
+    file.seek(0)
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    check_size(content, size)
+    return content
+
+
+def way_out(path: Path) -> str:
+    """What to do about a damaged checkpoint, to be added to the words that say so; the last of a run alone has any."""
     copies = [copy for copy in numbered(path.parent) if copy != path]
     if path.name != LATEST:
         return ""

@@ -19,12 +19,17 @@ from rich.text import Text
 from rl_decay.config.checks import preset_note
 from rl_decay.config.curves import FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config
+from rl_decay.errors import one_line
+from rl_decay.narrow import fitted
 from rl_decay.runs.continuation import continue_command
+from rl_decay.runs.files import entries
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
 from rl_decay.schedules import describe
+from rl_decay.shell import as_typed
 from rl_decay.training import duration
 from rl_decay.training.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.training.sinks import RunSink
+from rl_decay.trust import modules_to_trust
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
@@ -106,7 +111,8 @@ class Terminal:
 
     def plan(self, config: Config, plan: Plan, device: str) -> Terminal:
         """Print the plan and begin to show progress."""
-        self._console.print(plan_table(config, plan, device), schedule_table(config, plan))
+        for table in (plan_table(config, plan, device), schedule_table(config, plan)):
+            self._console.print(fitted(self._console, table))
         self._plan, self._started, self._spoke = plan, time.monotonic(), time.monotonic()
         if self._console.is_terminal:
             self._mute_log()
@@ -141,15 +147,16 @@ class Terminal:
 
     def results(self, summaries: Sequence[dict[str, Any]], folder: Path) -> None:
         """Print how the runs ended and how to look at them."""
-        self._console.print(results_table(summaries))
+        self._console.print(fitted(self._console, results_table(summaries)))
         for summary in summaries:
             if summary["reason"]:
-                print(f"{summary['status']}: {summary['reason']}")
-        print(f"folder: {shown(folder)}")
+                print(f"{summary['status']}: {one_line(summary['reason'])}")
+        print(f"folder: {as_typed(folder)}")
         if any(summary["status"] == INTERRUPTED for summary in summaries):
-            print(f"continue it: {continue_command(shown(folder))}")
-        if any(folder.glob(f"{EVENTS}*")):
-            print(f"look at it: tensorboard --logdir {shown(folder)}")
+            trust = [module for summary in summaries for module in modules_to_trust(summary["config"])]
+            print(f"continue it: {continue_command(folder, trust)}")
+        if any(path.name.startswith(EVENTS) for path in entries(folder)):
+            print(f"look at it: tensorboard --logdir {as_typed(folder)}")
 
     def _mute_log(self) -> None:
         """While the bar is on the screen, log lines go to the file alone."""
@@ -210,11 +217,6 @@ def _fewer_segments(plan: Plan) -> str:
 def _words(curve: Any) -> str:
     knobs = {key: value for key, value in describe(curve).items() if key != "curve"}
     return " ".join([curve.name, *(f"{key}={value:g}" for key, value in knobs.items())])
-
-
-def shown(folder: Path) -> Path:
-    """A folder as a person would type it here."""
-    return folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
 
 
 def _count(number: int, noun: str) -> str:

@@ -23,7 +23,7 @@ from rl_decay.runs.events import EventFile
 from rl_decay.runs.outcome import outcome
 from rl_decay.runs.replays import with_difference
 from rl_decay.runs.summary import write_summary
-from rl_decay.runs.tables import CsvTable, read
+from rl_decay.runs.tables import CsvTable, evaluation_curve, read
 from rl_decay.runs.unwritable import cause
 from rl_decay.training.plan import Plan
 from rl_decay.types import Episode
@@ -97,8 +97,7 @@ class RunSink:
         self.iterations, self.valid_steps = state["iterations"], state["valid_steps"]
         self._started -= state["wall_seconds"]
         self._episodes.extend(state["last_returns"])
-        curve = read(self.folder / layout.EVALUATIONS)
-        for steps, mean in zip(curve["env_steps"], curve["return_mean"], strict=True):
+        for steps, mean in zip(*evaluation_curve(self.folder / layout.EVALUATIONS), strict=True):
             self._take(int(steps), float(mean))
 
     @property
@@ -132,7 +131,7 @@ class RunSink:
         notes = self._record["notes"]
         if any(note.startswith(f"{label}: ") for note in notes):
             return False
-        notes.append(f"{label}: {text}")
+        self._record["notes"] = [*notes, f"{label}: {text}"]
         self.write_summary()
         return True
 

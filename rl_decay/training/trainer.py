@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl_decay.config.schema import flat
 from rl_decay.envs.contract import VecEnv
 from rl_decay.envs.faults import TaskError
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, error_words
 from rl_decay.interrupt import LOST, StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
@@ -30,6 +31,7 @@ from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan, endless_segment
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.tracebacks import with_traceback_logged
+from rl_decay.trust import modules_to_trust
 from rl_decay.types import Episode, Member
 
 FLUSH_SECONDS = 5.0
@@ -91,7 +93,7 @@ class Trainer:
             self._end_all(layout.FAILED, str(error))
             raise
         except BaseException as error:
-            self._end_all(layout.FAILED, f"{type(error).__name__}: {error}")
+            self._end_all(layout.FAILED, error_words(error))
             raise
         finally:
             self._close_all()
@@ -111,7 +113,7 @@ class Trainer:
             self._failures.append(str(error))
         except OSError as error:
             run.end(layout.FAILED, cause(run.folder, error))
-            self._failures.append(interrupted_writing(run.folder, error))
+            self._failures.append(interrupted_writing(run.folder, error, modules_to_trust(flat(run.config))))
         if not run.running:
             with suppress(OSError, FileChangedError):  # it has been reported
                 run.close()

@@ -40,7 +40,7 @@ def test_actions_are_those_of_the_agent(trained):
     agent, policy = trained
     obs = some(policy.codec.obs_space, 32)
     flat = torch.from_numpy(policy.codec.encode(obs))
-    padded = torch.nn.functional.pad(flat, (0, agent.shape.widths[0] - flat.shape[-1]))
+    padded = torch.nn.functional.pad(flat, (0, agent.networks.shape.widths[0] - flat.shape[-1]))
     expected = policy.codec.decode(agent.act(padded.unsqueeze(0), None)[0].numpy())
     actions = policy(obs)
     assert actions.dtype == expected.dtype and (actions == expected).all()

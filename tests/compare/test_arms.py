@@ -250,7 +250,8 @@ def test_runs_that_became_longer_in_other_ways_are_other_arms(make_run, tmp_path
     }
     for name, history in histories.items():
         folder = make_run(tmp_path / name)
-        write_summary(folder, read_summary(folder) | {"resumed": history})
+        longer = [{"total_steps": 1000, **entry} if "horizon" in entry else entry for entry in history]
+        write_summary(folder, read_summary(folder) | {"resumed": longer})
     found, _ = arms.group(load([tmp_path]).runs)
     words = ["refuse", "keep from 500", "keep from 800", "hold from 500 after iteration 5"]
     words.append("hold from 500 after iteration 6")

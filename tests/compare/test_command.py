@@ -105,6 +105,16 @@ def test_one_seed_and_one_arm(compare, make_run, tmp_path):
     assert code == 0 and "one seed" in out and "only arm" in out and "[0" not in out
 
 
+@pytest.mark.parametrize("points", [(1, 2), (2, 3)])
+def test_runs_that_were_evaluated_once_or_twice(compare, make_run, tmp_path, points):
+    """All curves end together, so that a curve of one point has one in common with any other."""
+    for seed, count in enumerate(points):
+        for curve in ("none", "linear"):
+            make_run(tmp_path / f"{curve}{seed}", curves=(curve, curve), seed=seed, scores=[0.5] * count)
+    code, out, _ = compare(tmp_path)
+    assert code == 0 and "schedule=linear" in out
+
+
 def test_a_diverged_run_counts(compare, make_run, make_sweep, tmp_path):
     make_sweep(tmp_path / "sweep", seeds=3)
     make_run(tmp_path / "sweep" / "lost", seed=3, scores=[], status="diverged", reason="NaN")

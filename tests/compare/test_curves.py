@@ -47,6 +47,14 @@ def test_different_grids_meet_on_what_all_finished_runs_cover():
     assert not scores[2].any()
 
 
+def test_a_curve_of_one_point_leaves_one_in_common_or_none():
+    steps, scores = align([a_run([20], [5]), a_run([10, 20], [1, 3])])
+    np.testing.assert_array_equal(steps, [20])
+    np.testing.assert_array_equal(scores, [[5], [3]])
+    steps, scores = align([a_run([20], [5]), a_run([5, 10], [1, 3])])
+    assert steps.shape == (0,) and scores.shape == (2, 0)
+
+
 def test_no_runs_and_no_points():
     assert [x.shape for x in align([])] == [(0,), (0, 0)]
     assert [x.shape for x in align([a_run([], [])])] == [(0,), (1, 0)]

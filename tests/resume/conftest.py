@@ -192,7 +192,7 @@ def go_on():
     def train(configs, folders) -> None:
         jobs = [Job(n, c, f, ()) for n, (c, f) in enumerate(zip(configs, folders, strict=True))]
         with redirect_stdout(io.StringIO()):
-            assert Sweep(jobs, Options(workers=1)).train()
+            assert Sweep(jobs, Options(workers=1), folders[0].parent).train()
         ended = [read_summary(folder) for folder in folders]
         assert {(said["status"], said["reason"]) for said in ended} == {(layout.FINISHED, None)}
 

@@ -45,7 +45,7 @@ def test_the_schema_version_comes_first(tmp_path):
     ],
 )
 def test_a_summary_is_plain_json(tmp_path, value, plain):
-    write_summary(tmp_path, {"key": value})
+    write_summary(tmp_path, {"status": "running", "key": value})
     found = read_summary(tmp_path)["key"]
     assert found == plain
     assert type(found) is type(plain)
@@ -56,7 +56,7 @@ def test_a_summary_is_plain_json(tmp_path, value, plain):
     [(object(), "key"), (np.ones(2), "key"), ({"x": [1, {2}]}, r"key\.x\[1\]"), ({1: 2}, "key")],
 )
 def test_what_json_does_not_know_is_refused_by_name(tmp_path, value, key):
-    write_summary(tmp_path, {"a": 1})
+    write_summary(tmp_path, {"status": "running", "a": 1})
     with pytest.raises(TypeError, match=f"^{key}: JSON has no"):
         write_summary(tmp_path, {"key": value})
     assert read_summary(tmp_path)["a"] == 1

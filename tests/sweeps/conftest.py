@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,8 @@ def breaking(tmp_path_factory, monkeypatch):
     folder = tmp_path_factory.mktemp("importable")
     (folder / "sweep_tasks.py").write_text(MODULE)
     monkeypatch.syspath_prepend(str(folder))
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))  # for commands in processes of their own
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from rl_decay import build
+from rl_decay.envs.repeatable import SEED as EXAMINATION
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
@@ -42,7 +43,8 @@ def test_every_segment_begins_with_seeds_of_its_own(segments, cuts, configure, t
     monkeypatch.setattr(PPO, "new_segment", lambda ppo: told.append(ppo))
     config = configure(seed=5, env__id="tests/Push-v0", segments=segments)
     train(config)
-    in_training = [seed for seed in push.resets if seed not in evaluation_seeds(config.evaluation.seed, 2)]
+    elsewhere = (EXAMINATION, *evaluation_seeds(config.evaluation.seed, 2))
+    in_training = [seed for seed in push.resets if seed not in elsewhere]
     assert in_training == [seed for segment in range(len(cuts)) for seed in reset_seeds(5, ENV, segment, 2)]
     assert len(told) == len(cuts)
 

@@ -1,0 +1,65 @@
+"""Configurations that were read from a file, which may be anybody's: checked before anything is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.checks import check
+from rl_decay.config.kinds import Kind, misfit
+from rl_decay.config.schema import Config, unflat, walk
+from rl_decay.errors import UserError
+from rl_decay.trust import require_trust
+
+
+def _kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, Kind]]:
+    for f in fields(section):
+        if is_dataclass(f.type):
+            yield from _kinds(f.type, f"{prefix}{f.name}.")
+        else:
+            yield prefix + f.name, f.type
+
+
+KINDS = dict(_kinds(Config))  # of every key of the schema
+# A run may be older than the other keys; without one of these, what it learned is unknown.
+NEEDED = [key for key, _, about in walk(Config()) if about["experiment"] and not about["later"]]
+
+
+def config_to_train(values: Mapping[str, Any], trust: Collection[str], source: Path | str) -> Config:
+    """The configuration of {dotted key: value} from a file, of which a task may be made.
+
+    UserError, which names the file: as `config_to_compare`, for a value that cannot be run, and for a module that the
+    configuration names and that is neither installed nor in `trust`.
+    """
+    config = config_to_compare(values, source)
+    require_trust(values, trust, source)
+    try:
+        return check(config)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:
+    """The configuration of {dotted key: value} from a file, of which no task may be made: nobody has vouched for it.
+
+    UserError, which names the file, for a key that this version does not know, for a value of another kind, and where
+    a key of NEEDED is missing.
+    """
+    for key in values:
+        if key not in KINDS:
+            raise UserError(f"{source}: its configuration has the key {key}, unknown to this version")
+    for key in NEEDED:
+        if key not in values:
+            raise UserError(f"{source}: its configuration lacks the key {key}")
+    check_kinds(values, source)
+    return unflat(values)
+
+
+def check_kinds(values: Mapping[str, Any], source: Path | str) -> None:
+    """UserError, which names file and key, for a value of another kind than its key's; unknown keys may stay."""
+    for key, value in values.items():
+        problem = misfit(value, KINDS[key], key) if key in KINDS else None
+        if problem:
+            raise UserError(f"{source}: {problem}")

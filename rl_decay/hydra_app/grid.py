@@ -1,0 +1,103 @@
+"""The jobs of a grid, before any of them begins: how many, which, and that each has a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Override, RangeSweep
+from omegaconf import DictConfig
+
+from rl_decay.errors import UserError
+from rl_decay.hydra_app.jobs import compose_folder, job_of
+from rl_decay.runs.layout import is_taken
+from rl_decay.sweeps.grouping import Job, check_folders, record_jobs
+
+log = logging.getLogger("rl_decay")
+Item = TypeVar("Item")
+MOST_JOBS = 1_000_000  # each takes some 20 kB while the others are composed
+WORTH_SAYING = 50  # jobs that take seconds to compose
+SILENCE = 5.0  # seconds without a line
+
+
+def check_grid(overrides: Sequence[Override], max_batch_size: int | None) -> None:
+    """UserError for a grid without a job, one beyond all memory, and batches without a job; says how many jobs come."""
+    if max_batch_size is not None and max_batch_size < 1:
+        raise UserError(f"hydra.sweeper.max_batch_size={max_batch_size}: must be a whole number of at least 1; or null")
+    values = {override.get_key_element(): override for override in overrides if override.is_sweep_override()}
+    counts = {key: _count(override) for key, override in values.items() if override.is_discrete_sweep()}
+    for key, count in counts.items():
+        if count == 0:
+            raise UserError(f"{values[key].input_line}: holds no value, so there is no job; give at least one")
+    jobs = math.prod(counts.values())
+    if jobs > MOST_JOBS:
+        raise UserError(f"a sweep of {jobs:,} jobs: at most {MOST_JOBS:,} fit into memory; sweep over fewer values")
+    if jobs >= WORTH_SAYING:
+        log.info("%s jobs; composing them takes a while, Ctrl-C ends it", f"{jobs:,}")
+
+
+def _count(override: Override) -> int:
+    """The number of values of a swept key, without making a list of them."""
+    value = override.value()
+    if not isinstance(value, RangeSweep):
+        return sum(1 for _ in override.sweep_string_iterator())
+    assert value.start is not None and value.stop is not None
+    if value.step == 0:
+        raise UserError(f"{override.input_line}: a range with step 0 has no end; give another step")
+    return max(0, math.ceil((value.stop - value.start) / value.step))
+
+
+def with_progress(items: Sequence[Item]) -> Iterator[Item]:
+    """The overrides of jobs that are composed one by one, with a line of progress every few seconds."""
+    started = spoke = time.monotonic()
+    for done, item in enumerate(items):
+        now = time.monotonic()
+        if now - spoke > SILENCE:
+            spoke = now
+            left = (now - started) * (len(items) / done - 1)
+            log.info("composed %s of %s jobs, ETA %.0f s", f"{done:,}", f"{len(items):,}", left)
+        yield item
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job would be written, whether it can be run or not."""
+
+    number: int
+    folder: Path
+    overrides: Sequence[str]
+
+
+def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[str]]) -> None:
+    """Compose every job of a grid and write the list of those that can be run into the sweep's folder.
+
+    A launcher of Hydra's reports a job that cannot be run when its turn comes. UserError, before any job begins, for
+    jobs without a folder of their own, and for a folder that holds a run unless resume=auto. Errors of Hydra's: as its
+    own check of a sweep.
+    """
+    jobs: list[Job] = []
+    places: list[Place] = []
+    for number, words in enumerate(with_progress(grid)):
+        cfg, folder = compose_folder(loader, config, words, number)
+        places.append(Place(number, folder, words))
+        try:
+            jobs.append(job_of(cfg, folder, number))
+        except UserError:
+            continue
+    check_folders(places)
+    for job in jobs:
+        check_free(job)
+    if jobs:
+        record_jobs(Path(str(config.hydra.sweep.dir)).absolute(), jobs)
+
+
+def check_free(job: Job) -> None:
+    """UserError if a job's folder holds a run that it does not continue."""
+    if job.config.resume == "never" and is_taken(job.folder):
+        raise UserError(f"job {job.number}: {job.folder} holds a run already; nothing was changed")

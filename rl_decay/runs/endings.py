@@ -1,0 +1,86 @@
+"""How the runs of a sweep ended: counts, arms that lost runs, failures, and whether all that is a success."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.schema import Config, flat
+from rl_decay.errors import UserError, escaped, one_line
+from rl_decay.runs.arms import arm_names
+from rl_decay.runs.layout import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, is_run
+from rl_decay.runs.summary import read_summary
+
+ORDER = (FINISHED, DIVERGED, FAILED, INTERRUPTED, RUNNING)
+ARMS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Ending:
+    """The status of one run, the reason that its summary gives, and its flat configuration if it came to have one."""
+
+    name: str
+    status: str
+    reason: str | None = None
+    config: dict[str, Any] | None = None
+
+
+def endings(sweep: Path, folders: Iterable[Path]) -> list[Ending]:
+    """How the runs in some folders of a sweep ended; one without a run has none, a damaged summary counts as failed."""
+    return [_ending(sweep, folder) for folder in folders if is_run(folder)]
+
+
+def _ending(sweep: Path, folder: Path) -> Ending:
+    name = str(folder.relative_to(sweep) if folder.is_relative_to(sweep) else folder)
+    try:
+        summary = read_summary(folder)
+    except UserError as error:
+        return Ending(name, FAILED, str(error))
+    return Ending(name, summary["status"], summary.get("reason"), summary.get("config"))
+
+
+def lines(runs: Sequence[Ending]) -> list[str]:
+    """The counts of all runs, then those of every arm that lost some: `schedule=none: 2 diverged of 10`."""
+    if not runs:
+        return []
+    word = "run" if len(runs) == 1 else "runs"
+    return [f"{len(runs)} {word}: {_counts(runs, ORDER)}", *_lossy_arms(runs)]
+
+
+def failures(runs: Iterable[Ending]) -> list[str]:
+    """Which runs failed, and why, one line each."""
+    return [f"{escaped(run.name)}: {one_line(run.reason or 'no reason')}" for run in runs if run.status == FAILED]
+
+
+def shortfall(runs: Sequence[Ending], refused: int = 0) -> str | None:
+    """Why a sweep was no success, or None: a run failed, or all diverged. Jobs `refused` have no folder of their own.
+
+    Some diverged runs are no failure: a sweep over rates is expected to lose them.
+    """
+    statuses = Counter(run.status for run in runs)
+    failed, jobs = statuses[FAILED] + refused, len(runs) + refused
+    if failed:
+        return f"{failed} of {jobs} runs failed"
+    return f"all {jobs} runs diverged" if jobs and statuses[DIVERGED] == jobs else None
+
+
+def _counts(runs: Sequence[Ending], statuses: Sequence[str]) -> str:
+    counts = Counter(run.status for run in runs)
+    return ", ".join(f"{counts[status]} {status}" for status in statuses if counts[status])
+
+
+def _lossy_arms(runs: Sequence[Ending]) -> list[str]:
+    known = [run for run in runs if run.config is not None]
+    if all(run.status == FINISHED for run in known):
+        return []
+    arms: dict[str, list[Ending]] = {}
+    configs = [flat(Config()) | (run.config or {}) for run in known]  # an older run lacks later keys
+    for run, arm in zip(known, arm_names(configs), strict=True):
+        arms.setdefault(arm, []).append(run)
+    lossy = {arm: members for arm, members in arms.items() if any(run.status != FINISHED for run in members)}
+    losses = [f"{arm}: {_counts(members, ORDER[1:])} of {len(members)}" for arm, members in lossy.items()]
+    more = [f"and {len(losses) - ARMS_SHOWN} more arms"] if len(losses) > ARMS_SHOWN else []
+    return [*losses[:ARMS_SHOWN], *more]

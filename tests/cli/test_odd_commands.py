@@ -1,0 +1,124 @@
+"""Whatever a person types at Hydra's own keys and flags is answered in one line, and leaves nothing behind."""
+
+import random
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+
+from rl_decay.hydra_app.compose import register
+
+CONF = Path(__file__).parents[2] / "conf"
+LONG_NAME = "x" * 300  # most file systems take 255 bytes
+
+REFUSED = [
+    # sweeps without a job, or with more than there can be
+    (["-m", "seed=range(0,0)"], ["seed=range(0,0)", "no job"]),
+    (["-m", "seed=range(5,1)"], ["seed=range(5,1)", "no job"]),
+    (["-m", "actor.lr=range(0.2,0.1,0.1)"], ["actor.lr=range(0.2,0.1,0.1)", "no job"]),
+    (["-m", "seed=glob(x*)"], ["seed=glob(x*)", "no job"]),
+    (["-m", "seed=range(0,1,0)"], ["seed=range(0,1,0)", "step 0"]),
+    (["-m", "seed=range(0,1000000001)"], ["1,000,000,001 jobs"]),
+    (["-m", "hydra/sweeper=basic", "seed=range(0,0)"], ["no job"]),
+    # the sweeper, the launcher, and their options
+    (["-m", "seed=0,1", "hydra.sweeper.max_batch_size=0"], ["hydra.sweeper.max_batch_size=0", "at least 1"]),
+    (["-m", "seed=0,1", "hydra.sweeper.max_batch_size=-1"], ["hydra.sweeper.max_batch_size=-1"]),
+    (["-m", "hydra.launcher=null"], ["hydra.launcher=null"]),
+    (["-m", "hydra.sweeper=null"], ["hydra.sweeper=null"]),
+    (["-m", "hydra.launcher._target_=nope.Nope"], ["nope.Nope"]),
+    (["-m", "hydra.sweeper._target_=os.getcwd"], ["os.getcwd"]),
+    (["-m", "hydra.sweep.subdir=${nope}"], ["hydra.sweep.subdir", "nope"]),
+    (["-m", "hydra.sweep.dir=${nope}"], ["hydra.sweep.dir", "nope"]),
+    (["-m", "hydra.job.name=a/b"], ["hydra.job.name=a/b"]),
+    (["-m", f"hydra.sweep.dir={LONG_NAME}"], ["hydra.sweep.dir", "name too long"]),
+    (["-m", f"hydra.sweep.subdir={LONG_NAME}"], [LONG_NAME, "name too long"]),
+    # names of files and folders, and Hydra's own machinery
+    (["hydra.job.name=a/b"], ["hydra.job.name=a/b"]),
+    (["hydra.output_subdir=../x"], ["hydra.output_subdir=../x"]),
+    (["hydra.output_subdir=/x"], ["hydra.output_subdir=/x"]),
+    ([f"hydra.run.dir={LONG_NAME}"], ["hydra.run.dir", "name too long"]),
+    (["hydra.run.dir=${hydra.run.dir}"], ["hydra.run.dir", "Recursive"]),
+    (["hydra.callbacks.run_guard=null"], ["Callback", "on_run_start"]),
+    (["hydra.searchpath=[nope]"], ["hydra.searchpath", "nope"]),
+    (["hydra.verbose=3"], ["verbose"]),
+    (["hydra.job.env_copy=[NOPE_NOPE]"], ["NOPE_NOPE"]),
+    (["hydra.job_logging.version=7"], ["version: 7"]),
+    (["hydra.job_logging.handlers.file.class=nope.Nope"], ["nope.Nope"]),
+    # interpolations that lead nowhere
+    (["actor.lr=${oc.env:NOPE_NOPE}"], ["actor.lr=${oc.env:NOPE_NOPE}", "variable NOPE_NOPE is not set"]),
+    (["net.hidden=[16,${oc.env:NOPE_NOPE}]"], ["net.hidden.1=", "variable NOPE_NOPE is not set"]),
+    (["+env.kwargs.x=${oc.env:NOPE_NOPE}"], ["env.kwargs.x=", "variable NOPE_NOPE is not set"]),
+    (["actor.lr=${actor.lr}"], ["actor.lr=${actor.lr}", "Recursive"]),
+    (["seed=${nope}"], ["seed=${nope}", "'nope' not found"]),
+    (["seed=${nope:1}"], ["seed=${nope:1}", "nope"]),
+    # flags
+    (["--run", "--multirun"], ["--run", "--multirun"]),
+    (["--experimental-rerun", "x.pickle"], ["--experimental-rerun", "rl_decay.resume"]),
+    (["--nope"], ["--nope"]),
+    (["--cfg", "nope"], ["--cfg", "nope"]),
+    (["--cfg", "job", "--resolve", "actor.lr=${nope}"], ["nope"]),
+    (["--info", "nope"], ["--info", "nope"]),
+    (["--resolve"], ["--resolve"]),
+    (["--config-dir"], ["--config-dir"]),
+    (["-cd", "nope"], ["nope"]),
+    (["-cn", "nope"], ["nope"]),
+    (["-cp", "/nope"], ["/nope"]),
+    (["-sc", "install=nope"], ["nope"]),
+    (["-sc", "query=bash"], ["COMP_LINE"]),
+]
+
+
+@pytest.mark.parametrize("words, named", REFUSED, ids=[" ".join(words)[:60] for words, _ in REFUSED])
+def test_one_line_names_the_mistake_and_nothing_is_left(train_py, tmp_path, words, named):
+    ended = train_py(*words)
+    ended.refused(*named)
+    assert ended.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flags_may_stand_between_overrides(train_py, tmp_path, small):
+    ended = train_py("seed=3,4", "-m", *small, "total_steps=32", "logger=none", "compare=none", "hydra.sweep.dir=sweep")
+    assert (ended.code, ended.err) == (0, "")
+    assert len(list((tmp_path / "sweep").glob("*/summary.json"))) == 2
+
+
+def leaves(config, prefix):
+    """The dotted keys of Hydra's own configuration."""
+    keys = []
+    for key in config:
+        value = config._get_node(key)
+        keys += (
+            leaves(value, f"{prefix}.{key}") if isinstance(value, DictConfig) and len(value) else [f"{prefix}.{key}"]
+        )
+    return keys
+
+
+@pytest.fixture(scope="module")
+def odd_words():
+    """Every key of Hydra's with nothing, and with values of other kinds than its own."""
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        hydra = compose("config", return_hydra_config=True).hydra
+    values = ("null", "3", "-1", "nope", "''", "[1]", "{a:1}", "${nope}", "true", "1e400")
+    return [f"{key}={value}" for key in leaves(hydra, "hydra") for value in values]
+
+
+def check(train_in, folder, word, mode):
+    ended = train_in(folder, *mode, word, "env.id=Nope-v0")  # nothing that is right here trains
+    assert ended.code in (0, 1) and "Traceback" not in ended.err + ended.out, (word, ended)
+    errors = ended.err.splitlines()
+    assert len(errors) == ended.code and all(line.startswith("error: ") for line in errors), (word, ended)
+    assert mode or list(folder.iterdir()) == [], word
+
+
+def test_an_odd_value_of_a_key_of_hydra_is_one_line(train_in, tmp_path_factory, odd_words):
+    for word in random.Random(1).sample(odd_words, 10):
+        check(train_in, tmp_path_factory.mktemp("odd"), word, ())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [(), ("-m",), ("-m", "hydra/launcher=basic")], ids=["run", "population", "basic"])
+def test_every_odd_value_of_every_key_of_hydra_is_one_line(train_in, tmp_path_factory, odd_words, mode):
+    for word in odd_words:
+        check(train_in, tmp_path_factory.mktemp("odd"), word, mode)
