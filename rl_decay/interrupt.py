@@ -14,6 +14,7 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 1.5  # seconds until a person hears that the program waits, and from a second signal to a forced end
 INTERRUPTED_CODE = 130
+STOP = b"\0"  # no signal has this number
 LOST = "what came after the last checkpoint is lost"
 
 log = logging.getLogger("rl_decay")
@@ -88,8 +89,9 @@ class _Watch:
     def stop(self) -> None:
         """End the thread: the signals have been answered, or none came."""
         signal.set_wakeup_fd(self._before)
-        os.close(self._writer)
+        os.write(self._writer, STOP)  # closing it alone would not do: processes that were forked meanwhile have it too
         self._thread.join()
+        os.close(self._writer)
         os.close(self._reader)
 
     def _run(self) -> None:
@@ -99,7 +101,7 @@ class _Watch:
         while True:
             if poll.poll(1000 * PATIENCE if waiting else None):
                 numbers = os.read(self._reader, 64)
-                if not numbers:  # closed by `stop`
+                if STOP in numbers:
                     return
                 signals += sum(number in SIGNALS for number in numbers)
                 waiting = signals > 0
