@@ -29,6 +29,7 @@ SMALL = (
 TASKS = '''
 """Tasks that only a subprocess knows."""
 import ctypes
+import pathlib
 
 import gymnasium as gym
 import numpy as np
@@ -52,15 +53,18 @@ class Fragile(gym.Env):
 
 
 class Stuck(Fragile):
-    """Its tenth step never comes back from C, where no Python code of the main thread runs."""
+    """Once a file is there, its steps never come back from C, where no Python code of the main thread runs."""
+
+    def __init__(self, once):
+        self.once = pathlib.Path(once)
 
     def step(self, action):
-        if Fragile.taken == 10:
+        if self.once.exists():
             print("STUCK", flush=True)
             lock, pthread = ctypes.create_string_buffer(64), ctypes.CDLL(None)
             pthread.pthread_mutex_lock(lock)
             pthread.pthread_mutex_lock(lock)
-        return super().step(action)
+        return np.zeros(3, np.float32), 1.0, False, False, {}
 
 
 gym.register("Fragile-v0", Fragile)

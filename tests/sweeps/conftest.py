@@ -64,19 +64,20 @@ class Recorder(Callback):
 
 
 class Removing(Breaking):
-    """Fine for 40 steps; then it removes the folders that VICTIMS names, and goes on, raises or ends the process."""
+    """Once the folders that VICTIMS names hold a checkpoint it removes them and goes on, raises or leaves."""
 
     def step(self, action):
-        if Breaking.taken == 40:
+        Breaking.taken = 0
+        victims = glob.glob(os.environ["VICTIMS"])
+        if any(os.path.exists(f"{folder}/checkpoints/best.pt") for folder in victims):
             if self.how == "leave":
                 raise SystemExit(0)
             if self.how == "leave at once":
                 os._exit(0)
-            for folder in glob.glob(os.environ["VICTIMS"]):
+            for folder in victims:
                 shutil.rmtree(folder)
             if self.how == "remove and raise":
                 raise OSError("the simulator is out of fuel")
-            Breaking.taken = -(10**9)
         return super().step(action)
 
 

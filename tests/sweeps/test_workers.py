@@ -140,7 +140,7 @@ def test_whatever_happens_in_a_worker_reaches_the_main_process(victims, train_py
     reasons = {
         "remove": "was removed while the run was training",
         "remove and raise": "its step failed with OSError: the simulator is out of fuel",
-        "leave": "its step failed with SystemExit: 0",
+        "leave": "its step failed with SystemExit: 0 (line ",
         "leave at once": "its worker process died with exit code 0",
     }
     assert "failed: linear-linear_seed0" in ended.out
