@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from rich import box
 from rich.console import Console
-from rich.measure import Measurement
 from rich.padding import Padding
 from rich.table import Table
 
-ANY_WIDTH = 10_000  # columns of a terminal on which nothing is cut
-
 
 def fitted(console: Console, table: Table) -> Table:
-    """The table itself if its longest words fit beside each other on the console, else its cells below each other."""
-    unbounded = console.options.update_width(ANY_WIDTH)
-    if Measurement.get(console, unbounded, table).minimum <= console.width:
+    """The table itself if the console has room for all its words, else its cells below each other."""
+    if _words(console, table) <= set("".join(segment.text for segment in console.render(table)).split()):
         return table
     return _with_headers(table) if table.show_header else _with_labels(table)
+
+
+def _words(console: Console, table: Table) -> set[str]:
+    """The words of all headers and cells."""
+    words: set[str] = set()
+    for column in table.columns:
+        for cell in (column.header, *column.cells):
+            text = console.render_str(cell) if isinstance(cell, str) else cell
+            words |= set(str(text).split())
+    return words
 
 
 def _with_headers(table: Table) -> Table:

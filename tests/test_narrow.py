@@ -38,7 +38,8 @@ def test_every_name_and_number_of_our_tables_is_there(config, tmp_path, width):
     words = printed(schedule_table(config, laid_out), width).split()
     assert {"actor", "linear_warmup", "final=0.123456", "0.0003", "0.000183", "3.76e-05", "middle"} <= set(words)
     numbers = {"final_return": -1234.5678, "best_return": 500.0, "osc_late": 0.0123456, "retention": None}
-    summary = {"seed": 123456, "status": "interrupted", "steps_per_second": 12345.6, **numbers}
+    steps = {"env_steps": 1000, "valid_steps": 900}
+    summary = {"seed": 123456, "status": "interrupted", "steps_per_second": 12345.6, **steps, **numbers}
     words = printed(results_table([summary]), width).split()
     assert {"123456", "interrupted", "-1235", "500", "0.01235", "-", "12,346", "osc_late"} <= set(words)
     words = printed(

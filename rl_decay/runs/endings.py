@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.runs.arms import arm_names
@@ -37,6 +38,7 @@ def _ending(sweep: Path, folder: Path) -> Ending:
     name = str(folder.relative_to(sweep) if folder.is_relative_to(sweep) else folder)
     try:
         summary = read_summary(folder)
+        check_kinds(summary.get("config", {}), folder)  # the arms are told apart by its values
     except UserError as error:
         return Ending(name, FAILED, str(error))
     return Ending(name, summary["status"], summary.get("reason"), summary.get("config"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, escaped
 from rl_decay.runs.continuation import ENDED
 from rl_decay.runs.layout import RUNNING, is_run
 from rl_decay.runs.lock import RunLock
@@ -23,7 +23,7 @@ def record_endings(jobs: Sequence[Job], status: str, reason: str, begin: bool = 
         try:
             _record(job, status, reason, begin)
         except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
-            lines.append(f"{job.folder.name}: {reason}")
+            lines.append(f"{escaped(job.folder.name)}: {reason}")
     return lines
 
 

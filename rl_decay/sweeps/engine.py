@@ -116,14 +116,15 @@ def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
         raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
     for job in jobs:
         require_inside(job, folder)
-    return [_job(job, listed.get(job, {}), number, trust) for number, job in enumerate(jobs)]
+    source = f"{folder / JOBS}: job"
+    return [_job(job, listed.get(job, {}), number, trust, source) for number, job in enumerate(jobs)]
 
 
-def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str]) -> Job:
+def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str], source: str) -> Job:
     summary = recorded(folder)
     if summary:
         config = recorded_config(folder, trust)
     else:
-        config = config_to_train(entry["config"], trust, f"{JOBS}: job {folder}")
+        config = config_to_train(entry["config"], trust, f"{source} {entry['folder']}")
     overrides = summary.get("overrides") or entry.get("overrides", ())
     return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

@@ -6,7 +6,7 @@ import traceback
 
 from rl_decay import build
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, error_words
+from rl_decay.errors import UserError, error_words, escaped
 from rl_decay.runs.layout import FAILED
 from rl_decay.sweeps.endings import record_endings
 from rl_decay.sweeps.grouping import Population
@@ -36,4 +36,4 @@ def train_population(index: int, population: Population, listen: Listener, asked
         traceback.print_exc()
         return record_endings(population, FAILED, error_words(error))
     unrecorded = [result for result in results if not result.recorded]
-    return [f"{result.folder.name}: {result.summary['reason']}" for result in unrecorded]
+    return [f"{escaped(result.folder.name)}: {result.summary['reason']}" for result in unrecorded]

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
+from rl_decay.errors import error_words
 from rl_decay.runs.layout import FAILED
 from rl_decay.sweeps.endings import record_endings
 from rl_decay.sweeps.grouping import Population
@@ -43,7 +44,7 @@ def work(index: int, population: Population, channel: Connection) -> None:
             torch.cuda.set_device(index % torch.cuda.device_count())
         unrecorded = train_population(index, population, line.send, line.asked)
     except BaseException as error:
-        unrecorded = record_endings(population, FAILED, f"{type(error).__name__}: {error}")
+        unrecorded = record_endings(population, FAILED, error_words(error))
     finally:
         line.close(Farewell(unrecorded))
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.summary import read_summary
+from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import read
 from rl_decay.start import Start, load_agents
 from rl_decay.training import checkpoint
@@ -167,17 +168,24 @@ def test_a_branch_with_a_checkpoint_needs_its_source_no_more(small, source, kill
 def test_a_relative_path_is_one_of_the_folder_where_the_command_is_typed(
     small, source, killed, resumed, different, tmp_path, monkeypatch
 ):
-    """Killed before its first checkpoint a run branches again, from the folder it was begun in."""
+    """Killed before its first checkpoint a run branches again, from whatever folder; older runs recorded the path as it
+    was typed, and branch from the folder they were begun in.
+    """
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
     shutil.copy(source, tmp_path / "here" / "source.pt")
     monkeypatch.chdir(tmp_path / "here")
     whole, left = killed(tmp_path, small(init_from="source.pt"), 2)
+    older = Path(shutil.copytree(left, tmp_path / "older"))
+    summary = read_summary(older)
+    summary["config"]["init_from"] = "source.pt"
+    write_summary(older, summary)
     monkeypatch.chdir(tmp_path / "there")
-    resumed(left).refused("source.pt: no such checkpoint")
-    monkeypatch.chdir(tmp_path / "here")
     assert resumed(left).code == 0
-    assert different(left, whole.folder) == []
+    resumed(older).refused("source.pt: no such checkpoint")
+    monkeypatch.chdir(tmp_path / "here")
+    assert resumed(older).code == 0
+    assert different(left, whole.folder) == different(older, whole.folder) == []
 
 
 @pytest.mark.parametrize("kwargs", [{"size": 2}, {"length": 9}])

@@ -18,7 +18,8 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.codec import Codec
 from rl_decay.errors import UserError, error_words, escaped, one_line, shell_word
 from rl_decay.runs import layout
-from rl_decay.runs.summary import failures, read_summary
+from rl_decay.runs.endings import endings, failures
+from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.grouping import Job
 
@@ -105,6 +106,7 @@ def test_a_program_error_of_a_worker_is_one_line_in_every_summary(small, tmp_pat
         raise ZeroDivisionError(WORDS.replace("\ud800", ""))  # pytest's standard error cannot take it
 
     monkeypatch.setattr(build, "run", broken)
+    (tmp_path / "mine").mkdir()
     workers.train([[Job(0, small(), tmp_path / "mine", ())]], 1, lambda progress: None)
     assert_plain(read_summary(tmp_path / "mine")["reason"])
     assert "ZeroDivisionError" in capsys.readouterr().err  # a fault of the program's own shows where it lies
@@ -118,7 +120,7 @@ def test_reasons_of_any_record_are_escaped_where_they_are_shown(whole, tmp_path)
         summary = json.loads((folder / layout.SUMMARY).read_text())
         words = WORDS.replace("\ud800", "")  # no JSON reader takes it
         (folder / layout.SUMMARY).write_text(json.dumps(summary | {"status": status, "reason": words}))
-    (line,) = failures([tmp_path / "sweep" / "bad"])
+    (line,) = failures(endings(tmp_path / "sweep", [tmp_path / "sweep" / "bad"]))
     assert_plain(line)
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
