@@ -118,8 +118,8 @@ def test_a_reward_that_is_no_number_ends_the_run_as_diverged(started, tmp_path, 
     out, err = process.communicate(timeout=SAFETY)
     assert (process.returncode, err) == (1, ""), err
     said, metrics = read_back(tmp_path / "mine")
-    # two copies take 150 sound steps together. Every sixth row of a copy is a reset, so 5 steps take 6 rows:
-    # 75 steps each are 90 rows, in the sixth rollout of 16
+    # a copy takes 75 sound steps after each seed. Every sixth row of it is a reset, so 5 steps take 6 rows:
+    # 75 steps are 90 rows, in the sixth rollout of 16
     assert (said["status"], said["reason"]) == ("diverged", "reward not finite in iteration 6")
     assert said["reason"] in out
     assert np.isfinite(metrics["update/actor/grad_norm"][:5]).all()
