@@ -61,20 +61,20 @@ def test_a_job_that_cannot_be_run_is_counted_deep_inside_too(train_py, tiny):
 
 
 @pytest.mark.parametrize(
-    "subdir, words",
+    "launcher_name, subdir, words",
     [
-        ("/tmp/elsewhere_${seed}", ["hydra.sweep.subdir=/tmp/elsewhere_0", "relative name"]),
-        ("../x${seed}", ["hydra.sweep.subdir=../x0", "relative name"]),
-        ("a/../../x${seed}", ["a/../../x0", "relative name"]),
-        (".", ["hydra.sweep.subdir=.", "relative name"]),
-        ("''", ["hydra.sweep.subdir=", "relative name"]),
-        ("same", ["jobs 0", "and 1", "same folder"]),
-        ("'${env.id}'", ["jobs 0", "and 1", "same folder"]),
-        ("x/./y", ["same folder"]),
+        ("population", "/tmp/elsewhere_${seed}", ["hydra.sweep.subdir=/tmp/elsewhere_0", "relative name"]),
+        ("basic", "../x${seed}", ["hydra.sweep.subdir=../x0", "relative name"]),
+        ("population", "a/../../x${seed}", ["a/../../x0", "relative name"]),
+        ("population", ".", ["hydra.sweep.subdir=.", "relative name"]),
+        ("basic", "''", ["hydra.sweep.subdir=", "relative name"]),
+        ("population", "same", ["jobs 0", "and 1", "same folder"]),
+        ("basic", "'${env.id}'", ["jobs 0", "and 1", "same folder"]),
+        ("basic", "x/./y", ["same folder"]),
     ],
 )
-def test_folders_that_are_none_of_the_jobs_own_are_refused(train_py, tiny, tmp_path, launcher, subdir, words):
-    train_py(*tiny, "seed=0,1", *launcher, f"hydra.sweep.subdir={subdir}").refused(*words)
+def test_folders_that_are_none_of_the_jobs_own_are_refused(train_py, tiny, tmp_path, launcher_name, subdir, words):
+    train_py(*tiny, "seed=0,1", *LAUNCHERS[launcher_name], f"hydra.sweep.subdir={subdir}").refused(*words)
     assert list(tmp_path.iterdir()) == []
 
 
