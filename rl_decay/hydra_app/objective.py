@@ -14,19 +14,22 @@ from rl_decay.runs.sweep_folder import run_folders
 
 
 def objective(final_return: float | None, hydra: Any) -> float:
-    """A run's final return; for a run without one the worst of its study, or NaN where no sweeper optimises.
+    """A run's final return; without one, a value worse than all of its study, or NaN where no sweeper optimises.
 
-    `hydra` is Hydra's own part of the run's configuration.
-    A study ends with an error where it is told NaN (Optuna), and learns nothing of a region whose trials count as
-    failed. Before any run of the study has a final return, the worst is the infinity that is no better.
+    `hydra` is Hydra's part of the run's configuration. A study that is told NaN ends with an error (Optuna), and one
+    that is told of a failure learns nothing of its region. The value lies behind the worst by the spread of the final
+    returns, and by at least 1, or a failed trial could be called the best; it is infinite before there is any return.
     """
     if final_return is not None and not math.isnan(final_return):
         return final_return
     direction = (hydra.sweeper or {}).get("direction")
     if direction is None:
         return math.nan
-    seen = list(_final_returns(run_folders(Path(str(hydra.sweep.dir)))))
-    return min(seen, default=-math.inf) if maximises(direction) else max(seen, default=math.inf)
+    returns = list(_final_returns(run_folders(Path(str(hydra.sweep.dir)))))
+    spread = max(max(returns) - min(returns), 1.0) if returns else math.inf
+    if maximises(direction):
+        return min(returns, default=0.0) - spread
+    return max(returns, default=0.0) + spread
 
 
 def maximises(direction: Any) -> bool:

@@ -74,7 +74,7 @@ def study(tmp_path):
     def make(direction, *final_returns):
         write_jobs(tmp_path, [])
         for number, value in enumerate(final_returns):
-            (tmp_path / f"deep/{number}").mkdir(parents=True)
+            (tmp_path / f"deep/{number}").mkdir(parents=True, exist_ok=True)
             write_summary(tmp_path / f"deep/{number}", {"status": "finished", "final_return": value})
         sweeper = {} if direction is None else {"direction": direction}
         return OmegaConf.create({"sweeper": sweeper, "sweep": {"dir": str(tmp_path)}})
@@ -83,13 +83,15 @@ def study(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "direction, worst, nothing",
-    [("maximize", -3.5, -math.inf), ("minimize", 7.0, math.inf), (["maximize"], -3.5, -math.inf)],
+    "direction, of_two, of_one",
+    [("maximize", -14.0, -2.0), ("minimize", 17.5, 0.0), (["maximize"], -14.0, -2.0)],
 )
-def test_a_run_without_a_final_return_counts_as_the_worst_of_its_study(study, direction, worst, nothing):
-    hydra = study(direction, 7.0, None, -3.5)
-    assert objective(5.0, hydra) == 5.0
-    assert objective(math.nan, hydra) == objective(None, hydra) == worst
+def test_a_run_without_a_final_return_counts_as_worse_than_all_of_its_study(study, direction, of_two, of_one):
+    one = study(direction, -1.0)  # at least 1 worse, or a trial that failed could be called the best
+    assert objective(None, one) == of_one
+    two = study(direction, 7.0, None, -3.5)  # a spread of 10.5
+    assert objective(5.0, two) == 5.0
+    assert objective(math.nan, two) == objective(None, two) == of_two
 
 
 def test_before_any_run_has_finished_the_worst_is_infinite(study):
