@@ -23,6 +23,7 @@ from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.registry import with_version
 from rl_decay.errors import UserError, one_line
+from rl_decay.interrupt import watched
 from rl_decay.machine import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
@@ -138,7 +139,7 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: Exi
     stack.enter_context(cpu_threads(shared.threads))
     stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
-    with out_of_memory.explained():
+    with out_of_memory.explained(), watched("the task, which is made and tried out before training"):
         trainer = _trainer(jobs, device, lock, stack)
     trainer.display = show(shared, trainer.plan, str(device)) if show else None
     for changed in begun.history[-1:]:

@@ -14,6 +14,7 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 1.5  # seconds until a person hears that the program waits, and from a second signal to a forced end
 INTERRUPTED_CODE = 130
+STOP = b"\0"  # no signal has this number
 LOST = "what came after the last checkpoint is lost"
 
 log = logging.getLogger("rl_decay")
@@ -42,7 +43,7 @@ class StopRequest:
             if signal.getsignal(number) != signal.SIG_IGN:
                 self._before[number] = signal.signal(number, self._handle)
         if self._before:
-            self._watch = _Watch(frozenset(self._before), self._say_waiting, self._force_end)
+            self._watch = _Watch(self._waits_for, self._last_words)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,13 +57,18 @@ class StopRequest:
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
 
-    def _say_waiting(self) -> None:
-        log.warning("stopping: waiting for %s; a second Ctrl-C ends at once, and %s", self._waits_for, LOST)
 
-    def _force_end(self) -> None:
-        self._last_words()
-        os.write(2, f"ended by a second signal; {LOST}\n".encode())
-        os._exit(INTERRUPTED_CODE)
+@contextmanager
+def watched(waits_for: str) -> Iterator[None]:
+    """Answer a Ctrl-C that the main thread cannot, because it hangs inside C code, as a StopRequest does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    watch = _Watch(waits_for, lambda: None)
+    try:
+        yield
+    finally:
+        watch.stop()
 
 
 class _Watch:
@@ -72,8 +78,8 @@ class _Watch:
     one. The interpreter writes the number of each signal into its wakeup pipe before that, and this thread reads it.
     """
 
-    def __init__(self, numbers: frozenset[int], say_waiting: Callable[[], None], force_end: Callable[[], None]):
-        self._numbers, self._say_waiting, self._force_end = numbers, say_waiting, force_end
+    def __init__(self, waits_for: str, last_words: Callable[[], None]):
+        self._waits_for, self._last_words = waits_for, last_words
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)  # set_wakeup_fd demands it
         self._before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -83,8 +89,9 @@ class _Watch:
     def stop(self) -> None:
         """End the thread: the signals have been answered, or none came."""
         signal.set_wakeup_fd(self._before)
-        os.close(self._writer)
+        os.write(self._writer, STOP)  # closing it alone would not do: processes that were forked meanwhile have it too
         self._thread.join()
+        os.close(self._writer)
         os.close(self._reader)
 
     def _run(self) -> None:
@@ -94,15 +101,17 @@ class _Watch:
         while True:
             if poll.poll(1000 * PATIENCE if waiting else None):
                 numbers = os.read(self._reader, 64)
-                if not numbers:  # closed by `stop`
+                if STOP in numbers:
                     return
-                signals += sum(number in self._numbers for number in numbers)
+                signals += sum(number in SIGNALS for number in numbers)
                 waiting = signals > 0
             elif signals == 1:
                 waiting = False
-                self._say_waiting()
+                log.warning("stopping: waiting for %s; a second Ctrl-C ends at once, and %s", self._waits_for, LOST)
             else:
-                self._force_end()
+                self._last_words()
+                os.write(2, f"ended by a second signal; {LOST}\n".encode())
+                os._exit(INTERRUPTED_CODE)
 
 
 @contextmanager

@@ -48,6 +48,8 @@ gym.register("tests/FilmedLimit-v0", Filmed, disable_env_checker=True, max_episo
 class Idle:
     """A policy that does nothing."""
 
+    evaluation_cap = None
+
     def __init__(self, env_id="tests/Filmed-v0", **kwargs):
         self.env = Env(id=env_id, kwargs=kwargs)
 

@@ -25,8 +25,8 @@ from rl_decay.envs.registry import require_registered, way_out
 from rl_decay.errors import UserError, one_line
 from rl_decay.interrupt import ignored
 
-Wrapping = Callable[[gym.Env], gym.Wrapper]
 FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
+Wrapping = Callable[[gym.Env], gym.Wrapper]
 
 
 class GymnasiumVec:
@@ -144,7 +144,7 @@ def single(env: Env, **options: Any) -> gym.Env:
 def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
     # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
     options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    checks = []  # sync copies fail by themselves
+    checks: list[Wrapping] = []  # sync copies fail by themselves
     if vec == "async":
         options["worker"], checks = quiet_worker, [_Shaped, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"

@@ -21,7 +21,7 @@ def refuse_other_interfaces(env: Env) -> None:
     """UserError if reset or step of a task is not as Gymnasium wants it; for a task that has just failed to play."""
     problem = None
     # the task's own errors are told by the training that meets them
-    with closing(single(env)) as copy, suppress(Exception):
+    with closing(single(env)) as copy, suppress(Exception, SystemExit):
         problem = _problem(copy.unwrapped)
     if problem:
         raise UserError(f"env.id={env.id}: {problem}")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
-import pickle
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gymnasium.vector.async_vector_env import _async_worker
+
+from rl_decay.envs.faults import WorkerError, described, trace
 
 GRACE = 1.0  # seconds between a process's SIGTERM and its SIGKILL
 PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
@@ -27,18 +27,18 @@ def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: An
     printed. An error of the task's constructor reaches the parent like one of a step.
     """
     _follow_parent()
-    memory, errors, *others = more
-    queue: Any = _SafeErrors(errors)
+    _, errors, *_ = more
     with suppress(Exception, KeyboardInterrupt):  # the pipe is gone, or the task's `close` raised: nobody asks any more
         try:
             env = make()
         except Exception as error:
             parent_pipe.close()
-            queue.put((index, type(error), error, traceback.format_exc()))
+            text = trace(error)
+            errors.put((index, WorkerError, WorkerError(described(error), text), text))
             pipe.recv()
             pipe.send((None, False))
             return
-        _async_worker(index, lambda: env, pipe, parent_pipe, memory, queue, *others)
+        _async_worker(index, lambda: env, pipe, parent_pipe, *more)
 
 
 def end_processes(processes: Iterable[BaseProcess]) -> None:
@@ -58,25 +58,6 @@ def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
     """Child processes of this one that were not there before."""
     known = set(before)
     return [child for child in multiprocessing.active_children() if child not in known]
-
-
-class _SafeErrors:
-    """Gymnasium's queue of errors, for every error.
-
-    Its parent waits for ever for one whose class cannot be pickled, and makes each anew from one argument.
-    """
-
-    def __init__(self, queue: Any):
-        self._queue = queue
-
-    def put(self, entry: tuple[int, type[BaseException], BaseException, str]) -> None:
-        index, kind, error, trace = entry
-        try:
-            pickle.loads(pickle.dumps((kind, error)))
-            kind(error)
-        except Exception:
-            kind, error = RuntimeError, RuntimeError(f"{kind.__name__}: {error}")
-        self._queue.put((index, kind, error, trace))
 
 
 def _follow_parent() -> None:

@@ -12,6 +12,7 @@ import os
 import secrets
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -59,9 +60,18 @@ class RunLock:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        if self._descriptor is not None:
+        if self._descriptor in _held:
+            if len(self.folders) > 1:
+                self._clear_marks()
             _release(self._descriptor)
         self._descriptor = None
+
+    def _clear_marks(self) -> None:
+        """Leave lock files as a run alone would have; a killed population cannot, and what it leaves means nothing."""
+        for folder in self.folders:
+            with suppress(OSError):
+                if _text(folder / LOCK).startswith(self._token):
+                    os.truncate(folder / LOCK, 0)
 
     def verify(self, folder: Path) -> None:
         """Take the lock of a folder again where its file was removed; LockLostError if another training came first."""
@@ -92,7 +102,8 @@ class RunLock:
             if _holder(folder, _read(descriptor)):
                 raise UserError(f"{folder} is in use: another training holds its {LOCK}")
             self._inodes[folder] = os.fstat(descriptor).st_ino
-            os.ftruncate(descriptor, 0)
+            if os.fstat(descriptor).st_size:  # whoever only looks at a run leaves its files as they were
+                os.ftruncate(descriptor, 0)
             if len(self.folders) > 1:
                 os.pwrite(descriptor, self._mark(folder), 0)
         except BaseException:
@@ -138,7 +149,7 @@ class SweepLock:
 def is_held(folder: Path) -> bool:
     """Whether a training holds a run folder, alone or with its population; also where the file system cannot tell."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        descriptor = _open(folder / LOCK)
     except OSError:
         return False
     try:
@@ -151,7 +162,7 @@ def refuse_sweep_in_use(folder: Path) -> None:
     """UserError if a run folder lies in a sweep that is being launched: a lone training of it would be in its way."""
     for parent in folder.absolute().parents:
         try:
-            descriptor = os.open(parent / SWEEP_LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+            descriptor = _open(parent / SWEEP_LOCK)
         except OSError:
             continue
         try:
@@ -201,11 +212,24 @@ def _holder(folder: Path, mark: str) -> bool:
     if not token or not place:
         return False
     try:
-        descriptor = os.open(folder / place / LOCK, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+        descriptor = _open(folder / place / LOCK)
     except (OSError, ValueError):  # ValueError: a damaged mark with a null byte
         return False
     try:
         return _read(descriptor).partition("\n")[0] == token and _is_locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    """Open a lock file to look at it; a pipe of that name does not block, and no link is followed."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
+
+
+def _text(path: Path) -> str:
+    descriptor = _open(path)
+    try:
+        return _read(descriptor)
     finally:
         os.close(descriptor)
 

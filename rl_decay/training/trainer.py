@@ -182,9 +182,12 @@ class Trainer:
 
     def _note_endless_segment(self) -> None:
         """At a segment's end: tell of the runs in which no episode ended in all of it."""
-        endless = [run for m, run in enumerate(self.runs) if run.running and self.collector.ended[m] == 0]
         steps = self.plan.clock.segment_length * self.collector.num_steps
-        new = [run for run in endless if run.note(*endless_segment(steps))]
+        new = False
+        for m, run in enumerate(self.runs):
+            if run.running and self.collector.ended[m] == 0:
+                with self._writing(run):
+                    new |= run.note(*endless_segment(steps))
         if new:
             log.warning("%s: %s", *endless_segment(steps))
 

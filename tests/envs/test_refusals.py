@@ -13,6 +13,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
 from rl_decay.config.schema import Env
+from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.errors import UserError
 from rl_decay.interrupt import ignored
@@ -158,7 +159,7 @@ def test_a_copy_that_cannot_be_made_is_one_message(capfd):
 
 def test_an_error_that_cannot_be_sent_is_told_all_the_same(capfd):
     envs = GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "reset"}), 2, "async")
-    with closing(envs), pytest.raises(UserError, match="failed with RuntimeError: LocalError: pump: out of fuel"):
+    with closing(envs), pytest.raises(UserError, match="failed with LocalError: pump: out of fuel"):
         envs.reset([1, 2])
     assert capfd.readouterr().err == ""
 
@@ -169,10 +170,15 @@ def test_a_task_that_ends_the_program_is_named():
         envs.reset([1, 2])
 
 
+def test_a_task_that_ends_the_program_while_it_is_examined_is_left_to_training():
+    assert examine(Env(id="tests/Failing-v0", kwargs={"how": "exit"}), "sync").spaces.obs_size == 2
+
+
 ORPHANS = """
 import os, sys
 import gymnasium, numpy
 from rl_decay.config.schema import Env
+from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 envs = GymnasiumVec(Env(id="CartPole-v1"), 3, "async")
 envs.reset([1, 2, 3])
@@ -195,6 +201,7 @@ def test_the_processes_of_a_killed_parent_die_without_a_word():
 FEW_FILES = """
 import resource
 from rl_decay.config.schema import Env
+from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 GymnasiumVec(Env(id="CartPole-v1"), 100, "async")

@@ -19,7 +19,7 @@ STEP = 17
 
 
 class Drifting(gym.Env):
-    """A random walk without end; from step `moved` after a seeded reset on, a copy of the program of today differs."""
+    """A random walk; from step `moved` after a reset on, a copy of the program of today differs."""
 
     moved: ClassVar[float] = np.inf
 
@@ -41,7 +41,7 @@ class Drifting(gym.Env):
         return (self.x + 1e-4 * (self.steps >= Drifting.moved)).astype(np.float32)
 
 
-gym.register("tests/Drifting-v0", Drifting, disable_env_checker=True, max_episode_steps=500)
+gym.register("tests/Drifting-v0", Drifting, disable_env_checker=True, max_episode_steps=50)
 
 
 @pytest.fixture

@@ -97,6 +97,7 @@ def test_a_population_holds_every_folder_with_one_descriptor(three, tmp_path):
                 pass
     assert descriptors() == before
     for folder in three:
+        assert (folder / "run.lock").read_bytes() == b""
         assert not is_held(folder)
         with RunLock(folder):
             assert is_held(folder)

@@ -22,7 +22,9 @@ from hydra.experimental.callback import Callback
 
 
 class Breaking(gym.Env):
-    """Fine for 40 steps of all copies in this process; then it raises, or ends the process with exit code 3."""
+    """Fine for 40 steps of all copies in this process, and for the 504 of the examination before training; then it
+    raises, or ends the process with exit code 3.
+    """
 
     observation_space = Box(-1, 1, (3,), np.float32)
     action_space = Box(-1, 1, (1,), np.float32)
@@ -38,7 +40,7 @@ class Breaking(gym.Env):
 
     def step(self, action):
         Breaking.taken, self.steps = Breaking.taken + 1, self.steps + 1
-        if Breaking.taken > 40:
+        if Breaking.taken > 544:
             if self.how == "exit":
                 os._exit(3)
             raise OSError("the simulator is out of fuel")
@@ -64,19 +66,20 @@ class Recorder(Callback):
 
 
 class Removing(Breaking):
-    """Fine for 40 steps; then it removes the folders that VICTIMS names, and goes on, raises or ends the process."""
+    """Once the folders that VICTIMS names hold a checkpoint it removes them and goes on, raises or leaves."""
 
     def step(self, action):
-        if Breaking.taken == 40:
+        Breaking.taken = 0
+        victims = glob.glob(os.environ["VICTIMS"])
+        if any(os.path.exists(f"{folder}/checkpoints/best.pt") for folder in victims):
             if self.how == "leave":
                 raise SystemExit(0)
             if self.how == "leave at once":
                 os._exit(0)
-            for folder in glob.glob(os.environ["VICTIMS"]):
+            for folder in victims:
                 shutil.rmtree(folder)
             if self.how == "remove and raise":
                 raise OSError("the simulator is out of fuel")
-            Breaking.taken = -(10**9)
         return super().step(action)
 
 

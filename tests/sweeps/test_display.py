@@ -35,7 +35,7 @@ def progress(iteration, start=0, ended=0):
 
 def test_runs_that_train_are_not_counted_as_ended(jobs, clock, caplog):
     caplog.set_level(logging.INFO)
-    shown = SweepDisplay(jobs, [jobs], 1)
+    shown = SweepDisplay(jobs, [jobs], 1, lambda config, members: 10**9)
     clock(99.0)
     shown.update(progress(99))  # 99 % of three runs: rounded, all three
     assert caplog.messages[-1].startswith("0 of 3 ended")
@@ -50,11 +50,11 @@ def test_runs_that_train_are_not_counted_as_ended(jobs, clock, caplog):
 
 def test_the_time_left_leaves_out_what_former_processes_trained(jobs, clock, caplog):
     caplog.set_level(logging.INFO)
-    shown = SweepDisplay(jobs, [jobs], 1)
+    shown = SweepDisplay(jobs, [jobs], 1, lambda config, members: 10**9)
     clock(20.0)
     shown.update(progress(60, start=50))  # 10 of 50 iterations in 20 s: 40 are left
     assert caplog.messages[-1].endswith("ETA 80 s")
-    shown = SweepDisplay(jobs, [jobs], 1)
+    shown = SweepDisplay(jobs, [jobs], 1, lambda config, members: 10**9)
     clock(20.0)
     shown.update(progress(50, start=50))
     assert caplog.messages[-1].endswith("ETA unknown")

@@ -76,7 +76,7 @@ def test_the_populations_are_printed_and_how_to_look_at_the_runs(alone):
     assert (ended.code, ended.err) == (0, "")
     assert "6 jobs in 1 population(s), 1 worker(s)" in ended.out
     assert "0..5" in ended.out and "MB" in ended.out
-    assert ended.out.splitlines()[-1] == "look at it: tensorboard --logdir sweep"
+    assert ended.out.splitlines()[-2:] == ["look at it: tensorboard --logdir sweep", "6 runs: 6 finished"]
 
 
 def test_each_job_has_a_whole_run_folder(sweep):

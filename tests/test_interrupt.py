@@ -1,0 +1,47 @@
+"""A request to stop: which signals it answers, and that it ends."""
+
+import os
+import signal
+import warnings
+
+from rl_decay.interrupt import StopRequest, watched
+
+
+def test_a_request_to_stop_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            signal.raise_signal(signal.SIGTERM)
+        assert stop.signal == "SIGTERM"
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_it_ends_although_a_process_that_was_forked_meanwhile_lives_on():
+    """So it is with the processes of a task: they have a copy of the pipe that the watching thread reads."""
+    for watching in (watched("a task"), StopRequest()):
+        reader, writer = os.pipe()
+        with watching, warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # the child touches none of the other threads' locks
+            child = os.fork()
+            if child == 0:
+                os.close(writer)
+                os.read(reader, 1)  # until the parent, behind the `with`, closes its end
+                os._exit(0)
+        os.close(writer)
+        assert os.waitpid(child, 0)[1] == 0
+        os.close(reader)
+
+
+def test_a_second_request_is_an_interrupt():
+    interrupted = False
+    try:
+        with StopRequest() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.signal == "SIGHUP"
+            signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        interrupted = True
+    assert interrupted
