@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import open_dict
+from omegaconf import OmegaConf, open_dict
 
 from rl_decay.config.schema import Config, flat
 from rl_decay.hydra_app import grid
@@ -74,7 +74,9 @@ def test_a_composed_job_is_kept_small(tmp_path):
     config = Loader(tmp_path).config
     packed = pack(config)
     assert len(packed) < 20_000
-    assert Composed(packed, tmp_path, None).hydra_config == config
+    unpacked = Composed(packed, tmp_path, None).hydra_config
+    # Unresolved: `${now:}` of two configurations may be two seconds.
+    assert OmegaConf.to_container(unpacked) == OmegaConf.to_container(config)
 
 
 def test_the_end_of_a_sweep_of_many_arms_is_linear_in_them():
