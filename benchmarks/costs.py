@@ -24,6 +24,7 @@ from rl_decay import build
 from rl_decay.config.schema import Config, unflat
 from rl_decay.ppo.update_monitor import UpdateMonitor
 from rl_decay.runs import layout
+from rl_decay.training.saver import Saver
 from rl_decay.training.trainer import Trainer
 
 NORMALISED = {"normalize.obs": True, "normalize.reward": True, "algo.num_steps": 256}
@@ -59,7 +60,7 @@ def shares(configs: list[Config]) -> tuple[float, float, int]:
     with (
         tempfile.TemporaryDirectory(dir=Path.cwd()) as folder,  # not in a temporary file system of memory
         timed(Trainer, "train") as whole,
-        timed(Trainer, "_save") as saving,
+        timed(Saver, "save") as saving,
         timed(UpdateMonitor, "report") as monitoring,
     ):
         build.run(configs, [Path(folder, str(config.seed)) for config in configs])

@@ -39,6 +39,7 @@ from rl_decay.start import Start, load_agents, start
 from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
 from rl_decay.training.plan import ENDLESS, Note, Plan, plan
+from rl_decay.training.saver import Saver
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.trainer import Display, Trainer
 from rl_decay.types import Member, Spaces
@@ -166,17 +167,17 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
     load_agents(ppo, starts)
     heads = [checkpoint_head(config, envs.spaces, layout) for config in configs]
     sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
+    collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
     trainer = Trainer(
         plan=layout,
         members=members,
         ppo=ppo,
-        collector=Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device),
+        collector=collector,
         streams=streams,
         eval_envs=eval_envs,
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=sinks,
-        checkpoint_head=heads,
-        lock=lock,
+        saver=Saver(layout, ppo, collector, sinks, heads, lock),
     )
     if begun.content and begun.content["actions"] is not None:
         actions = torch.stack([s.content["actions"] for s in starts], dim=1)

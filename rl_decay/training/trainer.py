@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rl_decay.config.schema import flat
 from rl_decay.envs.contract import VecEnv
 from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError, error_words
@@ -21,20 +19,16 @@ from rl_decay.interrupt import LOST, StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.durable import FileChangedError
-from rl_decay.runs.lock import LockLostError, RunLock
-from rl_decay.runs.unwritable import cause, interrupted_writing
-from rl_decay.training import checkpoint, out_of_memory
+from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
 from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.plan import Clock, Plan, endless_segment
+from rl_decay.training.saver import Saver
 from rl_decay.training.sinks import RunSink
 from rl_decay.training.tracebacks import with_traceback_logged
-from rl_decay.trust import modules_to_trust
 from rl_decay.types import Episode, Member
 
-FLUSH_SECONDS = 5.0
 SECOND_SIGNAL = f"a second signal: {LOST}"
 
 log = logging.getLogger("rl_decay")
@@ -62,10 +56,8 @@ class Trainer:
     eval_envs: VecEnv
     eval_seeds: Sequence[int]
     runs: Sequence[RunSink]
-    checkpoint_head: Sequence[dict[str, Any]]  # per member: what a checkpoint says beside the agent's state
-    lock: RunLock  # of the runs' folders
+    saver: Saver
     display: Display | None = None
-    _failures: list[str] = field(default_factory=list, init=False)  # words for the person: folders that failed
 
     def train(self) -> None:
         """Run every iteration, or until all members have ended; each run's folder says how it ended.
@@ -73,16 +65,13 @@ class Trainer:
         A run whose folder can no longer be written (a full disk), or whose files somebody removed or cut, ends as
         failed, and the others go on; for a single run that is a UserError. What the folders hold stays readable.
         """
-        self._flushed = time.monotonic()
         try:
-            if self.plan.start:  # its copy may be what a killed process did not come to
-                self._keep_copies(self.plan.start)
-                self._drop_later_best()
+            self.saver.begin()
             waits_for = "the iteration in progress, in which an environment may hang"
             with StopRequest(waits_for, self._write_last_words) as stop, out_of_memory.explained():
                 self._iterations(stop)
             self._end_all(layout.FINISHED)
-            self._close_all()
+            self.saver.close_all()
         except KeyboardInterrupt:
             self._end_all(layout.INTERRUPTED, SECOND_SIGNAL)
         except TaskError as error:
@@ -96,38 +85,15 @@ class Trainer:
             self._end_all(layout.FAILED, error_words(error))
             raise
         finally:
-            self._close_all()
-        if len(self.runs) == 1 and self._failures:
-            raise UserError(self._failures[0])
-
-    @contextmanager
-    def _writing(self, run: RunSink) -> Iterator[None]:
-        """What goes wrong with a run's folder ends this run alone."""
-        try:
-            yield
-        except LockLostError as error:
-            run.abandon(str(error))
-            self._failures.append(str(error))
-        except FileChangedError as error:
-            run.end(layout.FAILED, str(error))
-            self._failures.append(str(error))
-        except OSError as error:
-            run.end(layout.FAILED, cause(run.folder, error))
-            self._failures.append(interrupted_writing(run.folder, error, modules_to_trust(flat(run.config))))
-        if not run.running:
-            with suppress(OSError, FileChangedError):  # it has been reported
-                run.close()
-
-    def _close_all(self) -> None:
-        for run in self.runs:
-            with self._writing(run):
-                run.close()
+            self.saver.close_all()
+        if len(self.runs) == 1 and self.saver.failures:
+            raise UserError(self.saver.failures[0])
 
     def _iterations(self, stop: StopRequest) -> None:
         for iteration in range(self.plan.start, self.plan.num_iterations):
             asked = self._iterate(iteration)
             asked = asked or stop.signal  # read once: a signal during the save is answered an iteration later
-            self._save(iteration + 1, now=asked is not None)
+            self.saver.save(iteration + 1, now=asked is not None)
             if asked is not None and iteration + 1 < self.plan.num_iterations:
                 self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
             if not any(run.running for run in self.runs):
@@ -172,7 +138,7 @@ class Trainer:
         evaluation = self._evaluate() if done in self.plan.evaluation_points else None
         for m, run in enumerate(self.runs):
             if run.running:
-                with self._writing(run):
+                with self.saver.writing(run):
                     self._write(m, done, scalars, [e for e in episodes if e.member == m], evaluation)
         if done % self.plan.clock.segment_length == 0:
             self._note_endless_segment()
@@ -186,7 +152,7 @@ class Trainer:
         new = False
         for m, run in enumerate(self.runs):
             if run.running and self.collector.ended[m] == 0:
-                with self._writing(run):
+                with self.saver.writing(run):
                     new |= run.note(*endless_segment(steps))
         if new:
             log.warning("%s: %s", *endless_segment(steps))
@@ -214,71 +180,8 @@ class Trainer:
             best = max(run.eval_returns, default=-np.inf)
             row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m], int(evaluation.cut[m].sum()))
             if run.running and run.eval_returns[-1] > best:
-                self._checkpoint(m, layout.BEST, done, self.ppo.state_dict())
+                self.saver.save_best(m, done)
         run.row(done, row, episodes, int(scalars["valid"][m]))
-
-    def _save(self, done: int, now: bool) -> None:
-        """Checkpoints where they are due, and tables and events on the disk before them, or every few seconds."""
-        due = now or done % self.plan.checkpoint_every == 0 or done == self.plan.num_iterations
-        if due or time.monotonic() - self._flushed > FLUSH_SECONDS:
-            for run in self._still_running():
-                with self._writing(run):
-                    self.lock.verify(run.folder)
-                    run.flush()
-            self._flushed = time.monotonic()
-        if due:
-            state = checkpoint.to_cpu(self.ppo.state_dict())
-            for m, run in enumerate(self.runs):
-                if run.running:
-                    with self._writing(run):
-                        self._checkpoint(m, layout.LATEST, done, state, self._place(m, done))
-            self._keep_copies(done)
-
-    def _still_running(self) -> list[RunSink]:
-        return [run for run in self.runs if run.running]
-
-    def _drop_later_best(self) -> None:
-        """Remove what a killed process called best later than here: that future may not come again."""
-        for run in self.runs:
-            best = run.folder / layout.CHECKPOINTS / layout.BEST
-            with self._writing(run), suppress(UserError):  # there is none, or it is damaged
-                if checkpoint.load(best)["iteration"] > self.plan.start:
-                    best.unlink()
-
-    def _keep_copies(self, done: int) -> None:
-        for run in self._still_running():
-            with self._writing(run):
-                checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
-
-    def _place(self, m: int, done: int) -> dict[str, Any]:
-        """What a checkpoint holds for `resume` beside the agent: the run's files and counts, the actions of a segment
-        in progress.
-        """
-        inside = done % self.plan.clock.segment_length > 0
-        return {
-            "run": self.runs[m].state_dict(),
-            "actions": self.collector.actions(m) if inside else None,
-            "digests": self.collector.digests(m) if inside else None,
-        }
-
-    def _checkpoint(
-        self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
-    ) -> None:
-        run, agent = self.runs[m], checkpoint.to_cpu(checkpoint.member_state(state, m))
-        content = {**self.checkpoint_head[m], "iteration": done, "agent": agent, **(place or {})}
-        self._tell_lost_checkpoints(run, done)
-        checkpoint.save(run.folder / layout.CHECKPOINTS / name, content)
-        run.saved.add(name)
-
-    def _tell_lost_checkpoints(self, run: RunSink, done: int) -> None:
-        """Rows are not lost with a checkpoint, so the run goes on; but best.pt may stay away."""
-        folder = run.folder / layout.CHECKPOINTS
-        lost = sorted(name for name in run.saved if not (folder / name).exists())
-        if lost and run.folder.is_dir():
-            words = f"{', '.join(lost)} removed before iteration {done:,}; written again when next due"
-            run.note("checkpoints", words)
-            log.warning("%s: %s", folder, words)
-            run.saved.difference_update(lost)
 
     def _end_all(self, status: str, reason: str = "") -> None:
         for run in self.runs:

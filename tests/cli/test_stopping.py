@@ -95,7 +95,7 @@ def test_a_signal_while_rows_are_written_still_leaves_the_last_checkpoint(train_
             signal.raise_signal(signals.pop())
         flush(sink)
 
-    monkeypatch.setattr("rl_decay.training.trainer.FLUSH_SECONDS", -1.0)
+    monkeypatch.setattr("rl_decay.training.saver.FLUSH_SECONDS", -1.0)
     monkeypatch.setattr(RunSink, "flush", interrupted)
     ended = train_py(*small, "total_steps=160", "logger=none", "hydra.run.dir=mine")
     assert (ended.code, ended.err) == (130, "")

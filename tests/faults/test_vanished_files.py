@@ -11,14 +11,14 @@ from rl_decay.runs import durable, layout
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
-from rl_decay.training import checkpoint, trainer
+from rl_decay.training import checkpoint, saver
 
 TABLES = (layout.METRICS, layout.EVALUATIONS)
 
 
 @pytest.fixture(autouse=True)
 def every_iteration_is_flushed(monkeypatch):
-    monkeypatch.setattr(trainer, "FLUSH_SECONDS", -1.0)
+    monkeypatch.setattr(saver, "FLUSH_SECONDS", -1.0)
 
 
 class Doing:

@@ -26,7 +26,7 @@ from rl_decay.runs.summary import read_summary
 from rl_decay.start import start
 from rl_decay.sweeps.engine import Options, Sweep
 from rl_decay.sweeps.grouping import Job
-from rl_decay.training import checkpoint, trainer
+from rl_decay.training import checkpoint, saver
 
 CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("running_train_py", CLI)
@@ -182,7 +182,7 @@ def _die_at(last: int) -> None:
 
     durable.os = Mortality()
     durable.open = lambda *arguments, **options: Mortal(open(*arguments, **options))  # noqa: SIM115
-    trainer.FLUSH_SECONDS = -1.0  # rows reach the disk between checkpoints too
+    saver.FLUSH_SECONDS = -1.0  # rows reach the disk between checkpoints too
 
 
 @pytest.fixture(scope="session")

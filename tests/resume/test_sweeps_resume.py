@@ -14,7 +14,7 @@ from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.reporter import Reporter
 from rl_decay.training import checkpoint
 from rl_decay.training.console import Terminal
-from rl_decay.training.trainer import Trainer
+from rl_decay.training.saver import Saver
 
 SWEEP = ("-m", "compare=none", "hydra.sweep.dir=my sweep", "env=generic", "env.id=tests/Corridor-v0")
 POPULATION, BASIC = "hydra.launcher.workers=1", "hydra/launcher=basic"
@@ -73,7 +73,7 @@ def cut_short(killed):
 
     def run(saves, command, *arguments):
         def work():
-            save, saved = Trainer._checkpoint, []
+            save, saved = Saver._checkpoint, []
 
             def last(trainer, m, name, *rest):
                 save(trainer, m, name, *rest)
@@ -81,7 +81,7 @@ def cut_short(killed):
                 if len(saved) == saves:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-            Trainer._checkpoint = last
+            Saver._checkpoint = last
             command(*arguments)
 
         assert killed(work)
