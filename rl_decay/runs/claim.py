@@ -9,18 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rl_decay.errors import UserError
-
-_held: set[int] = set()  # descriptors of this process's claims
-
-
-def _let_go() -> None:
-    """In a forked child: the claim is its parent's alone, and must end with that."""
-    for descriptor in _held:
-        os.close(descriptor)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
+from rl_decay.runs.flocks import hold, release
 
 
 class FolderClaim:
@@ -38,11 +27,11 @@ class FolderClaim:
         self._own = set(own)
         self._made = _make(self.folder)
         self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        _held.add(self._descriptor)
+        hold(self._descriptor)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._release()
+            release(self._descriptor)
             raise UserError(
                 f"{folder} is in use: another process begins or trains there; choose another folder"
             ) from None
@@ -58,7 +47,7 @@ class FolderClaim:
                 path = self.folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             self._remove_folders()
-        self._release()
+        release(self._descriptor)
 
     def _new(self) -> set[str]:
         try:
@@ -72,12 +61,6 @@ class FolderClaim:
                 folder.rmdir()
             except OSError:  # another run has come beside it
                 break
-
-    def _release(self) -> None:
-        if self._descriptor in _held:
-            _held.remove(self._descriptor)
-            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-            os.close(self._descriptor)
 
 
 def _make(folder: Path) -> list[Path]:

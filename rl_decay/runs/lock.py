@@ -17,23 +17,12 @@ from pathlib import Path
 from typing import Self
 
 from rl_decay.errors import UserError
+from rl_decay.runs.flocks import hold, is_own, release
 from rl_decay.runs.layout import LOCK, SWEEP_LOCK
 from rl_decay.runs.unwritable import unwritable
 
 ATTEMPTS, PAUSE = 20, 0.02  # seconds: who only looks at a lock holds it for a moment
 LONGEST = 8192  # bytes of a lock file that are read
-
-_held: set[int] = set()  # descriptors of this process's locks
-
-
-def _let_go() -> None:
-    """In a forked child: the lock is its parent's alone, and must end with that."""
-    for descriptor in _held:
-        os.close(descriptor)
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_let_go)
 
 
 class LockLostError(UserError):
@@ -60,10 +49,10 @@ class RunLock:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        if self._descriptor in _held:
+        if self._descriptor is not None and is_own(self._descriptor):
             if len(self.folders) > 1:
                 self._clear_marks()
-            _release(self._descriptor)
+            release(self._descriptor)
         self._descriptor = None
 
     def _clear_marks(self) -> None:
@@ -107,13 +96,13 @@ class RunLock:
             if len(self.folders) > 1:
                 os.pwrite(descriptor, self._mark(folder), 0)
         except BaseException:
-            _release(descriptor)
+            release(descriptor)
             raise
         if folder != self.folders[0]:
-            _release(descriptor)
+            release(descriptor)
             return
         if self._descriptor is not None:  # of a file that was removed
-            _release(self._descriptor)
+            release(self._descriptor)
         self._descriptor = descriptor
 
     def _mark(self, folder: Path) -> bytes:
@@ -142,7 +131,7 @@ class SweepLock:
 
     def __exit__(self, *failure: object) -> None:
         if self._descriptor is not None:
-            _release(self._descriptor)
+            release(self._descriptor)
         self._descriptor = None
 
 
@@ -187,15 +176,8 @@ def _locked(path: Path, refusal: str) -> int:
     except BaseException:  # an OSError comes from a file system without locks
         os.close(descriptor)
         raise
-    _held.add(descriptor)
+    hold(descriptor)
     return descriptor
-
-
-def _release(descriptor: int) -> None:
-    if descriptor in _held:  # not in a forked child
-        _held.remove(descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
-        os.close(descriptor)
 
 
 def _is_locked(descriptor: int) -> bool:
