@@ -1,11 +1,12 @@
 """Tasks that cannot be trained are the person's mistake: one message that names the task and the way out."""
 
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 
 import gymnasium as gym
 import numpy as np
@@ -19,6 +20,7 @@ from rl_decay.errors import UserError
 from rl_decay.interrupt import ignored
 
 BOX = Box(-1.0, 1.0, (2,))
+SAFETY = 120.0  # seconds; ends a test that hangs, and decides nothing else
 
 
 class AnySpaces(gym.Env):
@@ -175,26 +177,46 @@ def test_a_task_that_ends_the_program_while_it_is_examined_is_left_to_training()
 
 
 ORPHANS = """
-import os, sys
-import gymnasium, numpy
+import sys, time
+import gymnasium as gym
+import numpy as np
+from gymnasium.spaces import Box, Discrete
 from rl_decay.config.schema import Env
 from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
-envs = GymnasiumVec(Env(id="CartPole-v1"), 3, "async")
+
+class Endless(gym.Env):
+    observation_space, action_space = Box(-1, 1, (1,)), Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        print("in a step", flush=True)
+        while True:
+            time.sleep(1)
+
+gym.register("Endless-v0", Endless, disable_env_checker=True)
+envs = GymnasiumVec(Env(id=sys.argv[1]), 3, "async")
 envs.reset([1, 2, 3])
-print(*[process.pid for process in envs._env.processes], flush=True)
-sys.stdin.read()
+print("ready", flush=True)
+envs.step(np.zeros(3, np.int64)) if sys.argv[1] == "Endless-v0" else sys.stdin.read()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_the_processes_of_a_killed_parent_die_without_a_word():
-    pipe = subprocess.PIPE
-    parent = subprocess.Popen([sys.executable, "-c", ORPHANS], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-    children = [int(pid) for pid in parent.stdout.readline().split()]
-    assert len(children) == 3
-    parent.kill()
-    _, errors = parent.communicate()  # reads until the last process has closed its standard error
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere processes notice their parent's death by its pipe alone")
+@pytest.mark.parametrize("name, awaited", [("CartPole-v1", "ready"), ("Endless-v0", "in a step")])
+def test_the_processes_of_a_killed_parent_die_without_a_word(name, awaited):
+    command, pipe = [sys.executable, "-c", ORPHANS, name], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as parent:
+        while awaited not in parent.stdout.readline():
+            assert parent.poll() is None
+        parent.kill()
+        try:
+            _, errors = parent.communicate(timeout=SAFETY)  # reads until the last process has closed its standard error
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
     assert errors == ""
 
 
