@@ -18,6 +18,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from rl_decay import compare
+from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
 from rl_decay.hydra_app.jobs import FOLDERS, is_grid
@@ -75,8 +76,16 @@ def _check_flags() -> None:
         refuse(
             "--experimental-rerun: it would run code from a file; continue a run: python -m rl_decay.resume <folder>"
         )
+    if arguments.cfg and arguments.package and not _is_package(arguments.package):
+        refuse(f"--package {arguments.package}: no part of the configuration; give a section such as algo, or hydra")
     flags = [word for word in sys.argv[1:] if word not in arguments.overrides]
     sys.argv[1:] = [*flags, *arguments.overrides]
+
+
+def _is_package(name: str) -> bool:
+    """Whether the configuration has such a part; Hydra's own parts are left to Hydra."""
+    keys = flat(Config())
+    return name.split(".")[0] in ("_global_", "hydra") or any(f"{key}.".startswith(f"{name}.") for key in keys)
 
 
 def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:

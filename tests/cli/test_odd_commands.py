@@ -57,6 +57,7 @@ REFUSED = [
     (["--experimental-rerun", "x.pickle"], ["--experimental-rerun", "rl_decay.resume"]),
     (["--nope"], ["--nope"]),
     (["--cfg", "nope"], ["--cfg", "nope"]),
+    (["--cfg", "job", "--package", "nope"], ["--package nope"]),
     (["--cfg", "job", "--resolve", "actor.lr=${nope}"], ["nope"]),
     (["--info", "nope"], ["--info", "nope"]),
     (["--resolve"], ["--resolve"]),
