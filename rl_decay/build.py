@@ -18,7 +18,7 @@ from rl_decay.config.checks import check
 from rl_decay.config.curves import role_curves
 from rl_decay.config.schema import Config, flat, structure
 from rl_decay.descriptors import raise_limit
-from rl_decay.envs.examine import Task, examine, spaces
+from rl_decay.envs.examine import Task, codec_of, examine
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.registry import with_version
@@ -30,7 +30,7 @@ from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import recorded, with_absolute_paths
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.layout import FAILED, INTERRUPTED
-from rl_decay.runs.lock import RunLock
+from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
 from rl_decay.runs.naming import run_folder
 from rl_decay.runs.replays import notes_of
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
@@ -112,6 +112,7 @@ def train(config: Config, folder: str | Path | None = None) -> Result:
         folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
     if not isinstance(folder, (str, PathLike)):
         raise UserError(f"folder={one_line(repr(folder))}: must be a path")
+    refuse_sweep_in_use(Path(folder))
     return run([config], [Path(folder)])[0]
 
 
@@ -156,7 +157,7 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
     shared, count = configs[0], len(configs)
     stack.enter_context(kept())
     # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
-    require_memory(shared, spaces(shared.env), count, device)
+    require_memory(shared, codec_of(shared.env).spaces, count, device)
     task = examine(shared.env, shared.vec)
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
@@ -195,9 +196,9 @@ def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
     try:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        return stack.enter_context(RunLock(*folders))
     except OSError as error:
         raise UserError(unwritable(folder, error)) from None
+    return stack.enter_context(RunLock(*folders))
 
 
 def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, stack: ExitStack) -> RunSink:

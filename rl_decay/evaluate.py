@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rl_decay.commands import answered
 from rl_decay.config import memory
 from rl_decay.envs.examine import examine
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
-from rl_decay.errors import UserError, one_line
+from rl_decay.errors import one_line
 from rl_decay.machine import free_memory, refuse_beyond
 from rl_decay.metrics.tasks import score, scored_task, unit
 from rl_decay.narrow import fitted
@@ -56,19 +56,19 @@ def main(argv: list[str] | None = None) -> int:
         if number is not None and number < 1:
             parser.error(f"{option} {number}: must be at least 1")
     torch.set_num_threads(1)
-    try:
-        policy = load_policy(args.folder, args.checkpoint, args.trust)
-        result = replay(policy, args.episodes)
-        console = Console()
-        console.print(fitted(console, _table(policy, result)))
-        if args.video is not None:
-            seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
-            film = render(policy, args.video, seed, args.max_steps)
-            extent = f"the first {film.steps:,} steps of an episode" if film.cut else "one episode"
-            print(f"{args.video}: {extent}, return {film.total_reward:.1f}")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return answered(lambda: _show(args))
+
+
+def _show(args: argparse.Namespace) -> int:
+    policy = load_policy(args.folder, args.checkpoint, args.trust)
+    result = replay(policy, args.episodes)
+    console = Console()
+    console.print(fitted(console, _table(policy, result)))
+    if args.video is not None:
+        seed = evaluation_seeds(policy.config["evaluation.seed"], 1)[0]
+        film = render(policy, args.video, seed, args.max_steps)
+        extent = f"the first {film.steps:,} steps of an episode" if film.cut else "one episode"
+        print(f"{args.video}: {extent}, return {film.total_reward:.1f}")
     return 0
 
 

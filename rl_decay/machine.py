@@ -16,7 +16,12 @@ from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, one_line
 from rl_decay.types import Spaces
 
-CGROUP_LIMITS = ("memory.max", "memory/memory.limit_in_bytes")  # version 2, version 1
+CGROUPS = Path("/sys/fs/cgroup")
+# Of control groups, version 2 and 1: where they lie, the files of limit and usage, the cache that counts as free.
+HIERARCHIES = {
+    "": (CGROUPS, "memory.max", "memory.current", "inactive_file"),
+    "memory": (CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
 
 
 def resolve_device(name: str) -> torch.device:
@@ -62,7 +67,7 @@ def keep_freed_memory() -> None:
 
 def free_memory() -> int:
     """Bytes that this process may still take: what is free here, and what its control group and its own limit allow."""
-    sizes = [_available(), *_cgroup_limits()]
+    sizes = [_available(), *_cgroup_rooms()]
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         sizes.append(max(soft - _address_space(), 0))
@@ -97,13 +102,35 @@ def _available() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _cgroup_limits() -> list[int]:
-    """The memory limit of this process's control group, if there is one."""
-    limits = []
-    for name in CGROUP_LIMITS:
-        with suppress(OSError, ValueError):  # another version, or no limit ("max")
-            limits.append(int(Path("/sys/fs/cgroup", name).read_text()))
-    return limits
+def _cgroup_rooms() -> list[int]:
+    """Bytes that each control group with a limit, this process's own and those above it, may still take."""
+    groups = {controller: "/" for controller in HIERARCHIES}
+    with suppress(OSError, ValueError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            groups |= {name: path for name in controllers.split(",") if name in HIERARCHIES}
+    rooms = []
+    for controller, path in groups.items():
+        root, limit, usage, cache = HIERARCHIES[controller]
+        own = root / path.lstrip("/")  # not there where a container shows its own group as the root
+        for group in (own, *own.parents):
+            if group.is_relative_to(root):
+                with suppress(OSError, ValueError):  # another version, or no limit ("max")
+                    rooms.append(max(int((group / limit).read_text()) - _in_use(group, usage, cache), 0))
+    return rooms
+
+
+def _in_use(group: Path, usage: str, cache: str) -> int:
+    """Bytes that a control group holds and cannot give back; 0 where it does not say."""
+    try:
+        held = int((group / usage).read_text())
+        for line in (group / "memory.stat").read_text().splitlines():
+            name, _, size = line.partition(" ")
+            if name == cache:
+                held -= int(size)
+        return max(held, 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def _address_space() -> int:

@@ -11,8 +11,7 @@ import torch
 
 from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import Env, flat
-from rl_decay.envs.codec import Codec
-from rl_decay.envs.gymnasium_vec import single
+from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError
 from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.moments import Moments
@@ -34,9 +33,7 @@ class Policy:
         self.iteration: int = content["iteration"]
         self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
         self.env = env_of(self.config)
-        task = single(self.env)
-        self.codec = Codec(self.env.id, task.observation_space, task.action_space, self.env.rescale_actions)
-        task.close()
+        self.codec = codec_of(self.env)
         self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
         self._check(content["agent"], source)
         self._actor, self._log_std = self._shape.unpack(content["agent"]["actor"]["parameters"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay import attended
+from rl_decay.commands import answered
 from rl_decay.compare import after_sweep
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
@@ -37,16 +38,14 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=TRUST)
     args = parser.parse_intermixed_args(argv)  # the printed command ends with an option, and overrides may follow it
     folder = args.folder.absolute()
-    try:
-        if recorded(folder):
-            return resume_run(folder, args.override, args.trust)
-        return resume_sweep(folder, args.override, args.trust, Options(workers=args.workers))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # before training goes on; the trainer answers later ones
-        print(f"interrupted; continue it: {continue_command(folder, args.trust)}", file=sys.stderr)
-        return INTERRUPTED_CODE
+    command = continue_command(folder, args.trust)  # for a Ctrl-C before training goes on
+    return answered(lambda: _resume(folder, args), f"interrupted; continue it: {command}")
+
+
+def _resume(folder: Path, args: argparse.Namespace) -> int:
+    if recorded(folder):
+        return resume_run(folder, args.override, args.trust)
+    return resume_sweep(folder, args.override, args.trust, Options(workers=args.workers))
 
 
 def resume_run(folder: Path, overrides: Sequence[str], trust: Collection[str]) -> int:

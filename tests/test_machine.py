@@ -38,7 +38,7 @@ def test_free_memory_is_the_smallest_of_all_limits(system):
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         system(FILES | {f"/sys/fs/cgroup/{name}": "70000\n"})
         assert machine.free_memory() == 70000
-    system(FILES | {"/sys/fs/cgroup/memory.max": "max\n"})
+    system(FILES | {"/sys/fs/cgroup/memory.max": "max\n", "/sys/fs/cgroup/memory.current": "60000\n"})
     assert machine.free_memory() == 5000 * 1024
     system(FILES, limit=500_000)
     assert machine.free_memory() == 500_000 - 100 * 4096  # what is taken already counts
@@ -46,6 +46,37 @@ def test_free_memory_is_the_smallest_of_all_limits(system):
     assert machine.free_memory() == 0
     system({})  # macOS
     assert machine.free_memory() == 1000 * 4096
+
+
+@pytest.mark.parametrize(
+    ("lines", "root", "limit", "usage", "cache"),
+    [
+        ("0::/job/step\n", "", "memory.max", "memory.current", "inactive_file"),
+        (
+            "3:cpu:/\n4:memory:/job/step\n",
+            "memory/",
+            "memory.limit_in_bytes",
+            "memory.usage_in_bytes",
+            "total_inactive_file",
+        ),
+    ],
+    ids=["version 2", "version 1"],
+)
+def test_a_control_group_counts_what_it_holds_already(lines, root, limit, usage, cache, system):
+    own = {"/proc/self/cgroup": lines}
+    for group in ("job/step/", "job/", ""):  # this process's, the one above it, the root that a container shows
+        at = f"/sys/fs/cgroup/{root}{group}"
+        system(FILES | own | {at + limit: "900000\n"})
+        assert machine.free_memory() == 900_000
+        system(FILES | own | {at + limit: "900000\n", at + usage: "300000\n"})
+        assert machine.free_memory() == 900_000  # without memory.stat nobody knows what is cache
+        held = {at + usage: "300000\n", at + "memory.stat": f"anon 1\nin{cache} 5\n{cache} 100000\n"}
+        system(FILES | own | held | {at + limit: "900000\n"})
+        assert machine.free_memory() == 900_000 - (300_000 - 100_000)
+        system(FILES | own | held | {at + limit: "1000\n"})
+        assert machine.free_memory() == 0
+    system(FILES | own | {f"/sys/fs/cgroup/{root}other/{limit}": "1000\n"})
+    assert machine.free_memory() == 5000 * 1024
 
 
 def test_what_does_not_fit_is_refused_with_the_numbers(monkeypatch):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from rl_decay.commands import answered
 from rl_decay.compare.command import Options, run
 from rl_decay.compare.foreign import SOURCES
 from rl_decay.errors import UserError
@@ -25,13 +27,13 @@ def main(argv: list[str] | None = None) -> int:
         across_tasks=args.across_tasks,
         command=shlex.join(["python", "-m", "rl_decay.compare", *argv]),
     )
-    try:
-        if args.out == "":
-            raise UserError("--out is empty; give a folder")
-        run(args.folders, args.out, options)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    return answered(lambda: _compare(args.folders, args.out, options))
+
+
+def _compare(folders: Sequence[Path], out: str | None, options: Options) -> int:
+    if out == "":
+        raise UserError("--out is empty; give a folder")
+    run(folders, out, options)
     return 0
 
 

@@ -19,6 +19,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.util.tensor_util import make_ndarray
 
 from rl_decay.errors import UserError, one_line
+from rl_decay.runs.files import read
 
 HEAD, TAIL = struct.Struct("<QI"), struct.Struct("<I")  # length and its checksum; the data's checksum
 LENGTH = 8  # bytes of the length
@@ -48,8 +49,6 @@ def read_events(paths: list[Path]) -> Events:
         try:
             for record in records(path):
                 _take(events, Event.FromString(record))
-        except OSError as error:
-            raise UserError(f"{path}: {error.strerror}") from None
         except (DecodeError, ValueError, TypeError) as error:
             raise UserError(f"{path}: damaged ({one_line(error)})") from None
     return events
@@ -57,7 +56,7 @@ def read_events(paths: list[Path]) -> Events:
 
 def records(path: Path) -> list[bytes]:
     """The records of a file that are not LARGE. Errors: ValueError for one that is cut off or fails its checksum."""
-    data, at = path.read_bytes(), 0
+    data, at = read(path), 0
     found, parts, sums = [], [], []
     while at < len(data):
         start = at + HEAD.size

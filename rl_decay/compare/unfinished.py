@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay.compare.model import Unfinished
-from rl_decay.errors import one_line
+from rl_decay.errors import UserError, one_line
 from rl_decay.runs import layout
+from rl_decay.runs.files import read
 from rl_decay.runs.lock import is_held
 
 KILLED = "killed"
@@ -33,7 +34,7 @@ def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished
 def _last_step(path: Path) -> int:
     """Env steps of a table's last whole row; 0 where there is none."""
     try:
-        *_, last = path.read_bytes().rpartition(b"\n")[0].splitlines()
+        *_, last = read(path).rpartition(b"\n")[0].splitlines()
         return int(last.split(b",")[0])
-    except (OSError, ValueError):
+    except (UserError, ValueError):
         return 0

@@ -82,7 +82,7 @@ def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[
     return notes
 
 
-def spaces(env: Env) -> Spaces:
-    """The flat sizes of a task alone; UserError as `examine`."""
-    with closing(single(env)) as copy:
-        return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions).spaces
+def codec_of(env: Env) -> Codec:
+    """What a task's spaces are, without playing it; UserError and global random generators as `examine`."""
+    with kept(), closing(single(env)) as copy:
+        return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)

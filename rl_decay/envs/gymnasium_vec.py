@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,10 +19,9 @@ from rl_decay.descriptors import require
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
 from rl_decay.envs.faults import FaultReported, task_error
-from rl_decay.envs.quiet_worker import end_processes, new_children, quiet_worker
+from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
 from rl_decay.envs.registry import require_registered, way_out
 from rl_decay.errors import UserError, one_line
-from rl_decay.interrupt import ignored
 
 FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
 Wrapping = Callable[[gym.Env], gym.Wrapper]
@@ -99,9 +97,9 @@ class GymnasiumVec:
                 f"env.timeout={self._timeout}: a {name} of {self._id} took longer than that many seconds; raise it, or "
                 "set it to null to wait for ever"
             ) from None
-        except (EOFError, ConnectionError) as error:
-            raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
         except (Exception, SystemExit) as error:  # a task's own code
+            if isinstance(self._env, AsyncVectorEnv) and isinstance(error, (EOFError, ConnectionError)):
+                raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
 
 
@@ -150,9 +148,9 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
         what = f"vec=async with {slots:,} environments in one process"
         require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
-    with _explained(env), ignored(signal.SIGINT, signal.SIGHUP), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error that way, then raises it
-        try:
+    try:
+        with _explained(env), held_back(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error so, then raises it
             return gym.make_vec(
                 env.id,
                 num_envs=slots,
@@ -161,9 +159,9 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
                 wrappers=[*wrappers, *checks],
                 **env.kwargs,
             )
-        except BaseException:
-            end_processes(new_children(before))  # nobody else knows of them
-            raise
+    except BaseException:
+        end_processes(new_children(before))  # nobody else knows of them
+        raise
 
 
 @contextmanager

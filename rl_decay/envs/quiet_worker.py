@@ -7,8 +7,8 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -18,6 +18,7 @@ from rl_decay.envs.faults import WorkerError, described, trace
 
 GRACE = 1.0  # seconds between a process's SIGTERM and its SIGKILL
 PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
+LEFT_TO_PARENT = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a terminal that was closed
 
 
 def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: Any, *more: Any) -> None:
@@ -60,14 +61,25 @@ def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
     return [child for child in multiprocessing.active_children() if child not in known]
 
 
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Processes that are forked inside see no Ctrl-C before they know what to do with it; here it comes afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _follow_parent() -> None:
     """Leave Ctrl-C and a closed terminal to the parent, and die by its SIGTERM, or when it dies.
 
     A fork inherits the handlers of its parent, which may ignore SIGTERM or take it for a request to stop.
     """
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    for number in LEFT_TO_PARENT:
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_PARENT)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

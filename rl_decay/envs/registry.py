@@ -14,7 +14,23 @@ from rl_decay.errors import UserError, one_line
 
 # Namespaces whose tasks are registered by a module of another name. Gymnasium knows none of them until it is imported.
 MODULES = {"ALE": "ale_py", "PyFlyt": "PyFlyt.gym_envs", "dm_control": "shimmy", "Meta-World": "metaworld"}
-OWN = dict(gym.registry)  # Gymnasium's tasks, as they were when this module was imported
+
+
+def _gymnasiums_own() -> dict[str, Any]:
+    """The tasks that Gymnasium itself has registered: those of its own modules, which lie in no namespace.
+
+    The caller's program may have registered others before this module is imported.
+    """
+    own: dict[str, Any] = {}
+    for name, task in gym.registry.items():
+        entry = task.entry_point
+        module = entry if isinstance(entry, str) else getattr(entry, "__module__", "")
+        if module.startswith("gymnasium.") and "/" not in name:
+            own[name] = task
+    return own
+
+
+OWN = _gymnasiums_own()
 
 
 def with_version(env_id: str) -> str:
@@ -33,7 +49,7 @@ def with_version(env_id: str) -> str:
             return env_id
         namespace, bare, _ = parse_env_id(name)
         newest = find_highest_version(namespace, bare)
-    except Exception:  # a malformed id, or a module that cannot be imported
+    except (Exception, SystemExit):  # a malformed id, or a module that cannot be imported
         return env_id
     full = name if newest is None else get_env_id(namespace, bare, newest)
     return f"{module}:{full}" if module else full
@@ -80,5 +96,5 @@ def _import(env_id: str, module: str) -> None:
             f"env.id={env_id}: no module {error.name} is installed, nor lies in a folder where Python looks; name its "
             "folder in front of the command: PYTHONPATH=<folder>"
         ) from error
-    except Exception as error:  # its own code
+    except (Exception, SystemExit) as error:  # its own code
         raise task_error(f"env.id={env_id}: its module cannot be imported:", error) from error

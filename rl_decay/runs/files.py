@@ -6,6 +6,7 @@ that may not be entered). Nothing here gives advice that would lose data: what c
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from pathlib import Path
@@ -46,14 +47,14 @@ def require_inside(path: Path, folder: Path) -> None:
         raise UserError(f"{path}: a link that leads out of its folder, to {target}; nothing was changed")
 
 
-def read(path: Path, longest: int) -> bytes:
+def read(path: Path, longest: float = math.inf) -> bytes:
     """The content of a file of at most `longest` bytes; UserError for a larger one and where it cannot be read."""
     try:
         with open_to_read(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > longest:
                 raise UserError(f"{path}: cannot be read ({size:,} bytes, more than {longest:,})")
-            return file.read(longest)
+            return file.read(size)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 
 _held: set[int] = set()
 
@@ -22,7 +23,8 @@ def release(descriptor: int) -> None:
     """Unlock and close a descriptor; nothing happens in a forked child."""
     if descriptor in _held:
         _held.remove(descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
         os.close(descriptor)
 
 

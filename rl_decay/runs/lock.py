@@ -30,7 +30,9 @@ class LockLostError(UserError):
 
 
 class RunLock:
-    """Hold run folders for this process: `with RunLock(*folders): ...`; UserError if another training holds one."""
+    """Hold run folders for this process: `with RunLock(*folders): ...`; UserError if another training holds one, or if
+    one cannot be written.
+    """
 
     def __init__(self, *folders: str | Path):
         self.folders = [Path(folder) for folder in folders]
@@ -40,11 +42,14 @@ class RunLock:
 
     def __enter__(self) -> Self:
         self._token = secrets.token_hex(8)
+        folder = self.folders[0]
         try:
             for folder in self.folders:
                 self._take(folder)
-        except BaseException:
+        except BaseException as error:
             self.__exit__()
+            if isinstance(error, OSError):
+                raise UserError(unwritable(folder, error)) from None
             raise
         return self
 

@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from rl_decay.config.memory import PROCESS, cause, on_host, parts
 from rl_decay.config.schema import Config, Env
-from rl_decay.envs.examine import spaces
+from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError, one_line
 from rl_decay.machine import free_memory, refuse_beyond, resolve_device
 from rl_decay.sweeps.grouping import Job
@@ -51,7 +51,7 @@ class Room:
         key = json.dumps(asdict(env), sort_keys=True)
         if key not in self._spaces:
             try:
-                self._spaces[key] = spaces(env)
+                self._spaces[key] = codec_of(env).spaces
             except UserError:
                 self._spaces[key] = None
         return self._spaces[key]

@@ -98,7 +98,7 @@ def _train_here(populations: Sequence[Population], listen: Listener) -> Outcome:
     outcome = Outcome(whole=True)
     with StopRequest() as stop:
         for index, population in enumerate(populations):
-            outcome.unrecorded += train_population(index, population, listen, lambda: None)
+            outcome.unrecorded += train_population(index, population, listen, lambda: stop.signal)
             listen(Ended(index))
             if stop.signal is not None or _interrupted(population):
                 return Outcome(False, outcome.unrecorded)

@@ -14,10 +14,11 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from rl_decay.errors import UserError
+from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import replace
 from rl_decay.runs.files import entries, is_file, open_to_read
 from rl_decay.runs.layout import LATEST
+from rl_decay.training import out_of_memory
 from rl_decay.training.content import check_size, misfit_of_content
 
 SCHEMA_VERSION = 2
@@ -97,9 +98,14 @@ def load(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such checkpoint")
     with open_to_read(path) as file:
         try:
-            content = _plain_content(file)
-            version, sha256 = int(content.pop("schema_version")), content.pop("sha256", None)
-            found = digest(content) if version == SCHEMA_VERSION else None
+            with out_of_memory.explained():
+                content = _plain_content(file)
+                version, sha256 = int(content.pop("schema_version")), content.pop("sha256", None)
+                found = digest(content) if version == SCHEMA_VERSION else None
+        except UserError as error:  # a lack of memory: the file may be sound
+            raise UserError(f"{path}: cannot be read ({error})") from error
+        except OSError as error:  # of the disk: so may this one be
+            raise UserError(f"{path}: cannot be read ({error.strerror or one_line(error)})") from error
         except Exception as error:  # torch raises many kinds for a damaged or foreign file
             raise UserError(
                 f"{path}: not a readable rl_decay checkpoint ({type(error).__name__}){way_out(path)}"

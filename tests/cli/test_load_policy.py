@@ -1,8 +1,12 @@
 """load_policy: the actions of the agent that was trained, for one observation or many."""
 
+import random
+
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from gymnasium.spaces import Box
 
 import rl_decay
 from rl_decay import build
@@ -96,3 +100,32 @@ def test_what_is_not_there_is_a_user_error(tmp_path):
     for name in ("latest", str(tmp_path / "none.pt")):
         with pytest.raises(UserError, match="no such checkpoint"):
             rl_decay.load_policy(tmp_path, name)
+
+
+class Drawing(gym.Env):
+    """A task whose constructor seeds the global generators."""
+
+    observation_space, action_space = Box(-1, 1, (1,)), Box(-1, 1, (1,))
+
+    def __init__(self):
+        np.random.seed(1)
+        random.seed(1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 0.0, True, False, {}
+
+
+def test_the_callers_global_generators_stay_as_they_are(configure, tmp_path):
+    gym.register("tests/Drawing-v0", Drawing, disable_env_checker=True)
+    rl_decay.train(configure(env__id="tests/Drawing-v0", total_steps=64), tmp_path / "run")
+    np.random.seed(0)
+    random.seed(0)
+    expected = np.random.random(), random.random()
+    np.random.seed(0)
+    random.seed(0)
+    rl_decay.load_policy(tmp_path / "run")
+    assert (np.random.random(), random.random()) == expected

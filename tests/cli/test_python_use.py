@@ -10,6 +10,7 @@ import pytest
 
 import rl_decay
 from rl_decay.config.schema import flat
+from rl_decay.runs.lock import SweepLock
 from rl_decay.runs.tables import read
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,12 @@ def test_a_folder_that_holds_a_run_is_refused(configure, tmp_path, files):
     with pytest.raises(rl_decay.UserError, match="holds a run"):
         rl_decay.train(config, tmp_path / "mine")
     assert files(tmp_path) == before
+
+
+def test_a_run_of_a_sweep_that_is_being_trained_is_refused(configure, tmp_path):
+    with SweepLock(tmp_path), pytest.raises(rl_decay.UserError, match=f"the sweep {tmp_path} is being trained"):
+        rl_decay.train(configure(total_steps=64), tmp_path / "job0")
+    assert not (tmp_path / "job0").exists()
 
 
 def test_the_installed_version_is_the_one_in_pyproject():

@@ -1,4 +1,5 @@
 import math
+import os
 import struct
 
 import numpy as np
@@ -224,3 +225,10 @@ def test_scalars_of_both_kinds_texts_and_large_records(tmp_path):
     steps, values = events.curve("a")
     assert steps.tolist() == [1, 2, 3] and values.tolist() == [0.5, 2.5, 1.5] and events.texts == {"about": "one|two"}
     assert len(events.curve("picture")[0]) == 0
+
+
+def test_a_pipe_in_the_place_of_an_event_file_is_not_waited_for(tmp_path):
+    path = tmp_path / "events.out.tfevents.1"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=f"{path}: cannot be read"):
+        read_events([path])

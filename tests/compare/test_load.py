@@ -1,4 +1,5 @@
 import math
+import os
 
 import numpy as np
 import pytest
@@ -237,3 +238,11 @@ def test_three_hundred_runs_of_two_hundred_evaluations_load(make_run, tmp_path):
     for seed in range(300):
         make_run(tmp_path / f"{seed}", seed=seed, scores=scores, total_steps=50_000)
     assert len(load.load([tmp_path]).runs) == 300  # how long that takes: benchmarks/report.py
+
+
+def test_a_pipe_in_the_place_of_a_killed_runs_table_is_not_waited_for(make_run, tmp_path):
+    folder = make_run(tmp_path / "run", status="running")
+    (folder / layout.METRICS).unlink()
+    os.mkfifo(folder / layout.METRICS)
+    (skipped,) = load.load([folder]).unfinished
+    assert skipped.folder == folder and skipped.status == "killed"

@@ -24,14 +24,21 @@ SAFETY = 120.0  # seconds; ends a test that hangs, and decides nothing else
 
 
 class AnySpaces(gym.Env):
-    """A task of whatever spaces; its third step, or its second reset, never ends if it `hangs` there."""
+    """A task of whatever spaces; its third step, or its second reset, never ends if it `hangs` there.
 
-    def __init__(self, obs=BOX, action=BOX, hangs=None):
-        self.observation_space, self.action_space, self.hangs = obs, action, hangs
+    With `ctrl_c` one is pressed while it is made; with `connects` its reset finds nobody at the other end.
+    """
+
+    def __init__(self, obs=BOX, action=BOX, hangs=None, ctrl_c=False, connects=False):
+        self.observation_space, self.action_space, self.hangs, self.connects = obs, action, hangs, connects
+        if ctrl_c:
+            os.kill(os.getpid(), signal.SIGINT)
         self.resets = 0
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        if self.connects:
+            raise ConnectionError("no simulator")
         self.steps = 0
         self.resets += 1
         if self.hangs == "reset" and self.resets == 2:
@@ -236,3 +243,16 @@ def test_more_processes_than_open_files_are_refused_with_both_numbers():
     # three files a process, 64 to spare, and those that Python has open
     assert "vec=async with 100 environments in one process: needs about 3" in line
     assert "`ulimit -n` allows 100; raise that limit, choose vec=sync" in line
+
+
+@pytest.mark.parametrize("vec", ["sync", "async"])
+def test_a_ctrl_c_while_copies_are_made_comes_through_and_leaves_no_process(vec):
+    before = multiprocessing.active_children()
+    with pytest.raises(KeyboardInterrupt):
+        GymnasiumVec(task(ctrl_c=True), 3, vec)
+    assert multiprocessing.active_children() == before
+
+
+def test_a_task_in_this_process_that_loses_a_connection_is_named_by_its_error():
+    with closing(GymnasiumVec(task(connects=True), 1)) as envs, pytest.raises(UserError, match="no simulator"):
+        envs.reset([0])

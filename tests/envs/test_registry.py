@@ -1,11 +1,13 @@
 """Which task an id means: its version, its module, and who registered it."""
 
+import importlib
 import sys
 
 import gymnasium as gym
 import pytest
 
 from rl_decay.config.schema import Env
+from rl_decay.envs import registry
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.envs.modules import look_in
 from rl_decay.envs.registry import with_version
@@ -88,6 +90,19 @@ def test_a_module_may_register_a_task_of_that_name_itself(module):
     copy.close()
 
 
+def test_a_module_that_was_imported_before_has_registered_its_task_itself(module):
+    """Also where this process met the module's task before any room of ours was imported."""
+    more = "class Own(CartPoleEnv): pass", 'gym.register("Own-v0", "known_tasks:Own")', 'gym.register("Kind-v0", Own)'
+    sys.path.append(
+        str(module("known_tasks", "from gymnasium.envs.classic_control.cartpole import CartPoleEnv", *more))
+    )
+    importlib.import_module("known_tasks")
+    importlib.reload(registry)
+    for name in ("known_tasks/Slow-v3", "Own-v0", "Kind-v0"):
+        single(Env(id=f"known_tasks:{name}")).close()
+    assert "CartPole-v1" in registry.OWN
+
+
 def test_a_task_that_a_module_does_not_register_is_named(module):
     sys.path.append(str(module("few_tasks")))
     assert "the module few_tasks registers no task Other-v0" in refused("few_tasks:Other-v0")
@@ -111,6 +126,7 @@ def test_a_module_that_is_missing_names_the_way_out():
     [
         ("import no_such_library", "ModuleNotFoundError: No module named 'no_such_library' (line 8 of "),
         ("1 / 0", "ZeroDivisionError: division by zero (line 8 of "),
+        ("raise SystemExit('no licence')", "SystemExit: no licence (line 8 of "),
     ],
 )
 def test_a_module_that_cannot_be_imported_names_its_line(module, line, words):
@@ -118,6 +134,7 @@ def test_a_module_that_cannot_be_imported_names_its_line(module, line, words):
     with pytest.raises(UserError) as raised:
         single(Env(id="broken_tasks:Task-v0"))
     assert f"its module cannot be imported: {words}broken_tasks.py)" in str(raised.value)
+    assert with_version("broken_tasks:Task") == "broken_tasks:Task"
 
 
 def test_a_module_is_looked_for_in_a_folder_after_all_other_places(module):

@@ -1,9 +1,11 @@
+import errno
 import os
 import signal
 
 import pytest
 
 from rl_decay.errors import UserError
+from rl_decay.runs.claim import FolderClaim
 from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
 
 HOLD = """
@@ -54,9 +56,12 @@ def test_no_file_stays_open(tmp_path):
     assert descriptors() == before
 
 
-def test_a_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        RunLock(tmp_path / "missing").__enter__()
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    missing = tmp_path / "missing"
+    with pytest.raises(UserError, match=f"^{missing}: "), RunLock(tmp_path, missing):
+        pass
+    with RunLock(tmp_path):
+        pass
 
 
 def test_a_forked_child_does_not_keep_the_lock(tmp_path, python):
@@ -158,6 +163,18 @@ def test_a_sweep_is_launched_once_and_its_runs_are_not_opened_from_outside(three
     refuse_sweep_in_use(three[0])
     with SweepLock(tmp_path):
         pass
+
+
+def test_a_file_system_without_locks_is_named_and_given_back(monkeypatch, tmp_path):
+    def unsupported(descriptor, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    before = descriptors()
+    monkeypatch.setattr("fcntl.flock", unsupported)
+    with pytest.raises(UserError, match=f"{tmp_path}: .*No locks available"), RunLock(tmp_path):
+        pass
+    FolderClaim(tmp_path, ()).end()  # lets everybody pass
+    assert descriptors() == before
 
 
 def test_a_sweep_folder_that_cannot_be_written_is_named(tmp_path):

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import multiprocessing
+import os
 import signal
 
 import pytest
@@ -145,3 +146,18 @@ def test_whatever_happens_in_a_worker_reaches_the_main_process(victims, train_py
     assert "failed: linear-linear_seed0" in ended.out
     assert reasons[how] in ended.out
     assert "runs failed" in ended.err
+
+
+def test_a_signal_before_the_first_iteration_reaches_a_population_of_this_process(monkeypatch, tmp_path):
+    jobs = [Job(number, Config(), tmp_path / f"job{number}", ()) for number in (0, 1)]
+    asked_after = []
+
+    def interrupted_while_it_is_made(index, population, listen, asked):
+        assert asked() is None
+        os.kill(os.getpid(), signal.SIGINT)
+        asked_after.append(asked())
+        return []
+
+    monkeypatch.setattr(workers, "train_population", interrupted_while_it_is_made)
+    outcome = workers.train([jobs[:1], jobs[1:]], 1, lambda message: None)
+    assert asked_after == ["SIGINT"] and not outcome.whole

@@ -1,5 +1,6 @@
 """Checkpoints: plain content, whole or not at all, and one line for a file that is none."""
 
+import errno
 import pickle
 
 import pytest
@@ -89,3 +90,27 @@ def test_a_missing_checkpoint_and_one_from_the_future(tmp_path):
     torch.save({"schema_version": 999}, tmp_path / "future.pt")
     with pytest.raises(UserError, match="schema version 999 is newer"):
         checkpoint.load(tmp_path / "future.pt")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 8 bytes"), "out of memory"),
+    ],
+    ids=["disk", "Python's memory", "PyTorch's memory"],
+)
+def test_what_keeps_a_sound_file_from_being_read_is_no_reason_to_delete_it(error, words, monkeypatch, tmp_path):
+    path = tmp_path / "latest.pt"
+    checkpoint.save(path, {"agent": {}})
+
+    def fails(*_, **__):
+        raise error
+
+    monkeypatch.setattr(torch, "load", fails)
+    with pytest.raises(UserError) as raised:
+        checkpoint.load(path)
+    line = str(raised.value)
+    assert line.startswith(f"{path}: cannot be read (") and words in line
+    assert "delete" not in line and "anew" not in line
