@@ -110,7 +110,7 @@ def train(config: Config, folder: str | Path | None = None) -> Result:
     config = with_full_id(check(config))
     if folder is None:
         folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
-    if not isinstance(folder, (str, PathLike)):
+    if not isinstance(folder, (str, PathLike)) or folder == "" or "\0" in str(folder):
         raise UserError(f"folder={one_line(repr(folder))}: must be a path")
     refuse_sweep_in_use(Path(folder))
     return run([config], [Path(folder)])[0]

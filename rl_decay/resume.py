@@ -23,10 +23,13 @@ from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
+from rl_decay.runs.unwritable import unwritable
 from rl_decay.stdout import keep_output
 from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 from rl_decay.sweeps.grouping import Job
 from rl_decay.trust import TRUST
+
+log = logging.getLogger("rl_decay")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -77,11 +80,11 @@ def _train_sweep(folder: Path, jobs: Sequence[Job], options: Options) -> int:
     folders = [job.folder for job in jobs]
     if any(job.config.compare != "none" for job in jobs):
         after_sweep(folder, folders)
-    runs = endings(folder, folders)
+    runs = endings(folder, folders, sweep.unrecorded)
     print(*lines(runs), sep="\n")
-    for failure in (*failures(runs), *sweep.unrecorded):
+    for failure in failures(runs):
         print(f"failed: {failure}", file=sys.stderr)
-    if failed := shortfall(runs, len(sweep.unrecorded)):
+    if failed := shortfall(runs):
         print(f"error: {failed}", file=sys.stderr)
     return 1 if failed else 0
 
@@ -105,7 +108,7 @@ def _value(text: str) -> Any:
     for kind in (int, json.loads):  # int knows 300_000
         try:
             return kind(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return text
 
@@ -113,10 +116,21 @@ def _value(text: str) -> Any:
 def _log_to(path: Path) -> None:
     """Log lines on the terminal and behind those of the run's first process."""
     require_inside(path, path.parent)
-    handlers = [logging.StreamHandler(sys.stdout), logging.FileHandler(path, delay=True)]
+    handlers = [logging.StreamHandler(sys.stdout), _Log(path, delay=True)]
     logging.basicConfig(
         level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
     )
+
+
+class _Log(logging.FileHandler):
+    """A log that cannot be written is told once, and is no reason to stop: it may be another person's."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError as error:
+            logging.getLogger().removeHandler(self)
+            log.warning("goes on without its log: %s", unwritable(Path(self.baseFilename), error))
 
 
 if __name__ == "__main__":

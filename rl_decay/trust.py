@@ -1,8 +1,9 @@
 """Whose code may run: a module that a recorded file names needs the person's word, unless it is installed.
 
-A module is installed if Python would load its top-level package from the standard library, from a site directory of
-this interpreter, or through what an installed distribution has put there: a folder named in a .pth file, the finder of
-an editable install. The current folder, PYTHONPATH and run folders hold whatever somebody has put there. Python's own
+A module is installed if Python would load its top-level package from a site directory of this interpreter, or through
+what an installed distribution has put there: a folder named in a .pth file, the finder of an editable install. The
+current folder, PYTHONPATH and run folders hold whatever somebody has put there. Python's own library registers no task,
+and importing some of it starts a program (`venv.__main__`); so does every module of the name `__main__`. Python's own
 finders are asked where they would look; nothing is imported.
 """
 
@@ -12,9 +13,8 @@ import os
 import re
 import site
 import sys
-import sysconfig
 from collections.abc import Collection, Iterator, Mapping
-from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +41,9 @@ def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Pat
                 f"{names}, which Python does not find here; install its package, or put its folder on PYTHONPATH and "
                 f"add --trust {module}"
             )
+        why = "is a program" if _is_program(module) else "belongs to no installed package"
         raise UserError(
-            f"{names}, which would be loaded from {place} and belongs to no installed package. To trust it means that "
+            f"{names}, which would be loaded from {place} and {why}. To trust it means that "
             f'its code runs: if you know that code, add --trust {module} (in Python: trust=["{module}"])'
         )
 
@@ -63,12 +64,12 @@ def code_modules(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module's top-level package belongs to an installed distribution or to the standard library."""
+    """Whether a module's top-level package belongs to an installed distribution, and the module is no program."""
     name = module.partition(".")[0]
     finder, spec = _finder_and_spec(name)
-    if spec is None:
+    if spec is None or _is_program(module):
         return False
-    if spec.loader in (BuiltinImporter, FrozenImporter) or _is_of_an_editable_install(finder):
+    if _is_of_an_editable_install(finder):
         return True
     sites = set(map(os.path.realpath, _site_folders()))
     if spec.origin is None:  # a namespace package: any folder of its name on the path is a part of it
@@ -76,6 +77,11 @@ def is_installed(module: str) -> bool:
     added = {os.path.realpath(Path(folder, line)) for folder, line in _pth_lines()}
     top = Path(spec.origin).parent if spec.submodule_search_locations is not None else spec.origin
     return _parent(top) in sites | added
+
+
+def _is_program(module: str) -> bool:
+    """Whether importing a module starts a program, which reads this one's command line."""
+    return module.rpartition(".")[2] == "__main__"
 
 
 def _is_named(module: str, trust: Collection[str]) -> bool:
@@ -106,14 +112,8 @@ def _parent(path: str | Path) -> str:
 
 
 def _site_folders() -> list[str]:
-    """The folders of installed distributions and of the standard library."""
-    folders = site.getsitepackages()
-    if site.ENABLE_USER_SITE:
-        folders.append(site.getusersitepackages())
-    for name in ("stdlib", "platstdlib"):
-        library = sysconfig.get_path(name)
-        folders += [library, os.path.join(library, "lib-dynload")]
-    return folders
+    """The folders of installed distributions."""
+    return site.getsitepackages() + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
 
 
 def _pth_lines() -> Iterator[tuple[str, str]]:

@@ -28,9 +28,24 @@ def test_a_module_that_is_not_there_is_called_missing(value, tmp_path):
         trust.require_trust({"env.id": value}, [], tmp_path)
 
 
-@pytest.mark.parametrize("value", ["CartPole-v1", "json.tool:X-v0", "gymnasium.envs.mujoco:X-v0", "_struct:X-v0", None])
+@pytest.mark.parametrize("value", ["CartPole-v1", "gymnasium.envs.mujoco.nothing:X-v0", "pip._internal:X-v0", None])
 def test_what_is_installed_or_names_no_module_needs_no_word(value, tmp_path):
     trust.require_trust({"env.id": value}, [], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "why"),
+    [
+        ("venv.__main__", "is a program"),
+        ("pip.__main__", "is a program"),
+        ("antigravity", "belongs to no installed package"),
+        ("xxlimited", "belongs to no installed package"),
+    ],
+)
+def test_programs_and_pythons_own_library_need_a_word(module, why, tmp_path):
+    with pytest.raises(UserError, match=f"{why}.*add --trust {module}"):
+        trust.require_trust({"env.id": f"{module}:X-v0"}, [], tmp_path)
+    trust.require_trust({"env.id": f"{module}:X-v0"}, [module], tmp_path)
 
 
 @pytest.fixture

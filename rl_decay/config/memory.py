@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 from rl_decay.config.schema import Config, flat, unflat
@@ -26,6 +27,8 @@ CAUSES = (
     "evaluation.late",
     "evaluation.early",
 )
+
+OBSERVATIONS, ACTIONS = "observations", "actions"  # causes that are no keys
 
 Parts = dict[str, int]
 
@@ -71,13 +74,20 @@ def on_gpu(estimate: Mapping[str, int]) -> int:
 
 
 def cause(config: Config, spaces: Spaces) -> str:
-    """What takes most: the key, as key=value, whose default would save most, or the task where none would save any."""
+    """What takes most: the key, as key=value, whose default would save most, or the task where smaller observations or
+    actions, those of CartPole, would save more.
+    """
     values, defaults = flat(config), flat(Config())
     sizes = {key: sum(parts(unflat(values | {key: defaults[key]}), spaces).values()) for key in CAUSES}
-    key = min(CAUSES, key=sizes.__getitem__)
-    if sizes[key] < sum(parts(config, spaces).values()):
-        return f"{key}={values[key]}"
-    return f"env.id={config.env.id}, whose observations are {spaces.obs_size:,} numbers each"
+    sizes[OBSERVATIONS] = sum(parts(config, replace(spaces, obs_size=4)).values())
+    sizes[ACTIONS] = sum(parts(config, replace(spaces, num_actions=2)).values())
+    largest = min(sizes, key=sizes.__getitem__)
+    if largest == OBSERVATIONS:
+        return f"env.id={config.env.id}, whose observations are {spaces.obs_size:,} numbers each"
+    if largest == ACTIONS:
+        words = "actions are {:,} numbers each" if spaces.continuous else "action is one of {:,}"
+        return f"env.id={config.env.id}, whose {words.format(spaces.num_actions)}"
+    return f"{largest}={values[largest]}"
 
 
 def in_words(size: int) -> str:

@@ -11,7 +11,7 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
 from rl_decay.envs.codec import Codec
 from rl_decay.envs.generators import OwnGenerators, kept
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, Wrapping, single
+from rl_decay.envs.gymnasium_vec import GymnasiumVec, Shaped, TookTooLongError, Wrapping, single
 from rl_decay.envs.interface import refuse_other_interfaces
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
@@ -39,9 +39,11 @@ def examine(env: Env, vec: str = "sync") -> Task:
     with kept(), closing(GymnasiumVec(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
         try:
             history, again = play(copies)
+        except TookTooLongError:
+            raise
         except UserError:
             refuse_other_interfaces(env)
-            return Task(copies.spaces)
+            return Task(copies.spaces, wrappers=(Shaped,))  # so that training can say more than NumPy
         global_generators = set().union(*copies.attribute("drawn_from"))
         unpacked = any(copies.attribute("unpacked"))
         notes = [

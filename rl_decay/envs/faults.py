@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import traceback
 from pathlib import Path
@@ -15,6 +16,7 @@ from rl_decay.errors import UserError, escaped, one_line
 # Frames of these files are not the task's: the frame above called them wrongly.
 LIBRARIES = (
     "<frozen",  # the import system
+    functools.__file__,  # through which Gymnasium joins observations
     f"{Path(gym.__file__).parent}{os.sep}",
     f"{Path(np.__file__).parent}{os.sep}",
     f"{Path(__file__).parents[1]}{os.sep}",
@@ -46,14 +48,14 @@ class FaultReported(gym.Wrapper):
         """Reset the task."""
         try:
             return self.env.reset(**arguments)
-        except Exception as error:
+        except BaseException as error:  # the process ignores Ctrl-C, so that none is a person's
             raise WorkerError(described(error), trace(error)) from None
 
     def step(self, action: Any) -> Any:
         """Step the task."""
         try:
             return self.env.step(action)
-        except Exception as error:
+        except BaseException as error:
             raise WorkerError(described(error), trace(error)) from None
 
 

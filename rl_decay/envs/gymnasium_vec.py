@@ -27,6 +27,10 @@ FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
 Wrapping = Callable[[gym.Env], gym.Wrapper]
 
 
+class TookTooLongError(UserError):
+    """A reset or step took longer than `env.timeout`."""
+
+
 class GymnasiumVec:
     """`slots` copies of a registered task under NEXT_STEP autoreset, with flat observations and actions.
 
@@ -93,24 +97,28 @@ class GymnasiumVec:
                 warnings.simplefilter("ignore")
                 return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
         except multiprocessing.TimeoutError:
-            raise UserError(
+            raise TookTooLongError(
                 f"env.timeout={self._timeout}: a {name} of {self._id} took longer than that many seconds; raise it, or "
                 "set it to null to wait for ever"
             ) from None
-        except (Exception, SystemExit) as error:  # a task's own code
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a task's own code
             if isinstance(self._env, AsyncVectorEnv) and isinstance(error, (EOFError, ConnectionError)):
                 raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
 
 
-class _Shaped(gym.Wrapper):
+class Shaped(gym.Wrapper):
     """Refuse what shared memory would take: observations of another shape, rewards that are not one number."""
 
     def reset(self, **arguments: Any) -> Any:
+        """Reset the task; ValueError for an observation of another shape."""
         obs, info = self.env.reset(**arguments)
         return self._checked(obs), info
 
     def step(self, action: Any) -> Any:
+        """Step the task; ValueError for a reward that is not one number too."""
         obs, reward, terminated, truncated, info = self.env.step(action)
         number: Any = reward
         if number is None or np.ndim(number):
@@ -144,7 +152,7 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
     options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
     checks: list[Wrapping] = []  # sync copies fail by themselves
     if vec == "async":
-        options["worker"], checks = quiet_worker, [_Shaped, FaultReported]
+        options["worker"], checks = quiet_worker, [Shaped, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"
         require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
@@ -170,7 +178,9 @@ def _explained(env: Env) -> Iterator[None]:
     require_registered(env.id)
     try:
         yield
-    except (Exception, SystemExit) as error:  # a task's constructor may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         if isinstance(error, gym.error.Error):  # Gymnasium's own words
             raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{way_out(env.id, error)}") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
 import gymnasium as gym
@@ -20,9 +20,13 @@ STEP = "step(self, action) -> (observation, reward, terminated, truncated, info)
 def refuse_other_interfaces(env: Env) -> None:
     """UserError if reset or step of a task is not as Gymnasium wants it; for a task that has just failed to play."""
     problem = None
-    # the task's own errors are told by the training that meets them
-    with closing(single(env)) as copy, suppress(Exception, SystemExit):
-        problem = _problem(copy.unwrapped)
+    with closing(single(env)) as copy:
+        try:
+            problem = _problem(copy.unwrapped)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            pass  # the task's own errors are told by the training that meets them
     if problem:
         raise UserError(f"env.id={env.id}: {problem}")
 

@@ -96,5 +96,7 @@ def _import(env_id: str, module: str) -> None:
             f"env.id={env_id}: no module {error.name} is installed, nor lies in a folder where Python looks; name its "
             "folder in front of the command: PYTHONPATH=<folder>"
         ) from error
-    except (Exception, SystemExit) as error:  # its own code
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # its own code
         raise task_error(f"env.id={env_id}: its module cannot be imported:", error) from error

@@ -50,7 +50,10 @@ def _count(override: Override) -> int:
     assert value.start is not None and value.stop is not None
     if value.step == 0:
         raise UserError(f"{override.input_line}: a range with step 0 has no end; give another step")
-    return max(0, math.ceil((value.stop - value.start) / value.step))
+    count = (value.stop - value.start) / value.step
+    if not math.isfinite(count):
+        raise UserError(f"{override.input_line}: a range without an end; give one")
+    return max(0, math.ceil(count))
 
 
 def with_progress(items: Sequence[Item]) -> Iterator[Item]:

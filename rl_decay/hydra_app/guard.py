@@ -28,7 +28,18 @@ from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import exists
 from rl_decay.runs.jobs import write_jobs
-from rl_decay.runs.layout import FAILED, JOBS, LOCK, SWEEP_LOCK, is_run, is_taken
+from rl_decay.runs.layout import (
+    CHECKPOINTS,
+    EVALUATIONS,
+    FAILED,
+    JOBS,
+    LOCK,
+    METRICS,
+    SUMMARY,
+    SWEEP_LOCK,
+    is_run,
+    is_taken,
+)
 from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
@@ -36,9 +47,10 @@ from rl_decay.runs.unwritable import unwritable
 
 log = logging.getLogger("rl_decay")
 
+RUNS_OWN = [(name,) for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS, LOCK, JOBS)]
 SWEEP = ExitStack()  # the lock of the sweep that this process launches
 CLAIMS: list[FolderClaim] = []  # folders of this program, until it ends
-REFUSED: list[str] = []  # jobs of this process that have no folder of their own to say so
+REFUSED: dict[Path, str] = {}  # folders of this process's jobs whose summary.json does not say why they failed
 
 
 @contextmanager
@@ -94,15 +106,20 @@ def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) ->
     """
     if alone:
         refuse(message)
-    if is_run(folder):
-        if read_summary(folder)["status"] != FAILED:  # another job's folder
-            REFUSED.append(f"{' '.join(overrides)}: {message}")
-    else:
-        try:
+    ending = {"status": FAILED, "reason": message}
+    try:
+        if not is_run(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            write_summary(folder, {"status": FAILED, "reason": message, "overrides": overrides})
-        except OSError:  # the disk is full, or somebody removed the folder
-            REFUSED.append(f"{' '.join(overrides)}: {message}")
+            write_summary(folder, {**ending, "overrides": overrides})
+            return
+        summary = read_summary(folder)
+        if summary["status"] == FAILED:
+            with RunLock(folder):
+                write_summary(folder, summary | ending)
+            return
+    except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
+        pass
+    REFUSED[folder] = message
 
 
 def refusing(callback: Callable[..., None]) -> Callable[..., None]:
@@ -187,20 +204,28 @@ class RunGuard(Callback):
         diverged. Read from the folders: jobs may have run elsewhere.
         """
         folder = Path(config.hydra.sweep.dir)
-        composed = [folder / job.relative_to(folder.absolute()) for job in FOLDERS]
-        own = list(dict.fromkeys([*run_folders(folder), *composed]))
+        own = list(dict.fromkeys([*run_folders(folder), *(_as_typed(job, folder) for job in FOLDERS)]))
         if config.compare != "none":
             compare.after_sweep(folder, own)
-        runs = endings(folder, own)
+        refused = {_as_typed(job, folder): why for job, why in REFUSED.items()}
+        runs = endings(folder, own, refused)
         print(*lines(runs), sep="\n")
-        for failure in (*failures(runs), *REFUSED):
+        for failure in failures(runs):
             log.error("failed: %s", failure)
-        if failed := shortfall(runs, len(REFUSED)):
+        if failed := shortfall(runs):
             refuse(failed)
 
 
+def _as_typed(job: Path, sweep: Path) -> Path:
+    """A job's folder below the sweep's as that one was given, which may be relative."""
+    return sweep / job.relative_to(sweep.absolute()) if job.is_relative_to(sweep.absolute()) else job
+
+
 def _check_names(config: DictConfig) -> None:
-    """UserError for names of Hydra's record that lead out of a run's folder."""
+    """UserError for an empty name, as of a variable that is not set, and for one that leads out of a run's folder."""
+    for key in ("run", "sweep"):
+        if not str(config.hydra[key].dir):
+            raise UserError(f"hydra.{key}.dir is empty; give a folder, or . for this one")
     name, record = str(config.hydra.job.name), str(config.hydra.output_subdir)
     if not name or Path(name).name != name:
         raise UserError(f"hydra.job.name={name}: a file beside the run is called after it; choose a name without /")
@@ -208,6 +233,8 @@ def _check_names(config: DictConfig) -> None:
         raise UserError(
             f"hydra.output_subdir={record}: leads out of the run's folder; choose a name inside it, or null"
         )
+    if Path(record).parts[:1] in RUNS_OWN:
+        raise UserError(f"hydra.output_subdir={record}: a run keeps its own files under that name; choose another")
 
 
 def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:

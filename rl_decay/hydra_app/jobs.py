@@ -56,11 +56,17 @@ def compose_folder(
     loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], number: int
 ) -> tuple[DictConfig, Path]:
     """One job of a sweep as Hydra sees it, and its folder; UserError for a folder outside the sweep's."""
+    sweep = Path(str(config.hydra.sweep.dir)).absolute()
     cfg = loader.load_sweep_config(config, list(overrides))
     with open_dict(cfg):
         cfg.hydra.job.id = cfg.hydra.job.num = number
     HydraConfig.instance().set_config(cfg)
-    sweep = Path(str(cfg.hydra.sweep.dir)).absolute()
+    own = Path(str(cfg.hydra.sweep.dir)).absolute()
+    if own != sweep:
+        raise UserError(
+            f"{_title(cfg, number)}: {SWEEP_KEY}={own}: is another folder than the sweep's own, {sweep}; a sweep has "
+            f"one folder, so put what tells its jobs apart into {SUBDIR_KEY}"
+        )
     folder = Path(*(part for part in (sweep / str(cfg.hydra.sweep.subdir)).parts if part != "."))
     below = folder.parts[len(sweep.parts) :]
     if sweep not in folder.parents or ".." in below or not all(part.isprintable() for part in below):

@@ -57,7 +57,7 @@ def launch(
             _record(cfg, c.folder)
         context.callbacks.on_job_start(config=cfg, task_function=task)
     whole = sweep.train()
-    REFUSED.extend(sweep.unrecorded)
+    REFUSED.update(sweep.unrecorded)
     returns = []
     for c in composed:
         cfg = c.hydra_config

@@ -76,4 +76,10 @@ def in_words(error: Exception) -> str:
     if not isinstance(error, SPEAKING) or not text:
         code = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.line]
         text = f"{type(error).__name__} {text} in `{code[-1]}`"  # an assertion of Hydra's says nothing else
-    return f"{text} ({errors.one_line(cause)})" if cause is not None and str(cause) not in text else text
+    if cause is not None and str(cause) not in text:
+        text = f"{text} ({errors.one_line(cause)})"
+    typed = sys.argv[1:]
+    keys = [word.partition("=")[0].lstrip("+~") for word in typed if "=" in word]
+    if any(key and key in text for key in keys) or any(word in text for word in typed if word.startswith("--")):
+        return text
+    return f"{text}; what was typed: {errors.one_line(' '.join(typed), LONGEST)}"

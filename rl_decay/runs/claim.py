@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rl_decay.errors import UserError
 from rl_decay.runs.flocks import hold, release
+from rl_decay.runs.lock import is_held
 
 
 class FolderClaim:
@@ -42,7 +43,9 @@ class FolderClaim:
     def end(self) -> None:
         """Give the folder back; leave nothing where nothing was begun."""
         new = self._new()
-        if new <= self._own and not any(_says_something(self.folder / name) for name in new):
+        begun = not new <= self._own or any(_says_something(self.folder / name) for name in new)
+        # A training from Python or of a sweep takes the run's lock alone, and may have come meanwhile.
+        if not begun and not is_held(self.folder):
             for name in new:
                 path = self.folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

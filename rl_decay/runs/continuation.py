@@ -12,7 +12,7 @@ from typing import Any
 from rl_decay.config.kinds import Fields
 from rl_decay.config.recorded import config_to_compare, config_to_train
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, shell_word
+from rl_decay.errors import UserError, one_line, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.files import entries, exists, require_inside
@@ -117,7 +117,8 @@ def continue_command(folder: Path, trust: Iterable[str]) -> str:
 def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:
     """Packages whose version differs from the one that the run was begun with, as `name old -> new`."""
     before = summary.get("versions", {})
-    return [f"{name} {before[name]} -> {now[name]}" for name in now if name in before and before[name] != now[name]]
+    changed = [name for name in now if name in before and before[name] != now[name]]
+    return [f"{name} {one_line(before[name])} -> {now[name]}" for name in changed]
 
 
 def check_links(folder: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from rl_decay.runs.layout import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNIN
 from rl_decay.runs.summary import read_summary
 
 ORDER = (FINISHED, DIVERGED, FAILED, INTERRUPTED, RUNNING)
+FAILURES = (FAILED, RUNNING)  # at the end of a sweep
+UNENDED = "has not ended: another process trains it, or its process was killed"
 ARMS_SHOWN = 8
 
 
@@ -29,19 +31,26 @@ class Ending:
     config: dict[str, Any] | None = None
 
 
-def endings(sweep: Path, folders: Iterable[Path]) -> list[Ending]:
-    """How the runs in some folders of a sweep ended; one without a run has none, a damaged summary counts as failed."""
-    return [_ending(sweep, folder) for folder in folders if is_run(folder)]
+def endings(sweep: Path, folders: Iterable[Path], refused: Mapping[Path, str] = {}) -> list[Ending]:
+    """How the runs in some folders of a sweep ended; one without a run has none, a damaged summary counts as failed.
+
+    So does a job that was `refused`, or whose summary could not be written, with the reason that is given here.
+    """
+    everywhere = dict.fromkeys([*folders, *refused])
+    return [_ending(sweep, folder, refused.get(folder)) for folder in everywhere if folder in refused or is_run(folder)]
 
 
-def _ending(sweep: Path, folder: Path) -> Ending:
+def _ending(sweep: Path, folder: Path, refusal: str | None) -> Ending:
     name = str(folder.relative_to(sweep) if folder.is_relative_to(sweep) else folder)
+    if refusal is not None:
+        return Ending(name, FAILED, refusal)
     try:
         summary = read_summary(folder)
         check_kinds(summary.get("config", {}), folder)  # the arms are told apart by its values
     except UserError as error:
         return Ending(name, FAILED, str(error))
-    return Ending(name, summary["status"], summary.get("reason"), summary.get("config"))
+    reason = UNENDED if summary["status"] == RUNNING else summary.get("reason")
+    return Ending(name, summary["status"], reason, summary.get("config"))
 
 
 def lines(runs: Sequence[Ending]) -> list[str]:
@@ -53,20 +62,19 @@ def lines(runs: Sequence[Ending]) -> list[str]:
 
 
 def failures(runs: Iterable[Ending]) -> list[str]:
-    """Which runs failed, and why, one line each."""
-    return [f"{escaped(run.name)}: {one_line(run.reason or 'no reason')}" for run in runs if run.status == FAILED]
+    """Which runs failed or have not ended, and why, one line each."""
+    return [f"{escaped(run.name)}: {one_line(run.reason or 'no reason')}" for run in runs if run.status in FAILURES]
 
 
-def shortfall(runs: Sequence[Ending], refused: int = 0) -> str | None:
-    """Why a sweep was no success, or None: a run failed, or all diverged. Jobs `refused` have no folder of their own.
+def shortfall(runs: Sequence[Ending]) -> str | None:
+    """Why a sweep was no success, or None: a run failed or has not ended, or all diverged.
 
     Some diverged runs are no failure: a sweep over rates is expected to lose them.
     """
-    statuses = Counter(run.status for run in runs)
-    failed, jobs = statuses[FAILED] + refused, len(runs) + refused
+    failed = sum(run.status in FAILURES for run in runs)
     if failed:
-        return f"{failed} of {jobs} runs failed"
-    return f"all {jobs} runs diverged" if jobs and statuses[DIVERGED] == jobs else None
+        return f"{failed} of {len(runs)} runs failed"
+    return f"all {len(runs)} runs diverged" if runs and all(run.status == DIVERGED for run in runs) else None
 
 
 def _counts(runs: Sequence[Ending], statuses: Sequence[str]) -> str:

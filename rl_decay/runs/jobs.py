@@ -15,6 +15,7 @@ from rl_decay.runs.json_files import read_json
 from rl_decay.runs.layout import JOBS
 
 LONGEST = 2**30  # bytes: a sweep of 100,000 jobs has a third of it
+WAY_OUT = "; move it away to continue the runs that have begun without those that have not"
 ENTRY = Fields({"folder": str, "config": dict[str, Any]}, {"number": int, "overrides": list[str], "log_name": str})
 
 
@@ -36,11 +37,11 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
     path = folder / JOBS
     if not exists(path):
         return []
-    jobs = read_json(path, list[Any], LONGEST)
+    jobs = read_json(path, list[Any], LONGEST, WAY_OUT)
     for number, job in enumerate(jobs):
         problem = misfit(job, ENTRY, f"[{number}]") or _misplaced(job)
         if problem:
-            raise UserError(f"{path}: cannot be read ({problem})")
+            raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
     return jobs
 
 

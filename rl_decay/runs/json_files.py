@@ -16,6 +16,7 @@ from rl_decay.errors import UserError, one_line
 from rl_decay.runs import files
 
 DEEPEST = 32  # levels of nesting
+LONGEST_NUMBER = 1000  # digits
 
 
 def read_json(path: Path, kind: Kind, longest: int, way_out: str = "") -> Any:
@@ -27,7 +28,11 @@ def read_json(path: Path, kind: Kind, longest: int, way_out: str = "") -> Any:
     data = files.read(path, longest)
     try:
         content = json.loads(
-            data.decode(), parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_distinct
+            data.decode(),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_distinct,
         )
         _check_depth_and_text(content)
         problem = misfit(content, kind)
@@ -42,6 +47,12 @@ def read_json(path: Path, kind: Kind, longest: int, way_out: str = "") -> Any:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number")
+
+
+def _whole(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:  # Python refuses those of over 4,300 digits, in words for programmers
+        raise ValueError(f"a number of {len(text):,} digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

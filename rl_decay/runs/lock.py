@@ -38,7 +38,7 @@ class RunLock:
         self.folders = [Path(folder) for folder in folders]
         self._descriptor: int | None = None
         self._token = ""
-        self._inodes: dict[Path, int] = {}
+        self._lost: set[Path] = set()  # folders that another training has taken
 
     def __enter__(self) -> Self:
         self._token = secrets.token_hex(8)
@@ -55,8 +55,7 @@ class RunLock:
 
     def __exit__(self, *failure: object) -> None:
         if self._descriptor is not None and is_own(self._descriptor):
-            if len(self.folders) > 1:
-                self._clear_marks()
+            self._clear_marks()
             release(self._descriptor)
         self._descriptor = None
 
@@ -69,33 +68,54 @@ class RunLock:
 
     def verify(self, folder: Path) -> None:
         """Take the lock of a folder again where its file was removed; LockLostError if another training came first."""
-        try:
-            if (folder / LOCK).stat().st_ino == self._inodes[folder]:
-                return
-        except FileNotFoundError:
-            if not folder.is_dir():  # whoever writes there next will say so
-                return
+        if not folder.is_dir():  # whoever writes there next will say so
+            return
+        self._keep_first()
+        if folder not in self._lost and not self._holds(folder):
+            self._take_again(folder)
+        if folder in self._lost:
+            raise LockLostError(
+                f"{folder}: its {LOCK} was removed, and another training has begun there; this one writes no more"
+            )
+
+    def _keep_first(self) -> None:
+        """Hold the lock that the other folders' marks point to: in the first folder, or where it is gone or lost, in
+        the next; also for a first run that has ended.
+        """
+        while self.folders and not self._holds(self.folders[0]):
+            first = self.folders[0]
+            try:
+                self._take_again(first)
+            except OSError:  # it was removed, or cannot be written, which its own run will say
+                self.folders.remove(first)
+
+    def _take_again(self, folder: Path) -> None:
+        """Take a folder whose lock file was removed; it is lost if another training has done so."""
+        if folder not in self.folders:
+            self.folders.append(folder)
         try:
             self._take(folder)
         except UserError:
-            self._give_up(folder)
-            raise LockLostError(
-                f"{folder}: its {LOCK} was removed, and another training has begun there; this one writes no more"
-            ) from None
+            self.folders.remove(folder)
+            self._lost.add(folder)
 
-    def _give_up(self, folder: Path) -> None:
-        """Go on without a folder; if it was the first, the next one holds the lock of the population."""
-        was_first = folder == self.folders[0]
-        self.folders.remove(folder)
-        for other in self.folders if was_first else ():
-            self._take(other)
+    def _holds(self, folder: Path) -> bool:
+        """Whether the lock file of a folder is the one that was taken. A new file may have the inode of an old one, so
+        that only the first, which is open, is known by it; the others by their mark.
+        """
+        try:
+            if folder == self.folders[0]:
+                assert self._descriptor is not None
+                return os.path.samestat(os.stat(folder / LOCK), os.fstat(self._descriptor))
+            return os.fsencode(_text(folder / LOCK)) == self._mark(folder)
+        except OSError:  # there is none, or a link
+            return False
 
     def _take(self, folder: Path) -> None:
         descriptor = _locked(folder / LOCK, f"{folder} is in use: another training holds its {LOCK}")
         try:
             if _holder(folder, _read(descriptor)):
                 raise UserError(f"{folder} is in use: another training holds its {LOCK}")
-            self._inodes[folder] = os.fstat(descriptor).st_ino
             if os.fstat(descriptor).st_size:  # whoever only looks at a run leaves its files as they were
                 os.ftruncate(descriptor, 0)
             if len(self.folders) > 1:
@@ -154,7 +174,7 @@ def is_held(folder: Path) -> bool:
 
 def refuse_sweep_in_use(folder: Path) -> None:
     """UserError if a run folder lies in a sweep that is being launched: a lone training of it would be in its way."""
-    for parent in folder.absolute().parents:
+    for parent in {**dict.fromkeys(folder.absolute().parents), **dict.fromkeys(folder.resolve().parents)}:
         try:
             descriptor = _open(parent / SWEEP_LOCK)
         except OSError:

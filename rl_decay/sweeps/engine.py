@@ -57,9 +57,9 @@ class Sweep:
         todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
         self.ended = {number for number, moment in moments.items() if moment == ENDED}
         self.workers = 0
-        self.unrecorded: list[str] = []  # failures that no summary.json could take
+        self.unrecorded: dict[Path, str] = {}  # failures that no summary.json could take
         self.groups: list[Population] = []
-        self.room = Room(jobs)
+        self.room = Room(todo)
         for job in todo:
             if exists(job.folder):
                 with RunLock(job.folder):  # or else the run of another training would be called failed
@@ -79,7 +79,7 @@ class Sweep:
             outcome = workers.train(self.groups, self.workers, display.update)
         finally:
             display.stop()
-        self.unrecorded = outcome.unrecorded
+        self.unrecorded = dict(outcome.unrecorded)
         print(f"look at it: tensorboard --logdir {as_typed(self.folder)}")
         if not outcome.whole:
             trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]

@@ -6,15 +6,15 @@ import traceback
 
 from rl_decay import build
 from rl_decay.config.schema import Config
-from rl_decay.errors import UserError, error_words, escaped
+from rl_decay.errors import UserError, error_words
 from rl_decay.runs.layout import FAILED
-from rl_decay.sweeps.endings import record_endings
+from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
 from rl_decay.sweeps.reporter import Asked, Listener, Reporter
 from rl_decay.training.plan import Plan
 
 
-def train_population(index: int, population: Population, listen: Listener, asked: Asked) -> list[str]:
+def train_population(index: int, population: Population, listen: Listener, asked: Asked) -> list[Unrecorded]:
     """Train a population in this process; returns the failures that no summary.json could take.
 
     What it raises is written into the summaries of the jobs that had not ended.
@@ -35,5 +35,4 @@ def train_population(index: int, population: Population, listen: Listener, asked
     except Exception as error:
         traceback.print_exc()
         return record_endings(population, FAILED, error_words(error))
-    unrecorded = [result for result in results if not result.recorded]
-    return [f"{escaped(result.folder.name)}: {result.summary['reason']}" for result in unrecorded]
+    return [(result.folder, result.summary["reason"]) for result in results if not result.recorded]

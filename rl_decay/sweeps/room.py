@@ -20,7 +20,7 @@ class Room:
 
     def __init__(self, jobs: Sequence[Job]):
         self.free = free_memory()
-        self._cuda = resolve_device(jobs[0].config.device).type == "cuda"
+        self._cuda = bool(jobs) and resolve_device(jobs[0].config.device).type == "cuda"
         self._spaces: dict[str, Spaces | None] = {}
 
     def workers(self, jobs: Sequence[Job], asked: int) -> int:

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 from rl_decay.errors import error_words
 from rl_decay.runs.layout import FAILED
-from rl_decay.sweeps.endings import record_endings
+from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
 
 HEARTBEAT_SECONDS = 1.0
@@ -28,13 +28,13 @@ class Heartbeat:
 class Farewell:
     """A worker's last message: the failures that no summary.json could take."""
 
-    unrecorded: Sequence[str]
+    unrecorded: Sequence[Unrecorded]
 
 
 def work(index: int, population: Population, channel: Connection) -> None:
     """Train a population in a process of its own; whatever happens, the last message is a Farewell."""
     line = _Line(channel)
-    unrecorded: Sequence[str] = ()
+    unrecorded: Sequence[Unrecorded] = ()
     try:
         import torch
 

@@ -21,7 +21,7 @@ from rl_decay.interrupt import LOST, SIGNALS, StopRequest, ignored
 from rl_decay.machine import resolve_device
 from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.endings import record_endings
+from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
 from rl_decay.sweeps.population import train_population
 from rl_decay.sweeps.reporter import Ended, Listener, Progress
@@ -39,7 +39,7 @@ class Outcome:
     """How a sweep's training ended: whether all of it was done, and the failures that no summary.json could take."""
 
     whole: bool
-    unrecorded: list[str] = field(default_factory=list)
+    unrecorded: list[Unrecorded] = field(default_factory=list)
 
 
 @dataclass
@@ -112,7 +112,7 @@ class _Pool:
         self._waiting, self._size, self._listen = deque(enumerate(populations)), size, listen
         self._running: dict[Connection, _Worker] = {}
         self._listened = time.monotonic()  # when this process last waited for messages
-        self.unrecorded: list[str] = []
+        self.unrecorded: list[Unrecorded] = []
 
     def train(self, stop: StopRequest) -> None:
         """Train everything, or until a signal has stopped all workers."""

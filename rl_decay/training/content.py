@@ -25,8 +25,9 @@ RUN = Fields(
         "last_returns": list[float],
     }
 )
+SPACES = Fields({"obs_size": Whole(1), "num_actions": Whole(1), "continuous": bool})
 CONTENT = Fields(
-    {"config": dict[str, Any], "spaces": dict[str, Any], "iteration": Whole(1), "agent": dict[str, Any]},
+    {"config": dict[str, Any], "spaces": SPACES, "iteration": Whole(1), "agent": dict[str, Any]},
     {
         "fingerprint": str,
         "run": RUN,

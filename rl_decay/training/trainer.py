@@ -136,10 +136,13 @@ class Trainer:
         report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
         scalars = to_numpy(report | {"alive": self.ppo.alive, "valid": rollout.valid.sum((0, 2))})
         evaluation = self._evaluate() if done in self.plan.evaluation_points else None
+        ended: list[list[Episode]] = [[] for _ in self.runs]
+        for episode in episodes:
+            ended[episode.member].append(episode)
         for m, run in enumerate(self.runs):
             if run.running:
                 with self.saver.writing(run):
-                    self._write(m, done, scalars, [e for e in episodes if e.member == m], evaluation)
+                    self._write(m, done, scalars, ended[m], evaluation)
         if done % self.plan.clock.segment_length == 0:
             self._note_endless_segment()
         if self.display is None:

@@ -102,3 +102,9 @@ def test_imports_point_downwards(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     code = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
     assert code == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder", ["", 3, "a\0b"])
+def test_a_folder_that_is_none_is_named(folder, configure):
+    with pytest.raises(rl_decay.UserError, match=r"^folder=.*: must be a path"):
+        rl_decay.train(configure(total_steps=64), folder)

@@ -58,3 +58,14 @@ def test_values_without_measure_are_only_large_numbers():
 @pytest.mark.parametrize("key", ["total_steps", "segments", "checkpoint.keep", "seed", "algo.minibatches"])
 def test_a_run_that_is_only_long_needs_no_more(key):
     assert sum(parts(unflat({key: 10**15}), CARTPOLE).values()) < 10**8
+
+
+@pytest.mark.parametrize(
+    ("actions", "words"),
+    [
+        (Spaces(4, 10**9, continuous=False), "whose action is one of 1,000,000,000"),
+        (Spaces(4, 10**9, continuous=True), "whose actions are 1,000,000,000 numbers each"),
+    ],
+)
+def test_a_task_with_too_many_actions_is_named_by_them(actions, words):
+    assert cause(config(algo__epochs=10), actions) == f"env.id=CartPole-v1, {words}"

@@ -56,7 +56,8 @@ class Odd(gym.Env):
         number = self.born + value.get(self.how, self.np_random.normal)()
         if self.how == "far away":
             return 1e8 + np.array([np.sin(self.steps), 0.0, 0.0])
-        return np.full(3, number, np.float32)
+        longer = self.how == "a longer observation" and self.steps > 0
+        return np.full(3 + longer, number, np.float32)
 
     def _reward(self):
         rewards = {
@@ -65,6 +66,8 @@ class Odd(gym.Env):
             "a matrix of one": np.array([[1.5]], np.float32),
             "two numbers": [1.0, 2.0],
             "a word": "much",
+            "a number in text": "1.5",
+            "no reward": None,
             "a random reward": random.SystemRandom().random(),
         }
         return rewards.get(self.how, 1.5)
@@ -218,11 +221,24 @@ def test_a_reward_of_one_number_is_taken(how, vec):
         (Env(id="tests/OldStep-v0"), "its step returns 4 values, the last of them dict; Gymnasium wants step"),
         (odd("two numbers"), r"its reward is \[1.0, 2.0\]; Gymnasium wants one number"),
         (odd("a word"), "its reward is 'much'; Gymnasium wants one number"),
+        (odd("a number in text"), "its reward is '1.5'; Gymnasium wants one number"),
+        (odd("no reward"), "its reward is None; Gymnasium wants one number"),
     ],
 )
 def test_a_task_written_for_another_interface_is_refused_in_words(env, words, vec):
     with pytest.raises(UserError, match=f"^env.id={env.id}: {words}"):
         examine(env, vec)
+
+
+@EVERY_VEC
+def test_an_observation_of_another_shape_is_told_by_both_shapes(vec):
+    env = odd("a longer observation")
+    with closing(GymnasiumVec(env, 2, vec, examine(env, vec).wrappers)) as envs:
+        envs.reset([1, 2])
+        with pytest.raises(
+            UserError, match=r"its step failed with ValueError: an observation of shape \(4,\), not \(3,\)$"
+        ):
+            envs.step(np.zeros((2, 1)))
 
 
 def test_a_signal_below_float32_is_named():

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import gymnasium as gym
 import numpy as np
@@ -26,19 +27,19 @@ SAFETY = 120.0  # seconds; ends a test that hangs, and decides nothing else
 class AnySpaces(gym.Env):
     """A task of whatever spaces; its third step, or its second reset, never ends if it `hangs` there.
 
-    With `ctrl_c` one is pressed while it is made; with `connects` its reset finds nobody at the other end.
+    With `ctrl_c` one is pressed while it is made; its reset raises the error `fails`, if there is one.
     """
 
-    def __init__(self, obs=BOX, action=BOX, hangs=None, ctrl_c=False, connects=False):
-        self.observation_space, self.action_space, self.hangs, self.connects = obs, action, hangs, connects
+    def __init__(self, obs=BOX, action=BOX, hangs=None, ctrl_c=False, fails=None):
+        self.observation_space, self.action_space, self.hangs, self.fails = obs, action, hangs, fails
         if ctrl_c:
             os.kill(os.getpid(), signal.SIGINT)
         self.resets = 0
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        if self.connects:
-            raise ConnectionError("no simulator")
+        if self.fails is not None:
+            raise self.fails
         self.steps = 0
         self.resets += 1
         if self.hangs == "reset" and self.resets == 2:
@@ -254,5 +255,21 @@ def test_a_ctrl_c_while_copies_are_made_comes_through_and_leaves_no_process(vec)
 
 
 def test_a_task_in_this_process_that_loses_a_connection_is_named_by_its_error():
-    with closing(GymnasiumVec(task(connects=True), 1)) as envs, pytest.raises(UserError, match="no simulator"):
+    with (
+        closing(GymnasiumVec(task(fails=ConnectionError("no simulator")), 1)) as envs,
+        pytest.raises(UserError, match="no simulator"),
+    ):
         envs.reset([0])
+
+
+@pytest.mark.parametrize("vec", ["sync", "async"])
+@pytest.mark.parametrize("error", [GeneratorExit("no more"), SystemExit(0)])
+def test_an_error_that_is_no_exception_is_named_too(error, vec):
+    with closing(GymnasiumVec(task(fails=error), 1, vec)) as envs, pytest.raises(UserError, match=type(error).__name__):
+        envs.reset([0])
+
+
+def test_the_timeout_holds_for_the_examination_too():
+    hanging = replace(task(hangs="reset"), timeout=0.5)
+    with pytest.raises(UserError, match=r"env\.timeout=0\.5: a reset of tests/AnySpaces-v0 took longer"):
+        examine(hanging, "async")

@@ -151,9 +151,10 @@ def test_a_key_that_changes_nothing_learned_may_change(key, left, resumed, diffe
         (["vec=parallel"], ["vec=parallel", "sync, async"]),
         (["init_from=5"], ["init_from=5", "must be text; or null"]),
         (["env.kwargs=5"], ["env.kwargs=5"]),
+        (["total_steps=" + 100_000 * "["], ["total_steps=", "whole number"]),
         (["resume=never"], ["resume"]),
     ],
-    ids=lambda words: " ".join(words) or "none",
+    ids=lambda words: " ".join(words)[:60] or "none",
 )
 def test_words_that_cannot_be_followed_are_one_line_and_change_nothing(words, said, left, resumed, files):
     before = files(left)

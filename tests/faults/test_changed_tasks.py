@@ -1,5 +1,6 @@
 """A run whose task plays differently when it is continued: it goes on, and says that it is not exact."""
 
+import json
 import logging
 from typing import ClassVar
 
@@ -106,3 +107,12 @@ def test_a_member_that_differs_is_named_alone(small, killed, monkeypatch, tmp_pa
     build.run(configs, folders)
     notes = [read_summary(folder)["notes"] for folder in folders]
     assert notes[0] == [] and f"in step {STEP} of" in notes[1][0]
+
+
+def test_versions_that_a_strangers_summary_names_are_told_on_one_line(left, resumed):
+    summary = json.loads((left / layout.SUMMARY).read_text())
+    summary["versions"]["torch"] = "1\0\x1b[31m\n2"
+    (left / layout.SUMMARY).write_text(json.dumps(summary))
+    ended = resumed(left)
+    assert (ended.code, ended.err) == (0, "")
+    assert "continued with another version: torch 1\\x00\\x1b[31m 2 -> " in ended.out

@@ -99,6 +99,8 @@ def test_every_part_of_a_runs_state_must_be_of_its_kind(left, latest, resumed, f
     wrong += [replaced(content, ("iteration",), value) for value in (0, 4, 10**6, True)]
     wrong += [replaced(content, ("iteration",), 9) | {"run": run | {"iterations": 9}}]  # of 8
     wrong += [replaced(content, ("spaces", "obs_size"), 4), replaced(content, ("config", "env.num_envs"), "2")]
+    for path in [path for path in leaves(content) if path[0] not in ("agent", "actions", "digests")]:
+        wrong.append(replaced(content, path, torch.zeros(0, dtype=torch.float32)))  # neither equal nor unequal
     refusals(resumed, left, latest, wrong, files)
 
 

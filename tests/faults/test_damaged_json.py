@@ -224,3 +224,16 @@ def test_names_of_any_bytes_are_shown_and_never_obeyed(left, tmp_path):
                 assert "\x1b" not in file.read(), name
     assert r"\n\x1b[31m\udcff run: no such folder" in refused(resume.main, os.fsdecode(folder.replace(b"/a", b"/b")))
     assert evaluate.main([os.fsdecode(folder)]) == 0
+
+
+def test_a_list_of_jobs_whose_folder_is_a_file_is_one_line(waiting):
+    changed(waiting / layout.JOBS, [0, "folder"], layout.JOBS)
+    assert refused(resume.main, waiting).startswith(f"error: {waiting / layout.JOBS}")
+
+
+def test_the_way_out_of_a_damaged_list_of_jobs_works(whole, waiting):
+    shutil.copytree(whole, waiting / "job0")
+    (waiting / layout.JOBS).write_text("[[[")
+    assert "; move it away to continue the runs that have begun" in refused(resume.main, waiting)
+    (waiting / layout.JOBS).unlink()
+    assert answer(resume.main, waiting, "--workers", "1") == (0, "")

@@ -153,3 +153,22 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     assert said["status"] == "interrupted"
     rows = (mine / layout.METRICS).read_text().splitlines()[1:]
     assert [int(row.split(",")[1]) for row in rows] == list(range(1, said["iterations"] + 1))
+
+
+def test_a_job_that_is_refused_counts_once_and_says_why_it_is_refused_now(left, words, train_in, tmp_path):
+    """Hydra's own launcher: the job's folder holds a run, which another training holds, or which has failed before."""
+    sweep = tmp_path / "sweep"
+    typed = ("-m", *words(), "hydra/launcher=basic", "hydra.sweep.dir=sweep", "hydra.sweep.subdir=job", "compare=none")
+    shutil.copytree(left, sweep / "job")
+    with RunLock(sweep / "job"):
+        ended = train_in(tmp_path, *typed, "resume=auto")
+        assert (ended.code, ended.err) == (1, "error: 1 of 1 runs failed\n")
+        assert f"{sweep / 'job'} is in use" in ended.out.splitlines()[-1]
+    summary = json.loads((sweep / "job" / layout.SUMMARY).read_text())
+    (sweep / "job" / layout.SUMMARY).write_text(json.dumps(summary | {"status": "failed", "reason": "no space left"}))
+    (sweep / "job" / layout.CHECKPOINTS / layout.LATEST).write_text("damaged")
+    ended = train_in(tmp_path, *typed, "resume=auto")
+    assert ended.code == 1 and "not a readable rl_decay checkpoint" in ended.out.splitlines()[-1]
+    after = json.loads((sweep / "job" / layout.SUMMARY).read_text())
+    assert after == summary | {"status": "failed", "reason": after["reason"]}
+    assert "not a readable rl_decay checkpoint" in after["reason"]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import ExitStack
 
 import pytest
 
@@ -189,3 +190,22 @@ def test_the_members_stay_locked_where_the_first_one_is_given_up(small, tmp_path
         lock.verify(second)
     with RunLock(second):
         pass
+
+
+def test_a_population_whose_folders_another_training_took_writes_not_one_byte_more(small, files, tmp_path):
+    folders = [tmp_path / "run0", tmp_path / "run1"]
+    before = {}
+    with ExitStack() as thief:
+
+        def deed():
+            for folder in folders:
+                (folder / layout.LOCK).unlink()
+            thief.enter_context(RunLock(*folders))
+            before.update({folder: files(folder) for folder in folders})
+
+        configs = [small(checkpoint__every=1), small(checkpoint__every=1, seed=1)]
+        results = train(configs, folders, deed)
+        assert [(result.status, result.recorded) for result in results] == 2 * [("failed", False)]
+        for result in results:
+            assert f"{result.folder}: its {layout.LOCK} was removed, and another training" in result.summary["reason"]
+        assert {folder: files(folder) for folder in folders} == before

@@ -1,5 +1,6 @@
 """Sweeps that were killed, stopped, finished or made larger, and what continuing them does."""
 
+import logging
 import os
 import shutil
 import signal
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from rl_decay import resume
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
@@ -301,3 +303,23 @@ def test_a_folder_without_runs_is_told_from_one_that_is_missing(resume_in, tmp_p
     for name, words in {"empty": "holds neither a run nor a sweep", "missing": "no such folder"}.items():
         ended = resume_in(tmp_path, name)
         assert (ended.code, ended.err.count("\n")) == (1, 1) and words in ended.err
+
+
+def test_a_finished_sweep_of_another_device_needs_none(finished, resume_in, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for file in [finished / "my sweep" / layout.JOBS, *(job / layout.SUMMARY for job in jobs(finished).values())]:
+        file.write_text(file.read_text().replace('"device": "cpu"', '"device": "cuda"'))
+    ended = resume_in(finished, "my sweep", "--workers", "1")
+    assert (ended.code, ended.err) == (0, "")
+    assert "4 of 4 runs have ended already" in ended.out
+
+
+def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(tmp_path, caplog, monkeypatch):
+    root = logging.getLogger()
+    monkeypatch.setattr(root, "handlers", [*root.handlers, resume._Log(tmp_path, delay=True)])  # a folder
+    log = logging.getLogger("rl_decay")
+    with caplog.at_level(logging.INFO):
+        log.info("one")
+        log.info("two")
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["one", "goes on without its log", "two"]
+    assert str(tmp_path) in caplog.text

@@ -7,6 +7,7 @@ import pytest
 
 from rl_decay.errors import UserError
 from rl_decay.runs.claim import FolderClaim
+from rl_decay.runs.lock import RunLock
 
 
 @pytest.fixture
@@ -101,3 +102,10 @@ def test_a_forked_child_does_not_hold_the_claim(claim, tmp_path):
     finally:
         os.close(living[1])
         os.waitpid(child, 0)
+
+
+def test_nothing_goes_where_another_training_holds_the_run(claim, tmp_path):
+    taken = claim(tmp_path / "mine", own=(".hydra", "run.lock"))
+    with RunLock(taken.folder):
+        taken.end()
+        assert (taken.folder / "run.lock").exists()

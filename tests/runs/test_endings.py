@@ -45,19 +45,19 @@ def test_a_job_that_was_refused_counts_without_an_arm():
 
 
 @pytest.mark.parametrize(
-    "statuses, refused, reason",
+    "statuses, reason",
     [
-        (["finished", "finished"], 0, None),
-        (["finished", "diverged"], 0, None),  # a sweep over rates is expected to lose some
-        (["diverged", "diverged"], 0, "all 2 runs diverged"),
-        (["finished", "failed", "diverged"], 0, "1 of 3 runs failed"),
-        (["finished"], 2, "2 of 3 runs failed"),
-        ([], 1, "1 of 1 runs failed"),
-        ([], 0, None),
+        (["finished", "finished"], None),
+        (["finished", "diverged"], None),  # a sweep over rates is expected to lose some
+        (["diverged", "diverged"], "all 2 runs diverged"),
+        (["finished", "failed", "diverged"], "1 of 3 runs failed"),
+        (["finished", "running"], "1 of 2 runs failed"),
+        (["failed"], "1 of 1 runs failed"),
+        ([], None),
     ],
 )
-def test_a_failed_run_is_a_failure_and_diverged_ones_only_if_all_did(statuses, refused, reason):
-    assert shortfall([ending(status) for status in statuses], refused) == reason
+def test_a_failed_run_is_a_failure_and_diverged_ones_only_if_all_did(statuses, reason):
+    assert shortfall([ending(status) for status in statuses]) == reason
 
 
 def test_they_are_read_from_the_folders_and_a_damaged_summary_counts_as_failed(tmp_path):
@@ -67,3 +67,18 @@ def test_they_are_read_from_the_folders_and_a_damaged_summary_counts_as_failed(t
     found = endings(tmp_path, [tmp_path / "a" / "seed0", tmp_path / "b", tmp_path / "never began"])
     assert [(run.name, run.status) for run in found] == [("a/seed0", "diverged"), ("b", "failed")]
     assert str(tmp_path / "b" / SUMMARY) in failures(found)[0]
+
+
+def test_a_refused_job_fails_once_whether_its_folder_holds_a_run_or_not(tmp_path):
+    for name, status in {"a": "finished", "b": "running"}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / SUMMARY).write_text(f'{{"schema_version": 1, "status": "{status}"}}')
+    refused = {tmp_path / "a": "seed=0: is in use", tmp_path / "c": "seed=2: no room"}
+    found = endings(tmp_path, [tmp_path / "a", tmp_path / "b", tmp_path / "c"], refused)
+    assert [(run.name, run.status) for run in found] == [("a", "failed"), ("b", "running"), ("c", "failed")]
+    assert failures(found) == [
+        "a: seed=0: is in use",
+        "b: has not ended: another process trains it, or its process was killed",
+        "c: seed=2: no room",
+    ]
+    assert shortfall(found) == "3 of 3 runs failed"

@@ -6,7 +6,7 @@ import pytest
 
 from rl_decay.errors import UserError
 from rl_decay.runs.claim import FolderClaim
-from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
+from rl_decay.runs.lock import LockLostError, RunLock, SweepLock, is_held, refuse_sweep_in_use
 
 HOLD = """
 import sys
@@ -144,6 +144,38 @@ def test_what_a_damaged_lock_file_says_keeps_nobody_out(tmp_path, text):
         assert is_held(tmp_path)
 
 
+@pytest.mark.parametrize("removed", [[0], [1], [0, 1], [0, 1, 2]])
+def test_a_folder_that_another_training_took_is_lost_and_the_rest_stay_held(three, removed):
+    """Also where the new lock file has the inode of the old one, and where the first run does not ask any more."""
+    with RunLock(*three) as lock:
+        for m in removed:
+            (three[m] / "run.lock").unlink()
+        taken = [three[m] for m in removed]
+        with RunLock(*reversed(taken)):
+            for folder in taken:
+                with pytest.raises(LockLostError, match=f"{folder}: .* another training has begun there"):
+                    lock.verify(folder)
+            for folder in three:
+                if folder not in taken:
+                    lock.verify(folder)
+                    with pytest.raises(UserError, match=f"{folder} is in use"), RunLock(folder):
+                        pass
+    assert not any(map(is_held, three))
+
+
+@pytest.mark.parametrize("gone", ["file", "folder"])
+def test_the_lock_of_a_first_run_that_has_ended_is_kept_for_the_others(three, gone):
+    with RunLock(*three) as lock:
+        (three[0] / "run.lock").unlink()
+        if gone == "folder":
+            three[0].rmdir()
+        lock.verify(three[1])
+        lock.verify(three[2])
+        for folder in three[1:]:
+            with pytest.raises(UserError, match=f"{folder} is in use"), RunLock(folder):
+                pass
+
+
 def test_members_are_found_through_links_and_from_other_folders(three, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "link").symlink_to(three[1])
@@ -156,8 +188,10 @@ def test_a_sweep_is_launched_once_and_its_runs_are_not_opened_from_outside(three
     with SweepLock(tmp_path):
         with pytest.raises(UserError, match=f"{tmp_path} is in use: another process trains this sweep"):
             SweepLock(tmp_path).__enter__()
-        with pytest.raises(UserError, match=f"{three[0]} is in use: the sweep {tmp_path} is being trained"):
-            refuse_sweep_in_use(three[0])
+        (tmp_path.parent / f"{tmp_path.name} link").symlink_to(three[0])
+        for name in (three[0], tmp_path.parent / f"{tmp_path.name} link"):
+            with pytest.raises(UserError, match=f"{name} is in use: the sweep {tmp_path} is being trained"):
+                refuse_sweep_in_use(name)
         with RunLock(*three):  # its own workers need their own lock only
             pass
     refuse_sweep_in_use(three[0])

@@ -78,6 +78,13 @@ def test_folders_that_are_none_of_the_jobs_own_are_refused(train_py, tiny, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_sweep_folder_of_each_job_is_refused(train_py, tiny, tmp_path, launcher):
+    folders = ("hydra.sweep.dir='sweeps/${seed}'", "hydra.sweep.subdir=job")
+    ended = train_py(*tiny, "seed=1,2", *launcher, *folders)
+    ended.refused("job 0 (", "hydra.sweep.dir=", "sweeps/1", "hydra.sweep.subdir")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_job_inside_the_folder_of_another_is_refused(train_py, tiny, tmp_path, launcher):
     names = ("+env.kwargs.name=a,a/b", "hydra.sweep.subdir='${env.kwargs.name}'")
     train_py(*tiny, *names, *launcher).refused("jobs 0", "and 1", "one inside the other")
