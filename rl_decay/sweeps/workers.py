@@ -143,7 +143,7 @@ class _Pool:
             worker = self._running[channel]
             try:
                 message = channel.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
                 self._end(self._running.pop(channel))
                 continue
             worker.heard()

@@ -6,6 +6,7 @@ import math
 import multiprocessing
 import os
 import signal
+import struct
 
 import pytest
 
@@ -99,6 +100,14 @@ def test_a_worker_that_ends_without_a_farewell_leaves_its_jobs_failed(worker, ex
     for job in jobs:
         said = summary_of(job)
         assert (said["status"], said["reason"]) == ("failed", f"its worker process died with exit code {exitcode}")
+
+
+def test_a_worker_that_dies_in_the_middle_of_a_message_ends_no_other(worker):
+    channel, _, jobs = worker
+    os.write(channel.fileno(), struct.pack("!i", 1000) + b"the first of 1000 bytes")
+    channel.close()
+    assert workers.train([jobs], 2, lambda progress: None).whole
+    assert [summary_of(job)["status"] for job in jobs] == ["failed", "failed"]
 
 
 def test_failures_that_no_folder_can_take_are_told(worker, tmp_path):
