@@ -144,7 +144,9 @@ class _Pool:
             try:
                 message = channel.recv()
             except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
-                self._end(self._running.pop(channel))
+                self._end(worker)
+                del self._running[channel]  # not before: a second signal must find it while `_end` waits for it
+                self._listen(Ended(worker.index))
                 continue
             worker.heard()
             if isinstance(message, Farewell):
@@ -158,14 +160,14 @@ class _Pool:
             worker.process.kill()
             worker.process.join()
         worker.channel.close()
-        if worker.farewell is None:
-            self._record(worker, FAILED, f"its worker process died with exit code {worker.process.exitcode}")
-        else:
-            self.unrecorded += worker.farewell.unrecorded
-        self._listen(Ended(worker.index))
+        self._record(worker, FAILED, f"its worker process died with exit code {worker.process.exitcode}")
 
     def _record(self, worker: _Worker, status: str, reason: str) -> None:
-        self.unrecorded += record_endings(worker.population, status, reason, begin=True)
+        """Write how a worker's jobs ended, unless its farewell says that it has done so itself."""
+        if worker.farewell is None:
+            self.unrecorded += record_endings(worker.population, status, reason, begin=True)
+        else:
+            self.unrecorded += worker.farewell.unrecorded
 
     def _name_silent(self) -> None:
         now = time.monotonic()

@@ -119,19 +119,30 @@ def test_failures_that_no_folder_can_take_are_told(worker, tmp_path):
     assert summary_of(jobs[1])["status"] == "failed"
 
 
+def stop_twice():
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
+
+
 def test_a_second_signal_ends_the_workers_at_once(worker, answering):
     _, process, jobs = worker
-
-    def stop_twice():
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-
     answering("does not answer", stop_twice)
     outcome = workers.train([jobs], 2, lambda progress: None)
     assert process.killed and not outcome.whole
     assert [summary_of(job)["reason"] for job in jobs] == 2 * [
         "a second signal: what came after the last checkpoint is lost"
     ]
+
+
+def test_a_second_signal_ends_a_worker_that_has_said_goodbye_and_hangs(worker, monkeypatch):
+    channel, process, jobs = worker
+    monkeypatch.setattr(process, "is_alive", lambda: not process.killed)
+    monkeypatch.setattr(process, "join", lambda timeout=None: process.killed or stop_twice())
+    channel.send(Farewell(["job3: no room"]))
+    channel.close()
+    outcome = workers.train([jobs], 2, lambda progress: None)
+    assert process.killed and outcome == workers.Outcome(False, ["job3: no room"])
+    assert not jobs[1].folder.exists()  # what the worker wrote stays
 
 
 @pytest.fixture
