@@ -91,6 +91,7 @@ def train(populations: Sequence[Population], workers: int, listen: Listener) -> 
             pool.train(stop)
         except KeyboardInterrupt:  # a second signal
             pool.kill()
+    pool.record_killed()  # out here: a StopRequest ends this process if its second signal is not answered soon
     return Outcome(stop.signal is None, pool.unrecorded)
 
 
@@ -132,6 +133,10 @@ class _Pool:
         """End the workers at once."""
         for worker in self._running.values():
             worker.process.kill()
+
+    def record_killed(self) -> None:
+        """Wait for the ends of workers that were killed, and write them down."""
+        for worker in self._running.values():
             worker.process.join()
             self._record(worker, INTERRUPTED, f"a second signal: {LOST}")
         self._running.clear()

@@ -134,6 +134,26 @@ def test_a_second_signal_ends_the_workers_at_once(worker, answering):
     ]
 
 
+def test_recording_after_a_second_signal_may_take_its_time(monkeypatch, tmp_path, answering):
+    """All workers are dead by then, and no StopRequest ends this process before all is written."""
+    jobs = [Job(number, Config(), tmp_path / f"job{number}", ()) for number in (0, 1)]
+    processes, pipes = [Process(), Process()], [multiprocessing.Pipe(), multiprocessing.Pipe()]
+    before, found = signal.getsignal(signal.SIGINT), []
+
+    def start(index, population):
+        return workers._Worker(index, population, processes[index], pipes[index][0], deadline=-math.inf)
+
+    def record(population, status, reason, begin):
+        found.append((all(process.killed for process in processes), signal.getsignal(signal.SIGINT) == before))
+        return []
+
+    monkeypatch.setattr(workers, "_start", start)
+    monkeypatch.setattr(workers, "record_endings", record)
+    answering("does not answer", stop_twice)
+    workers.train([jobs[:1], jobs[1:]], 2, lambda progress: None)
+    assert found == [(True, True), (True, True)]
+
+
 def test_a_second_signal_ends_a_worker_that_has_said_goodbye_and_hangs(worker, monkeypatch):
     channel, process, jobs = worker
     monkeypatch.setattr(process, "is_alive", lambda: not process.killed)
