@@ -35,6 +35,19 @@ def test_it_ends_although_a_process_that_was_forked_meanwhile_lives_on():
         os.close(reader)
 
 
+def test_a_request_reaches_all_that_it_came_inside_of():
+    with StopRequest() as outer:
+        with StopRequest() as quiet:
+            pass
+        assert (quiet.signal, outer.signal) == (None, None)
+        with StopRequest() as middle, StopRequest() as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert (inner.signal, middle.signal, outer.signal) == ("SIGTERM", "SIGTERM", "SIGTERM")
+        with StopRequest() as later:
+            signal.raise_signal(signal.SIGINT)
+        assert (later.signal, outer.signal) == ("SIGINT", "SIGTERM")
+
+
 def test_a_second_request_is_an_interrupt():
     interrupted = False
     try:

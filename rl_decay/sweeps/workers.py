@@ -99,9 +99,11 @@ def _train_here(populations: Sequence[Population], listen: Listener) -> Outcome:
     outcome = Outcome(whole=True)
     with StopRequest() as stop:
         for index, population in enumerate(populations):
+            if stop.signal is not None:
+                return Outcome(False, outcome.unrecorded)
             outcome.unrecorded += train_population(index, population, listen, lambda: stop.signal)
             listen(Ended(index))
-            if stop.signal is not None or _interrupted(population):
+            if _interrupted(population):
                 return Outcome(False, outcome.unrecorded)
     return outcome
 

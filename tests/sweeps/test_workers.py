@@ -13,7 +13,7 @@ import pytest
 from rl_decay.config.schema import Config
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.grouping import Job
-from rl_decay.sweeps.reporter import Ended
+from rl_decay.sweeps.reporter import Ended, Progress
 from rl_decay.sweeps.worker import Farewell, Heartbeat
 
 
@@ -201,3 +201,16 @@ def test_a_signal_before_the_first_iteration_reaches_a_population_of_this_proces
     monkeypatch.setattr(workers, "train_population", interrupted_while_it_is_made)
     outcome = workers.train([jobs[:1], jobs[1:]], 1, lambda message: None)
     assert asked_after == ["SIGINT"] and not outcome.whole
+
+
+def test_a_signal_in_the_last_iteration_of_a_population_stops_those_that_have_not_begun(configure, tmp_path):
+    jobs = [Job(number, configure(env__id="CartPole-v1"), tmp_path / f"job{number}", ()) for number in (0, 1)]
+
+    def in_the_last_iteration(message):
+        if isinstance(message, Progress) and message.iteration == message.num_iterations:
+            signal.raise_signal(signal.SIGINT)
+
+    outcome = workers.train([jobs[:1], jobs[1:]], 1, in_the_last_iteration)
+    assert not outcome.whole and not jobs[1].folder.exists()
+    assert summary_of(jobs[0])["status"] == "finished"
+    assert workers.train([jobs[1:]], 1, in_the_last_iteration).whole  # nothing was left to begin
