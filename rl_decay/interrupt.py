@@ -119,14 +119,20 @@ class _Watch:
 
 
 @contextmanager
-def ignored(*numbers: int) -> Iterator[None]:
-    """Processes started inside ignore these signals: whoever started them answers, and tells them."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+def held_back(*numbers: int) -> Iterator[None]:
+    """Processes that are started inside see none of these signals before they `leave_to_parent`.
+
+    Here a signal comes afterwards, or at once if another thread takes it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent(*numbers: int) -> None:
+    """Ignore signals that were held back from this process: whoever started it answers, and tells it."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)

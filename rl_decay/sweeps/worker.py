@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from rl_decay.errors import error_words
+from rl_decay.interrupt import SIGNALS, leave_to_parent
 from rl_decay.runs.layout import FAILED
 from rl_decay.sweeps.endings import record_endings
 from rl_decay.sweeps.grouping import Population
@@ -33,6 +34,7 @@ class Farewell:
 
 def work(index: int, population: Population, channel: Connection) -> None:
     """Train a population in a process of its own; whatever happens, the last message is a Farewell."""
+    leave_to_parent(*SIGNALS)
     line = _Line(channel)
     unrecorded: Sequence[str] = ()
     try:

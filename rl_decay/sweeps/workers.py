@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 
 from rl_decay.errors import UserError
-from rl_decay.interrupt import LOST, SIGNALS, StopRequest, ignored
+from rl_decay.interrupt import LOST, SIGNALS, StopRequest, held_back
 from rl_decay.machine import resolve_device
 from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
 from rl_decay.runs.summary import read_summary
@@ -197,7 +198,9 @@ def _start(index: int, population: Population) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(index, population, theirs))
-    with ignored(*SIGNALS):
+    with held_back(*SIGNALS):
+        resource_tracker.ensure_running()  # `start` would do so, and Python 3.11 unblocks signals behind it
+    with held_back(*SIGNALS):
         process.start()
     theirs.close()
     return _Worker(index, population, process, ours, deadline=time.monotonic() + STARTING)

@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import signal
 import struct
+import subprocess
+import sys
 
 import pytest
 
@@ -214,3 +216,42 @@ def test_a_signal_in_the_last_iteration_of_a_population_stops_those_that_have_no
     assert not outcome.whole and not jobs[1].folder.exists()
     assert summary_of(jobs[0])["status"] == "finished"
     assert workers.train([jobs[1:]], 1, in_the_last_iteration).whole  # nothing was left to begin
+
+
+def test_a_signal_while_a_worker_starts_reaches_the_sweep(monkeypatch, tmp_path):
+    jobs = [Job(number, Config(), tmp_path / f"job{number}", ()) for number in (0, 1)]
+
+    class Interrupted(Process):
+        def __init__(self, target, args):
+            super().__init__()
+
+        def start(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Interrupted)
+    outcome = workers.train([jobs[:1], jobs[1:]], 2, lambda message: None)
+    assert not outcome.whole and not jobs[1].folder.exists()
+
+
+START = """
+import probe
+from rl_decay.sweeps import workers
+workers.work = probe.tell_mask
+worker = workers._start(0, [])
+print(worker.channel.recv())
+worker.process.join()
+"""
+PROBE = """
+import signal
+
+def tell_mask(index, population, channel):
+    channel.send(sorted(number.name for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+"""
+
+
+def test_a_worker_process_starts_with_the_signals_held_back(tmp_path):
+    """In a process of its own, for the first worker is the one that multiprocessing starts a helper for."""
+    (tmp_path / "probe.py").write_text(PROBE)
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    ended = subprocess.run([sys.executable, "-c", START], **options)
+    assert (ended.stdout, ended.stderr) == ("['SIGHUP', 'SIGINT', 'SIGTERM']\n", "")
