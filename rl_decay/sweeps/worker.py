@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from rl_decay.errors import error_words
 from rl_decay.interrupt import SIGNALS, leave_to_parent
 from rl_decay.runs.layout import FAILED
+from rl_decay.stdout import keep_output
 from rl_decay.sweeps.endings import record_endings
 from rl_decay.sweeps.grouping import Population
 
@@ -35,6 +36,7 @@ class Farewell:
 def work(index: int, population: Population, channel: Connection) -> None:
     """Train a population in a process of its own; whatever happens, the last message is a Farewell."""
     leave_to_parent(*SIGNALS)
+    keep_output()
     line = _Line(channel)
     unrecorded: Sequence[str] = ()
     try:

@@ -255,3 +255,29 @@ def test_a_worker_process_starts_with_the_signals_held_back(tmp_path):
     options = {"cwd": tmp_path, "capture_output": True, "text": True}
     ended = subprocess.run([sys.executable, "-c", START], **options)
     assert (ended.stdout, ended.stderr) == ("['SIGHUP', 'SIGINT', 'SIGTERM']\n", "")
+
+
+WORK = """
+import json, multiprocessing, pathlib, signal
+from rl_decay.sweeps import population, worker
+
+def chatty(*_):
+    for number in range(100_000):
+        print("episode", number)
+    ignored = [signal.getsignal(number) == signal.SIG_IGN for number in worker.SIGNALS]
+    mask = list(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    pathlib.Path("done").write_text(json.dumps([ignored, mask]))
+    return []
+
+population.train_population = chatty
+ours, theirs = multiprocessing.Pipe()
+worker.work(0, [], theirs)
+"""
+
+
+def test_a_worker_outlives_the_reader_of_its_output_and_leaves_signals_to_the_main_process(tmp_path):
+    command = f"{sys.executable} -c '{WORK}' | head -1"
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    ended = subprocess.run(["bash", "-o", "pipefail", "-c", command], **options)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "episode 0\n", "")
+    assert json.loads((tmp_path / "done").read_text()) == [[True, True, True], []]
