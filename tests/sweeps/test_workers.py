@@ -6,9 +6,11 @@ import math
 import multiprocessing
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -16,7 +18,9 @@ from rl_decay.config.schema import Config
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.grouping import Job
 from rl_decay.sweeps.reporter import Ended, Progress
-from rl_decay.sweeps.worker import Farewell, Heartbeat
+from rl_decay.sweeps.worker import Farewell, Heartbeat, _Line
+
+PROGRESS = Progress(0, iteration=1, num_iterations=3, start=0, ended=0, valid_steps=32, returns=(1.0,))
 
 
 class Process:
@@ -231,6 +235,20 @@ def test_a_signal_while_a_worker_starts_reaches_the_sweep(monkeypatch, tmp_path)
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Interrupted)
     outcome = workers.train([jobs[:1], jobs[1:]], 2, lambda message: None)
     assert not outcome.whole and not jobs[1].folder.exists()
+
+
+def test_only_a_farewell_waits_for_a_main_process_that_was_stopped(monkeypatch):
+    ours, theirs = multiprocessing.Pipe()
+    sent = []
+    monkeypatch.setattr(theirs, "send", lambda message: sent.append(type(message)))  # the real one would wait
+    line = _Line(theirs)
+    with socket.socket(fileno=os.dup(theirs.fileno())) as pipe, suppress(BlockingIOError):
+        while True:
+            pipe.send(b"unread", socket.MSG_DONTWAIT)
+    line.send(PROGRESS)
+    line.close(Farewell(()))
+    assert Progress not in sent and sent[-1] == Farewell
+    ours.close()
 
 
 START = """
