@@ -30,7 +30,7 @@ from rl_decay.sweeps.worker import Farewell, work
 
 log = logging.getLogger("rl_decay")
 SILENCE = 5.0  # seconds without a heartbeat until a worker counts as one that does not answer
-STARTING = 60.0  # seconds that it may take to import PyTorch
+STARTING = 60.0  # the same before the first progress: importing PyTorch and making a task may keep Python from running
 WAIT = 0.5  # seconds for messages
 GRACE = 10.0  # seconds from a worker's farewell to its end
 
@@ -53,10 +53,13 @@ class _Worker:
     channel: Connection
     deadline: float
     farewell: Farewell | None = None
+    starting: bool = True
     silent: bool = False
 
-    def heard(self) -> None:
-        self.deadline = time.monotonic() + SILENCE
+    def heard(self, message: object) -> None:
+        if isinstance(message, Progress):
+            self.starting = False
+        self.deadline = time.monotonic() + (STARTING if self.starting else SILENCE)
         if self.silent:
             self.silent = False
             log.info("worker process %d answers again", self.process.pid)
@@ -156,7 +159,7 @@ class _Pool:
                 del self._running[channel]  # not before: a second signal must find it while `_end` waits for it
                 self._listen(Ended(worker.index))
                 continue
-            worker.heard()
+            worker.heard(message)
             if isinstance(message, Farewell):
                 worker.farewell = message
             elif isinstance(message, Progress):
@@ -185,12 +188,22 @@ class _Pool:
                 worker.deadline += deaf
             elif not worker.silent and now > worker.deadline:
                 worker.silent = True
-                pid, first, last = worker.process.pid, worker.population[0], worker.population[-1]
-                log.warning(
-                    "worker process %d (jobs %d to %d) does not answer: it is stopped or swapped out. It may go on by "
-                    "`kill -CONT %d`; `kill -9 %d` ends it, and its jobs count as failed",
-                    *(pid, first.number, last.number, pid, pid),
-                )
+                jobs = f"jobs {worker.population[0].number} to {worker.population[-1].number}"
+                pid = worker.process.pid
+                log.warning("worker process %d (%s) does not answer: %s", pid, jobs, _explained_silence(pid))
+
+
+def _explained_silence(pid: int | None) -> str:
+    """What may keep a process from its heartbeat, as far as the system tells, and what a person can do."""
+    ending = f"`kill -9 {pid}` ends it, and its jobs count as failed"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # a system without /proc
+        return f"it is busy in code that does not let Python run, swapped out or stopped. If it does not come back, {ending}"
+    state = stat.rpartition(b")")[2].split()[0]  # the program's name before it may hold spaces and parentheses
+    if state == b"T":
+        return f"it is stopped. `kill -CONT {pid}` lets it go on; {ending}"
+    return f"it is busy in code that does not let Python run, or swapped out. If it does not come back, {ending}"
 
 
 def _start(index: int, population: Population) -> _Worker:

@@ -26,7 +26,7 @@ PROGRESS = Progress(0, iteration=1, num_iterations=3, start=0, ended=0, valid_st
 class Process:
     """What the main process sees of a worker process."""
 
-    pid, exitcode = 4242, 0
+    pid, exitcode = 2**22 + 1, 0  # Linux gives no such number
 
     def __init__(self):
         self.killed = False
@@ -90,10 +90,45 @@ def test_a_worker_that_does_not_answer_is_named_once_and_not_killed(worker, answ
     heard = []
     outcome = workers.train([jobs], 2, heard.append)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "worker process 4242 (jobs 3 to 4)" in warning
-    assert "kill -CONT 4242" in warning and "kill -9 4242" in warning
+    assert f"worker process {process.pid} (jobs 3 to 4)" in warning
+    assert "swapped out or stopped" in warning and f"kill -9 {process.pid}" in warning
     assert not process.killed
     assert (outcome.whole, outcome.unrecorded, heard) == (True, ["job3: no room"], [Ended(0)])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no /proc tells the state of a process")
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_silent_worker_is_called_stopped_only_if_it_is(worker, answering, caplog, stopped):
+    channel, process, jobs = worker
+    answering("does not answer", channel.close)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process.pid = child.pid
+        if stopped:
+            child.send_signal(signal.SIGSTOP)
+            os.waitpid(child.pid, os.WUNTRACED)
+        workers.train([jobs], 2, lambda progress: None)
+        child.kill()
+    (warning,) = [record.getMessage() for record in caplog.records if "does not answer" in record.getMessage()]
+    assert ("it is stopped" in warning, f"kill -CONT {child.pid}" in warning) == (stopped, stopped)
+    assert ("busy in code that does not let Python run" in warning) != stopped
+    assert f"kill -9 {child.pid}" in warning
+
+
+def test_a_worker_may_be_silent_longer_until_its_first_progress(worker, answering, caplog, monkeypatch):
+    channel, _, jobs = worker
+    monkeypatch.setattr(workers, "SILENCE", -math.inf)
+    monkeypatch.setattr(workers, "STARTING", math.inf)
+    for message in (Heartbeat(), Heartbeat(), PROGRESS):
+        channel.send(message)
+    answering("does not answer", channel.close)
+    warned_before = []
+
+    def listen(message):
+        if isinstance(message, Progress):
+            warned_before.append("does not answer" in caplog.text)
+
+    workers.train([jobs], 2, listen)
+    assert warned_before == [False] and "does not answer" in caplog.text
 
 
 @pytest.mark.parametrize("exitcode", [0, 3, -9])
