@@ -23,9 +23,10 @@ log = logging.getLogger("rl_decay")
 class StopRequest:
     """`with StopRequest() as stop:` makes `stop.signal` the name of the first signal; a second one ends at once.
 
-    A signal that the process was told to ignore stays ignored. While the first one is not answered, a line says that
-    the program `waits_for` something. A second one raises KeyboardInterrupt; where the main thread is inside a task's
-    C code and cannot raise it, `last_words` is called from another thread and the process ends with exit code 130.
+    A signal that the process was told to ignore stays ignored. One that comes inside two of these `with` is a request
+    to both. While the first one is not answered, a line says that the program `waits_for` something. A second one
+    raises KeyboardInterrupt; where the main thread is inside a task's C code and cannot raise it, `last_words` is
+    called from another thread and the process ends with exit code 130.
     """
 
     def __init__(
@@ -51,6 +52,9 @@ class StopRequest:
             self._watch.stop()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+            outer = getattr(handler, "__self__", None)
+            if isinstance(outer, StopRequest):
+                outer.signal = outer.signal or self.signal
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.signal is not None:
@@ -115,14 +119,20 @@ class _Watch:
 
 
 @contextmanager
-def ignored(*numbers: int) -> Iterator[None]:
-    """Processes started inside ignore these signals: whoever started them answers, and tells them."""
-    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+def held_back(*numbers: int) -> Iterator[None]:
+    """Processes that are started inside see none of these signals before they `leave_to_parent`.
+
+    Here a signal comes afterwards, or at once if another thread takes it.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_to_parent(*numbers: int) -> None:
+    """Ignore signals that were held back from this process: whoever started it answers, and tells it."""
+    for number in numbers:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)

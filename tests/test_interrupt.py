@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
+import threading
 import warnings
 
-from rl_decay.interrupt import StopRequest, watched
+from rl_decay.interrupt import SIGNALS, StopRequest, held_back, watched
 
 
 def test_a_request_to_stop_that_is_ignored_stays_ignored():
@@ -35,6 +38,19 @@ def test_it_ends_although_a_process_that_was_forked_meanwhile_lives_on():
         os.close(reader)
 
 
+def test_a_request_reaches_all_that_it_came_inside_of():
+    with StopRequest() as outer:
+        with StopRequest() as quiet:
+            pass
+        assert (quiet.signal, outer.signal) == (None, None)
+        with StopRequest() as middle, StopRequest() as inner:
+            signal.raise_signal(signal.SIGTERM)
+        assert (inner.signal, middle.signal, outer.signal) == ("SIGTERM", "SIGTERM", "SIGTERM")
+        with StopRequest() as later:
+            signal.raise_signal(signal.SIGINT)
+        assert (later.signal, outer.signal) == ("SIGINT", "SIGTERM")
+
+
 def test_a_second_request_is_an_interrupt():
     interrupted = False
     try:
@@ -45,3 +61,33 @@ def test_a_second_request_is_an_interrupt():
     except KeyboardInterrupt:
         interrupted = True
     assert interrupted
+
+
+CHILD = """
+import sys
+from rl_decay.interrupt import SIGNALS, leave_to_parent
+sys.stdin.read()
+leave_to_parent(*SIGNALS)
+print("alive")
+"""
+
+
+def test_a_process_that_was_started_with_signals_held_back_never_sees_one():
+    with held_back(*SIGNALS):
+        command, pipe = [sys.executable, "-c", CHILD], subprocess.PIPE
+        child = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    for number in SIGNALS:
+        child.send_signal(number)  # while the interpreter starts
+    assert child.communicate() == ("alive\n", "")
+
+
+def test_a_signal_that_was_held_back_comes_afterwards():
+    came = []
+    before = signal.signal(signal.SIGHUP, lambda *_: came.append("SIGHUP"))
+    try:
+        with held_back(signal.SIGHUP):
+            signal.pthread_kill(threading.get_ident(), signal.SIGHUP)
+            assert came == []
+        assert came == ["SIGHUP"]
+    finally:
+        signal.signal(signal.SIGHUP, before)

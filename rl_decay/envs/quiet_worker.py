@@ -7,13 +7,14 @@ import multiprocessing
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, suppress
 from multiprocessing.process import BaseProcess
 from typing import Any
 
 from gymnasium.vector.async_vector_env import _async_worker
 
+from rl_decay import interrupt
 from rl_decay.envs.faults import WorkerError, described, trace
 
 GRACE = 1.0  # seconds between a process's SIGTERM and its SIGKILL
@@ -61,14 +62,9 @@ def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
     return [child for child in multiprocessing.active_children() if child not in known]
 
 
-@contextmanager
-def held_back() -> Iterator[None]:
-    """Processes that are forked inside see no Ctrl-C before they know what to do with it; here it comes afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, LEFT_TO_PARENT)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def held_back() -> AbstractContextManager[None]:
+    """Processes that are forked inside see no Ctrl-C before they know what to do with it."""
+    return interrupt.held_back(*LEFT_TO_PARENT)
 
 
 def _follow_parent() -> None:
@@ -77,9 +73,7 @@ def _follow_parent() -> None:
     A fork inherits the handlers of its parent, which may ignore SIGTERM or take it for a request to stop.
     """
     signal.set_wakeup_fd(-1)
-    for number in LEFT_TO_PARENT:
-        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, LEFT_TO_PARENT)
+    interrupt.leave_to_parent(*LEFT_TO_PARENT)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

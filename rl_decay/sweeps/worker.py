@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from rl_decay.errors import error_words
+from rl_decay.interrupt import SIGNALS, leave_to_parent
 from rl_decay.runs.layout import FAILED
+from rl_decay.stdout import keep_output
 from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
 
@@ -33,6 +35,8 @@ class Farewell:
 
 def work(index: int, population: Population, channel: Connection) -> None:
     """Train a population in a process of its own; whatever happens, the last message is a Farewell."""
+    leave_to_parent(*SIGNALS)
+    keep_output()
     line = _Line(channel)
     unrecorded: Sequence[Unrecorded] = ()
     try:
@@ -60,9 +64,13 @@ class _Line:
         threading.Thread(target=self._beat, daemon=True).start()
 
     def send(self, message: object) -> None:
-        """Send a message; nothing happens where nobody listens any more, for `asked` says so."""
+        """Send a message; nothing happens where nobody listens any more, for `asked` says so.
+
+        Only a Farewell waits for a main process that has been stopped; training does not.
+        """
         with self._lock, suppress(OSError):
-            self._channel.send(message)
+            if isinstance(message, Farewell) or self._has_room():
+                self._channel.send(message)
 
     def asked(self) -> str | None:
         """Why the main process wants this worker to stop, or None."""
@@ -79,7 +87,9 @@ class _Line:
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_SECONDS):
-            poll = select.poll()
-            poll.register(self._channel.fileno(), select.POLLOUT)
-            if poll.poll(0):  # else the main process has been stopped, and training must not wait for it
-                self.send(Heartbeat())
+            self.send(Heartbeat())
+
+    def _has_room(self) -> bool:
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLOUT)
+        return bool(poll.poll(0))

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import torch
 
 from rl_decay.errors import UserError
-from rl_decay.interrupt import LOST, SIGNALS, StopRequest, ignored
+from rl_decay.interrupt import LOST, SIGNALS, StopRequest, held_back
 from rl_decay.machine import resolve_device
 from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
 from rl_decay.runs.summary import read_summary
@@ -29,7 +30,7 @@ from rl_decay.sweeps.worker import Farewell, work
 
 log = logging.getLogger("rl_decay")
 SILENCE = 5.0  # seconds without a heartbeat until a worker counts as one that does not answer
-STARTING = 60.0  # seconds that it may take to import PyTorch
+STARTING = 60.0  # the same before the first progress: importing PyTorch and making a task may keep Python from running
 WAIT = 0.5  # seconds for messages
 GRACE = 10.0  # seconds from a worker's farewell to its end
 
@@ -52,10 +53,13 @@ class _Worker:
     channel: Connection
     deadline: float
     farewell: Farewell | None = None
+    starting: bool = True
     silent: bool = False
 
-    def heard(self) -> None:
-        self.deadline = time.monotonic() + SILENCE
+    def heard(self, message: object) -> None:
+        if isinstance(message, Progress):
+            self.starting = False
+        self.deadline = time.monotonic() + (STARTING if self.starting else SILENCE)
         if self.silent:
             self.silent = False
             log.info("worker process %d answers again", self.process.pid)
@@ -91,6 +95,7 @@ def train(populations: Sequence[Population], workers: int, listen: Listener) -> 
             pool.train(stop)
         except KeyboardInterrupt:  # a second signal
             pool.kill()
+    pool.record_killed()  # out here: a StopRequest ends this process if its second signal is not answered soon
     return Outcome(stop.signal is None, pool.unrecorded)
 
 
@@ -98,9 +103,11 @@ def _train_here(populations: Sequence[Population], listen: Listener) -> Outcome:
     outcome = Outcome(whole=True)
     with StopRequest() as stop:
         for index, population in enumerate(populations):
+            if stop.signal is not None:
+                return Outcome(False, outcome.unrecorded)
             outcome.unrecorded += train_population(index, population, listen, lambda: stop.signal)
             listen(Ended(index))
-            if stop.signal is not None or _interrupted(population):
+            if _interrupted(population):
                 return Outcome(False, outcome.unrecorded)
     return outcome
 
@@ -132,6 +139,10 @@ class _Pool:
         """End the workers at once."""
         for worker in self._running.values():
             worker.process.kill()
+
+    def record_killed(self) -> None:
+        """Wait for the ends of workers that were killed, and write them down."""
+        for worker in self._running.values():
             worker.process.join()
             self._record(worker, INTERRUPTED, f"a second signal: {LOST}")
         self._running.clear()
@@ -143,10 +154,12 @@ class _Pool:
             worker = self._running[channel]
             try:
                 message = channel.recv()
-            except (EOFError, ConnectionResetError):
-                self._end(self._running.pop(channel))
+            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
+                self._end(worker)
+                del self._running[channel]  # not before: a second signal must find it while `_end` waits for it
+                self._listen(Ended(worker.index))
                 continue
-            worker.heard()
+            worker.heard(message)
             if isinstance(message, Farewell):
                 worker.farewell = message
             elif isinstance(message, Progress):
@@ -158,14 +171,14 @@ class _Pool:
             worker.process.kill()
             worker.process.join()
         worker.channel.close()
-        if worker.farewell is None:
-            self._record(worker, FAILED, f"its worker process died with exit code {worker.process.exitcode}")
-        else:
-            self.unrecorded += worker.farewell.unrecorded
-        self._listen(Ended(worker.index))
+        self._record(worker, FAILED, f"its worker process died with exit code {worker.process.exitcode}")
 
     def _record(self, worker: _Worker, status: str, reason: str) -> None:
-        self.unrecorded += record_endings(worker.population, status, reason, begin=True)
+        """Write how a worker's jobs ended, unless its farewell says that it has done so itself."""
+        if worker.farewell is None:
+            self.unrecorded += record_endings(worker.population, status, reason, begin=True)
+        else:
+            self.unrecorded += worker.farewell.unrecorded
 
     def _name_silent(self) -> None:
         now = time.monotonic()
@@ -175,12 +188,23 @@ class _Pool:
                 worker.deadline += deaf
             elif not worker.silent and now > worker.deadline:
                 worker.silent = True
-                pid, first, last = worker.process.pid, worker.population[0], worker.population[-1]
-                log.warning(
-                    "worker process %d (jobs %d to %d) does not answer: it is stopped or swapped out. It may go on by "
-                    "`kill -CONT %d`; `kill -9 %d` ends it, and its jobs count as failed",
-                    *(pid, first.number, last.number, pid, pid),
-                )
+                jobs = f"jobs {worker.population[0].number} to {worker.population[-1].number}"
+                pid = worker.process.pid
+                log.warning("worker process %d (%s) does not answer: %s", pid, jobs, _explained_silence(pid))
+
+
+def _explained_silence(pid: int | None) -> str:
+    """What may keep a process from its heartbeat, as far as the system tells, and what a person can do."""
+    ending = f"`kill -9 {pid}` ends it, and its jobs count as failed"
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:  # a system without /proc
+        causes = "busy in code that does not let Python run, swapped out or stopped"
+        return f"it is {causes}. If it does not come back, {ending}"
+    state = stat.rpartition(b")")[2].split()[0]  # the program's name before it may hold spaces and parentheses
+    if state == b"T":
+        return f"it is stopped. `kill -CONT {pid}` lets it go on; {ending}"
+    return f"it is busy in code that does not let Python run, or swapped out. If it does not come back, {ending}"
 
 
 def _start(index: int, population: Population) -> _Worker:
@@ -188,7 +212,9 @@ def _start(index: int, population: Population) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=work, args=(index, population, theirs))
-    with ignored(*SIGNALS):
+    with held_back(*SIGNALS):
+        resource_tracker.ensure_running()  # `start` would do so, and Python 3.11 unblocks signals behind it
+    with held_back(*SIGNALS):
         process.start()
     theirs.close()
     return _Worker(index, population, process, ours, deadline=time.monotonic() + STARTING)

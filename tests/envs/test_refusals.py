@@ -8,6 +8,7 @@ import sys
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 
 import gymnasium as gym
 import numpy as np
@@ -18,7 +19,6 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.errors import UserError
-from rl_decay.interrupt import ignored
 
 BOX = Box(-1.0, 1.0, (2,))
 SAFETY = 120.0  # seconds; ends a test that hangs, and decides nothing else
@@ -117,11 +117,12 @@ def test_a_hanging_reset_is_given_up_too():
 
 
 @pytest.mark.parametrize("hangs", ["step", None])
-def test_processes_are_ended_where_their_parent_ignores_sigterm(hangs):
+def test_processes_are_ended_where_their_parent_ignores_sigterm(hangs, request):
     """So it is in a sweep's worker: its signals are ignored, and its children inherit that."""
     env = task(hangs=hangs)
     env.timeout = 3.0
-    with ignored(signal.SIGTERM), closing(GymnasiumVec(env, 2, "async")) as envs:
+    request.addfinalizer(partial(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.SIG_IGN)))
+    with closing(GymnasiumVec(env, 2, "async")) as envs:
         envs.reset([1, 2])
         if hangs:
             with pytest.raises(UserError, match="took longer"):

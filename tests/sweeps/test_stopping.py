@@ -36,13 +36,6 @@ def members(group):
     return found
 
 
-def ignores_ctrl_c(pid):
-    """Whether a process ignores SIGINT, as the main one does while it starts a worker."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    mask = int(status.partition("SigIgn:")[2].split()[0], 16)
-    return bool(mask >> (signal.SIGINT - 1) & 1)
-
-
 @pytest.mark.parametrize(
     "workers, number, send",
     [
@@ -71,8 +64,8 @@ def test_a_signal_ends_a_sweep_in_order(started, until, tiny, tmp_path, summarie
 
 def test_ctrl_c_while_the_workers_start_leaves_no_traceback(started, until, tiny):
     process = started(*tiny, "seed=0,1", "hydra.launcher.workers=2")
-    # train.py, a helper of multiprocessing, and two workers that import PyTorch now
-    until(lambda: len(members(process.pid)) == 4 and not ignores_ctrl_c(process.pid), process)
+    # train.py, a helper of multiprocessing, and the first of two workers that import PyTorch
+    until(lambda: len(members(process.pid)) >= 3, process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=SAFETY)
     assert (process.returncode, err) == (130, ""), err

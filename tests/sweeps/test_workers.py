@@ -6,20 +6,27 @@ import math
 import multiprocessing
 import os
 import signal
+import socket
+import struct
+import subprocess
+import sys
+from contextlib import suppress
 
 import pytest
 
 from rl_decay.config.schema import Config
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.grouping import Job
-from rl_decay.sweeps.reporter import Ended
-from rl_decay.sweeps.worker import Farewell, Heartbeat
+from rl_decay.sweeps.reporter import Ended, Progress
+from rl_decay.sweeps.worker import Farewell, Heartbeat, _Line
+
+PROGRESS = Progress(0, iteration=1, num_iterations=3, start=0, ended=0, valid_steps=32, returns=(1.0,))
 
 
 class Process:
     """What the main process sees of a worker process."""
 
-    pid, exitcode = 4242, 0
+    pid, exitcode = 2**22 + 1, 0  # Linux gives no such number
 
     def __init__(self):
         self.killed = False
@@ -75,7 +82,7 @@ def test_a_worker_that_does_not_answer_is_named_once_and_not_killed(worker, answ
         channel.send(Heartbeat())
 
     def end():
-        channel.send(Farewell(["job3: no room"]))
+        channel.send(Farewell([(jobs[0].folder, "no room")]))
         channel.close()
 
     answering("does not answer", go_on)
@@ -83,10 +90,45 @@ def test_a_worker_that_does_not_answer_is_named_once_and_not_killed(worker, answ
     heard = []
     outcome = workers.train([jobs], 2, heard.append)
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert "worker process 4242 (jobs 3 to 4)" in warning
-    assert "kill -CONT 4242" in warning and "kill -9 4242" in warning
+    assert f"worker process {process.pid} (jobs 3 to 4)" in warning
+    assert "swapped out or stopped" in warning and f"kill -9 {process.pid}" in warning
     assert not process.killed
-    assert (outcome.whole, outcome.unrecorded, heard) == (True, ["job3: no room"], [Ended(0)])
+    assert (outcome.whole, outcome.unrecorded, heard) == (True, [(jobs[0].folder, "no room")], [Ended(0)])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no /proc tells the state of a process")
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_silent_worker_is_called_stopped_only_if_it_is(worker, answering, caplog, stopped):
+    channel, process, jobs = worker
+    answering("does not answer", channel.close)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process.pid = child.pid
+        if stopped:
+            child.send_signal(signal.SIGSTOP)
+            os.waitpid(child.pid, os.WUNTRACED)
+        workers.train([jobs], 2, lambda progress: None)
+        child.kill()
+    (warning,) = [record.getMessage() for record in caplog.records if "does not answer" in record.getMessage()]
+    assert ("it is stopped" in warning, f"kill -CONT {child.pid}" in warning) == (stopped, stopped)
+    assert ("busy in code that does not let Python run" in warning) != stopped
+    assert f"kill -9 {child.pid}" in warning
+
+
+def test_a_worker_may_be_silent_longer_until_its_first_progress(worker, answering, caplog, monkeypatch):
+    channel, _, jobs = worker
+    monkeypatch.setattr(workers, "SILENCE", -math.inf)
+    monkeypatch.setattr(workers, "STARTING", math.inf)
+    for message in (Heartbeat(), Heartbeat(), PROGRESS):
+        channel.send(message)
+    answering("does not answer", channel.close)
+    warned_before = []
+
+    def listen(message):
+        if isinstance(message, Progress):
+            warned_before.append("does not answer" in caplog.text)
+
+    workers.train([jobs], 2, listen)
+    assert warned_before == [False] and "does not answer" in caplog.text
 
 
 @pytest.mark.parametrize("exitcode", [0, 3, -9])
@@ -101,28 +143,67 @@ def test_a_worker_that_ends_without_a_farewell_leaves_its_jobs_failed(worker, ex
         assert (said["status"], said["reason"]) == ("failed", f"its worker process died with exit code {exitcode}")
 
 
+def test_a_worker_that_dies_in_the_middle_of_a_message_ends_no_other(worker):
+    channel, _, jobs = worker
+    os.write(channel.fileno(), struct.pack("!i", 1000) + b"the first of 1000 bytes")
+    channel.close()
+    assert workers.train([jobs], 2, lambda progress: None).whole
+    assert [summary_of(job)["status"] for job in jobs] == ["failed", "failed"]
+
+
 def test_failures_that_no_folder_can_take_are_told(worker, tmp_path):
     channel, _, jobs = worker
     channel.close()
     (tmp_path / "job3").write_text("a file where the folder should be")
     outcome = workers.train([jobs], 2, lambda progress: None)
-    assert outcome.unrecorded == ["job3: its worker process died with exit code 0"]
+    assert outcome.unrecorded == [(jobs[0].folder, "its worker process died with exit code 0")]
     assert summary_of(jobs[1])["status"] == "failed"
+
+
+def stop_twice():
+    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_a_second_signal_ends_the_workers_at_once(worker, answering):
     _, process, jobs = worker
-
-    def stop_twice():
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGINT)
-
     answering("does not answer", stop_twice)
     outcome = workers.train([jobs], 2, lambda progress: None)
     assert process.killed and not outcome.whole
     assert [summary_of(job)["reason"] for job in jobs] == 2 * [
         "a second signal: what came after the last checkpoint is lost"
     ]
+
+
+def test_recording_after_a_second_signal_may_take_its_time(monkeypatch, tmp_path, answering):
+    """All workers are dead by then, and no StopRequest ends this process before all is written."""
+    jobs = [Job(number, Config(), tmp_path / f"job{number}", ()) for number in (0, 1)]
+    processes, pipes = [Process(), Process()], [multiprocessing.Pipe(), multiprocessing.Pipe()]
+    before, found = signal.getsignal(signal.SIGINT), []
+
+    def start(index, population):
+        return workers._Worker(index, population, processes[index], pipes[index][0], deadline=-math.inf)
+
+    def record(population, status, reason, begin):
+        found.append((all(process.killed for process in processes), signal.getsignal(signal.SIGINT) == before))
+        return []
+
+    monkeypatch.setattr(workers, "_start", start)
+    monkeypatch.setattr(workers, "record_endings", record)
+    answering("does not answer", stop_twice)
+    workers.train([jobs[:1], jobs[1:]], 2, lambda progress: None)
+    assert found == [(True, True), (True, True)]
+
+
+def test_a_second_signal_ends_a_worker_that_has_said_goodbye_and_hangs(worker, monkeypatch):
+    channel, process, jobs = worker
+    monkeypatch.setattr(process, "is_alive", lambda: not process.killed)
+    monkeypatch.setattr(process, "join", lambda timeout=None: process.killed or stop_twice())
+    channel.send(Farewell([(jobs[0].folder, "no room")]))
+    channel.close()
+    outcome = workers.train([jobs], 2, lambda progress: None)
+    assert process.killed and outcome == workers.Outcome(False, [(jobs[0].folder, "no room")])
+    assert not jobs[1].folder.exists()  # what the worker wrote stays
 
 
 @pytest.fixture
@@ -161,3 +242,95 @@ def test_a_signal_before_the_first_iteration_reaches_a_population_of_this_proces
     monkeypatch.setattr(workers, "train_population", interrupted_while_it_is_made)
     outcome = workers.train([jobs[:1], jobs[1:]], 1, lambda message: None)
     assert asked_after == ["SIGINT"] and not outcome.whole
+
+
+def test_a_signal_in_the_last_iteration_of_a_population_stops_those_that_have_not_begun(configure, tmp_path):
+    jobs = [Job(number, configure(env__id="CartPole-v1"), tmp_path / f"job{number}", ()) for number in (0, 1)]
+
+    def in_the_last_iteration(message):
+        if isinstance(message, Progress) and message.iteration == message.num_iterations:
+            signal.raise_signal(signal.SIGINT)
+
+    outcome = workers.train([jobs[:1], jobs[1:]], 1, in_the_last_iteration)
+    assert not outcome.whole and not jobs[1].folder.exists()
+    assert summary_of(jobs[0])["status"] == "finished"
+    assert workers.train([jobs[1:]], 1, in_the_last_iteration).whole  # nothing was left to begin
+
+
+def test_a_signal_while_a_worker_starts_reaches_the_sweep(monkeypatch, tmp_path):
+    jobs = [Job(number, Config(), tmp_path / f"job{number}", ()) for number in (0, 1)]
+
+    class Interrupted(Process):
+        def __init__(self, target, args):
+            super().__init__()
+
+        def start(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Interrupted)
+    outcome = workers.train([jobs[:1], jobs[1:]], 2, lambda message: None)
+    assert not outcome.whole and not jobs[1].folder.exists()
+
+
+def test_only_a_farewell_waits_for_a_main_process_that_was_stopped(monkeypatch):
+    ours, theirs = multiprocessing.Pipe()
+    sent = []
+    monkeypatch.setattr(theirs, "send", lambda message: sent.append(type(message)))  # the real one would wait
+    line = _Line(theirs)
+    with socket.socket(fileno=os.dup(theirs.fileno())) as pipe, suppress(BlockingIOError):
+        while True:
+            pipe.send(b"unread", socket.MSG_DONTWAIT)
+    line.send(PROGRESS)
+    line.close(Farewell(()))
+    assert Progress not in sent and sent[-1] == Farewell
+    ours.close()
+
+
+START = """
+import probe
+from rl_decay.sweeps import workers
+workers.work = probe.tell_mask
+worker = workers._start(0, [])
+print(worker.channel.recv())
+worker.process.join()
+"""
+PROBE = """
+import signal
+
+def tell_mask(index, population, channel):
+    channel.send(sorted(number.name for number in signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+"""
+
+
+def test_a_worker_process_starts_with_the_signals_held_back(tmp_path):
+    """In a process of its own, for the first worker is the one that multiprocessing starts a helper for."""
+    (tmp_path / "probe.py").write_text(PROBE)
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    ended = subprocess.run([sys.executable, "-c", START], **options)
+    assert (ended.stdout, ended.stderr) == ("['SIGHUP', 'SIGINT', 'SIGTERM']\n", "")
+
+
+WORK = """
+import json, multiprocessing, pathlib, signal
+from rl_decay.sweeps import population, worker
+
+def chatty(*_):
+    for number in range(100_000):
+        print("episode", number)
+    ignored = [signal.getsignal(number) == signal.SIG_IGN for number in worker.SIGNALS]
+    mask = list(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    pathlib.Path("done").write_text(json.dumps([ignored, mask]))
+    return []
+
+population.train_population = chatty
+ours, theirs = multiprocessing.Pipe()
+worker.work(0, [], theirs)
+"""
+
+
+def test_a_worker_outlives_the_reader_of_its_output_and_leaves_signals_to_the_main_process(tmp_path):
+    command = f"{sys.executable} -c '{WORK}' | head -1"
+    options = {"cwd": tmp_path, "capture_output": True, "text": True}
+    ended = subprocess.run(["bash", "-o", "pipefail", "-c", command], **options)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "episode 0\n", "")
+    assert json.loads((tmp_path / "done").read_text()) == [[True, True, True], []]
