@@ -14,8 +14,8 @@ from rl_decay.hydra_app.jobs import is_grid, trial
 from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.refusals import line_for
 from rl_decay.runs.layout import INTERRUPTED
-from rl_decay.shell import typed_in
-from rl_decay.stdout import keep_output
+from rl_decay.system.shell import typed_in
+from rl_decay.system.stdout import keep_output
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -38,11 +38,11 @@ def train(cfg: DictConfig, folder: Path, overrides: list[str], alone: bool) -> f
     config = checked(cfg)
     if not alone and not is_grid(HydraConfig.get()):
         config = trial(config)
-    from rl_decay import attended  # torch takes seconds to import: not for --help, not for a typo
+    from rl_decay.console import run
 
-    result = attended.train(config, folder, overrides)
-    if result.status == INTERRUPTED or (alone and result.status in attended.EXIT_CODES):
-        sys.exit(attended.EXIT_CODES[result.status])
+    result = run.train(config, folder, overrides)
+    if result.status == INTERRUPTED or (alone and result.status in run.EXIT_CODES):
+        sys.exit(run.EXIT_CODES[result.status])
     return objective(result.final_return, HydraConfig.get())
 
 

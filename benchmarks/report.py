@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rl_decay.config.curves import role_curves
+from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics import score
 from rl_decay.runs import layout

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.hydra_app.compose import checked
 from rl_decay.runs.layout import METRICS
 from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import read
+from rl_decay.training.population import train_population
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "returns.json"
@@ -61,7 +61,7 @@ def measure(name: str, seeds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         folders = [Path(folder, str(config.seed)) for config in configs]
         start = time.perf_counter()
-        results = build.run(configs, folders)
+        results = train_population(configs, folders)
         seconds = time.perf_counter() - start
         training = [float(read(path / METRICS)["charts/return_100"][-1]) for path in folders]
     return {

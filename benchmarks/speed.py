@@ -28,8 +28,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from rl_decay import build
 from rl_decay.config.schema import Config
+from rl_decay.training.population import train_population
 
 NUM_ENVS, NUM_STEPS, EPOCHS, MINIBATCHES, LR = 8, 128, 4, 4, 3e-4
 WARM_UP = 5  # iterations
@@ -65,7 +65,7 @@ def rl_decay_rate(iterations: int) -> float:
     """Speed of one run of ours."""
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
-        build.run([config_of(0, iterations)], [Path(folder)], show=lambda *_: watch)
+        train_population([config_of(0, iterations)], [Path(folder)], show=lambda *_: watch)
     return watch.rate()
 
 
@@ -88,7 +88,7 @@ def _part_rate(iterations: int, first: int, last: int) -> float:
     configs = [config_of(seed, iterations) for seed in range(first, last)]
     with tempfile.TemporaryDirectory() as folder:
         _barrier.wait()  # all workers have started: they compete for the machine as they would in a sweep
-        build.run(configs, [Path(folder, str(c.seed)) for c in configs], show=lambda *_: watch)
+        train_population(configs, [Path(folder, str(c.seed)) for c in configs], show=lambda *_: watch)
     return watch.rate()
 
 

@@ -17,18 +17,18 @@ from typing import TYPE_CHECKING, Any
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
 if TYPE_CHECKING:
-    from rl_decay.build import Result, train
     from rl_decay.config.schema import Config
     from rl_decay.errors import UserError
-    from rl_decay.policy import load_policy
+    from rl_decay.evaluate.policy import load_policy
+    from rl_decay.training.population import Result, train
 
 __all__ = ["Config", "Result", "UserError", "load_policy", "train"]
 _HOMES = {
     "Config": "rl_decay.config.schema",
-    "Result": "rl_decay.build",
+    "Result": "rl_decay.training.population",
     "UserError": "rl_decay.errors",
-    "load_policy": "rl_decay.policy",
-    "train": "rl_decay.build",
+    "load_policy": "rl_decay.evaluate.policy",
+    "train": "rl_decay.training.population",
 }
 
 

@@ -11,23 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay import attended
-from rl_decay.commands import answered
 from rl_decay.compare import after_sweep
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
+from rl_decay.config.trust import TRUST
+from rl_decay.console import run
 from rl_decay.errors import UserError
-from rl_decay.interrupt import INTERRUPTED_CODE
 from rl_decay.runs.continuation import continue_command, recorded, recorded_config
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
-from rl_decay.stdout import keep_output
-from rl_decay.sweeps.engine import Options, Sweep, recorded_jobs
 from rl_decay.sweeps.grouping import Job
-from rl_decay.trust import TRUST
+from rl_decay.sweeps.sweep import Options, Sweep, recorded_jobs
+from rl_decay.system.commands import answered
+from rl_decay.system.signals import INTERRUPTED_CODE
+from rl_decay.system.stdout import keep_output
 
 log = logging.getLogger("rl_decay")
 
@@ -57,8 +57,8 @@ def resume_run(folder: Path, overrides: Sequence[str], trust: Collection[str]) -
     config = overridden(recorded_config(folder, trust), overrides)
     words = (*recorded(folder)["overrides"], *overrides)
     _log_to(folder / LOG)
-    result = attended.train(config, folder, words)
-    return attended.EXIT_CODES.get(result.status, 0)
+    result = run.train(config, folder, words)
+    return run.EXIT_CODES.get(result.status, 0)
 
 
 def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str], options: Options) -> int:

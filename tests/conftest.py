@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
 
-from rl_decay import build
 from rl_decay.config.schema import Config
 from rl_decay.envs import repeatable
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import Result, train_population
 
 MAY_SKIP = ("slow", "gpu", "browser")
 # A process that a shell started in the background ignores Ctrl-C, and so would all that the tests start.
@@ -121,8 +121,8 @@ def train(tmp_path):
     """Train one population, each member into a new folder; returns the results."""
     numbers = itertools.count()
 
-    def run(*configs: Config) -> list[build.Result]:
-        return build.run(configs, [tmp_path / f"run{next(numbers)}" for _ in configs])
+    def run(*configs: Config) -> list[Result]:
+        return train_population(configs, [tmp_path / f"run{next(numbers)}" for _ in configs])
 
     return run
 
@@ -131,7 +131,7 @@ def train(tmp_path):
 def differences():
     """Names of the tensors and columns in which two runs differ in a single bit; the speed is no result."""
 
-    def compare(one: build.Result, other: build.Result, ignore: tuple[str, ...] = ()) -> list[str]:
+    def compare(one: Result, other: Result, ignore: tuple[str, ...] = ()) -> list[str]:
         first, second = left_behind(one.folder), left_behind(other.folder)
         names = [name for name in first.keys() | second.keys() if not name.startswith(("charts/SPS", *ignore))]
         return sorted(name for name in names if first.get(name) != second.get(name))
@@ -148,7 +148,7 @@ def columns():
 def left_behind(folder: Path) -> dict[str, object]:
     """Tables, cell by cell, and the last checkpoint's tensors, byte by byte."""
     latest = folder / layout.CHECKPOINTS / layout.LATEST
-    agent = checkpoint.load(latest)["agent"] if latest.exists() else {}
+    agent = checkpoints.load(latest)["agent"] if latest.exists() else {}
     evaluations = {f"evaluations/{name}": cells for name, cells in table(folder / layout.EVALUATIONS).items()}
     return table(folder / layout.METRICS) | evaluations | dict(leaves(agent))
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from rl_decay import build, load_policy
-from rl_decay.evaluate import replay
+import rl_decay
+from rl_decay import load_policy
+from rl_decay.evaluate.replay import replay
 from rl_decay.schedules import linear
 from rl_decay.schedules.lr_scheduler import NamedGroupSchedule
+from rl_decay.training.population import train_population
 
-PACKAGE = Path(build.__file__).parent
+PACKAGE = Path(rl_decay.__file__).parent
 NORMALIZED = {"normalize__obs": True, "normalize__reward": True, "evaluation__early": 1}
 CASES = {
     "discrete": {"env__id": "tests/Corridor-v0", "algo__target_kl": 0.01, **NORMALIZED},
@@ -52,11 +54,11 @@ def everything(configure):
 
     def run(case, folder):
         configs = [configure(**CASES[case], seed=seed) for seed in (0, 1)]
-        results = build.run(configs, [folder / "0", folder / "1"])
+        results = train_population(configs, [folder / "0", folder / "1"])
         policy = load_policy(folder / "0")
         returns = replay(policy, 2).returns.tolist()
         longer = replace(configs[0], total_steps=2 * configs[0].total_steps, horizon="keep", resume="auto")
-        return build.run([longer], [folder / "0"]) + results[1:], returns, np.asarray(policy(OBSERVATIONS[case]))
+        return train_population([longer], [folder / "0"]) + results[1:], returns, np.asarray(policy(OBSERVATIONS[case]))
 
     return run
 

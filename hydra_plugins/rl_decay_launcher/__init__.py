@@ -27,7 +27,7 @@ class PopulationLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a batch of jobs; see rl_decay.hydra_app.launch."""
         from rl_decay.hydra_app.launch import launch
-        from rl_decay.sweeps.engine import Options
+        from rl_decay.sweeps.sweep import Options
 
         options = Options(self.workers, self.max_members)
         return launch(self.hydra_context, self.config, self.task_function, job_overrides, initial_job_idx, options)

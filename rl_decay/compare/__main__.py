@@ -8,11 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rl_decay.commands import answered
 from rl_decay.compare.command import Options, run
-from rl_decay.compare.foreign import SOURCES
+from rl_decay.compare.reading.foreign import SOURCES
 from rl_decay.errors import UserError
-from rl_decay.stdout import keep_output
+from rl_decay.system.commands import answered
+from rl_decay.system.stdout import keep_output
 
 
 def main(argv: list[str] | None = None) -> int:

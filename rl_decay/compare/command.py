@@ -13,15 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rl_decay.compare import arms, foreign, load, plots, provenance, report, study
-from rl_decay.compare.measures import DIRECTIONS
+from rl_decay.compare.analysis import arms, study
+from rl_decay.compare.figures import plots
 from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
-from rl_decay.compare.tensorboard import write_arms
-from rl_decay.compare.verdicts import interval, verdict
+from rl_decay.compare.reading import foreign, own
+from rl_decay.compare.reading.measures import DIRECTIONS
+from rl_decay.compare.report import provenance, write
+from rl_decay.compare.report.tensorboard import write_arms
+from rl_decay.compare.report.wording import interval, verdict
 from rl_decay.errors import UserError, error_words, escaped
-from rl_decay.narrow import fitted
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.layout import is_run
+from rl_decay.system.narrow import fitted
 
 log = logging.getLogger("rl_decay")
 EXPLORATORY = tuple(f"{name} is undefined" for name in DIRECTIONS if name not in ENDPOINTS)
@@ -61,7 +64,7 @@ def run(
     out = Path(out) if out is not None else folders[0] / "report"
     figures = plots.figures(comparison) if plots.available() else None
     try:
-        written = report.write(comparison, out, figures)
+        written = write.write(comparison, out, figures)
         write_arms(comparison, beside or out, figures or {})
     except OSError as error:
         raise UserError(f"--out {out}: cannot be written ({error.strerror}); choose another folder") from None
@@ -83,7 +86,7 @@ def after_sweep(folder: Path, runs: Sequence[Path]) -> None:
 
 def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:
     """Compare the runs in the folders. Errors: UserError, as `run`."""
-    found = load.load(folders, training=options.source is not None)
+    found = own.load(folders, training=options.source is not None)
     if options.source is not None:
         others = foreign.load(folders, options.source, options.task)
         if others.empty:
@@ -143,7 +146,7 @@ def _known(estimates: Mapping[str, Estimate], name: str) -> bool:
     return not math.isnan(estimates[name].value)
 
 
-def _nothing(folders: Sequence[Path], found: load.Loaded) -> str:
+def _nothing(folders: Sequence[Path], found: own.Loaded) -> str:
     """Why there is nothing to compare, in one line."""
     where = ", ".join(map(str, folders))
     if found.empty:

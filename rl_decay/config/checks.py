@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from rl_decay.config.curves import role_curves
 from rl_decay.config.numbers import check_scheduled, check_sizes
+from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.config.values import plain_config
 from rl_decay.errors import UserError, one_line, shown

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from rl_decay.config.curves import FOLLOWERS, role_curves
+from rl_decay.config.schedules import FOLLOWERS, role_curves
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, shown
 

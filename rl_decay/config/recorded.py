@@ -10,8 +10,8 @@ from typing import Any
 from rl_decay.config.checks import check
 from rl_decay.config.kinds import Kind, misfit
 from rl_decay.config.schema import Config, unflat, walk
+from rl_decay.config.trust import require_trust
 from rl_decay.errors import UserError
-from rl_decay.trust import require_trust
 
 
 def _kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, Kind]]:

@@ -9,13 +9,13 @@ from functools import partial
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
-from rl_decay.envs.codec import Codec
 from rl_decay.envs.generators import OwnGenerators, kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, Shaped, TookTooLongError, Wrapping, single
 from rl_decay.envs.interface import refuse_other_interfaces
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
 from rl_decay.envs.rewards import OneNumberReward
+from rl_decay.envs.spaces import Codec
 from rl_decay.errors import UserError
 from rl_decay.types import Spaces
 

@@ -15,13 +15,13 @@ from gymnasium.vector.async_vector_env import AsyncState
 
 from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
-from rl_decay.descriptors import require
-from rl_decay.envs.codec import Codec
 from rl_decay.envs.contract import Step
 from rl_decay.envs.faults import FaultReported, task_error
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
 from rl_decay.envs.registry import require_registered, way_out
+from rl_decay.envs.spaces import Codec
 from rl_decay.errors import UserError, one_line
+from rl_decay.system.descriptors import require
 
 FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
 Wrapping = Callable[[gym.Env], gym.Wrapper]

@@ -14,8 +14,8 @@ from typing import Any
 
 from gymnasium.vector.async_vector_env import _async_worker
 
-from rl_decay import interrupt
 from rl_decay.envs.faults import WorkerError, described, trace
+from rl_decay.system import signals
 
 GRACE = 1.0  # seconds between a process's SIGTERM and its SIGKILL
 PR_SET_PDEATHSIG = 1  # of Linux's prctl.h
@@ -64,7 +64,7 @@ def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
 
 def held_back() -> AbstractContextManager[None]:
     """Processes that are forked inside see no Ctrl-C before they know what to do with it."""
-    return interrupt.held_back(*LEFT_TO_PARENT)
+    return signals.held_back(*LEFT_TO_PARENT)
 
 
 def _follow_parent() -> None:
@@ -74,6 +74,6 @@ def _follow_parent() -> None:
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    interrupt.leave_to_parent(*LEFT_TO_PARENT)
+    signals.leave_to_parent(*LEFT_TO_PARENT)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -19,8 +19,8 @@ from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.refusals import refuse
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.engine import Options, Sweep
 from rl_decay.sweeps.grouping import Job, record_jobs
+from rl_decay.sweeps.sweep import Options, Sweep
 
 
 def launch(

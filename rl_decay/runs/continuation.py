@@ -17,7 +17,7 @@ from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.files import entries, exists, require_inside
 from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
-from rl_decay.shell import absolute, as_typed
+from rl_decay.system.shell import absolute, as_typed
 
 # what a summary with a configuration must hold, for the run to go on
 CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rl_decay.config.identity import arm_names
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
-from rl_decay.runs.arms import arm_names
 from rl_decay.runs.layout import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.summary import read_summary
 

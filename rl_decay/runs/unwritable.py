@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from rl_decay.descriptors import NONE_LEFT, limit
 from rl_decay.runs.continuation import continue_command
+from rl_decay.system.descriptors import NONE_LEFT, limit
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 

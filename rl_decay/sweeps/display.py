@@ -14,13 +14,13 @@ from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 from rich.table import Column, Table
 
+from rl_decay.config.identity import arm_names
 from rl_decay.config.memory import in_words
 from rl_decay.config.schema import Config, flat
-from rl_decay.narrow import fitted
-from rl_decay.runs.arms import arm_names
+from rl_decay.console.tables import progress_columns
 from rl_decay.sweeps.grouping import Job, Population
 from rl_decay.sweeps.reporter import Ended, Progress
-from rl_decay.training.console import progress_columns
+from rl_decay.system.narrow import fitted
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line

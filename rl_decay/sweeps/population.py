@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import traceback
 
-from rl_decay import build
+from rl_decay.config.plan import Plan
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, error_words
 from rl_decay.runs.layout import FAILED
 from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
 from rl_decay.sweeps.reporter import Asked, Listener, Reporter
-from rl_decay.training.plan import Plan
+from rl_decay.training.population import train_population
 
 
-def train_population(index: int, population: Population, listen: Listener, asked: Asked) -> list[Unrecorded]:
+def train_jobs(index: int, population: Population, listen: Listener, asked: Asked) -> list[Unrecorded]:
     """Train a population in this process; returns the failures that no summary.json could take.
 
     What it raises is written into the summaries of the jobs that had not ended.
@@ -24,7 +24,7 @@ def train_population(index: int, population: Population, listen: Listener, asked
         return Reporter(index, population, plan, listen, asked)
 
     try:
-        results = build.run(
+        results = train_population(
             [job.config for job in population],
             [job.folder for job in population],
             overrides=[job.overrides for job in population],

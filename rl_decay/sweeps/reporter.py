@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rl_decay.config.plan import Plan
+from rl_decay.runs.recorder import RunSink
 from rl_decay.sweeps.grouping import Population
-from rl_decay.training.plan import Plan
-from rl_decay.training.sinks import RunSink
 
 REPORT_SECONDS = 1.0  # between two reports to the display
 LOG_SECONDS = 10.0  # between two lines of a run's log

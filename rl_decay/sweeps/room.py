@@ -10,8 +10,8 @@ from rl_decay.config.memory import PROCESS, cause, on_host, parts
 from rl_decay.config.schema import Config, Env
 from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError, one_line
-from rl_decay.machine import free_memory, refuse_beyond, resolve_device
 from rl_decay.sweeps.grouping import Job
+from rl_decay.training.device import free_memory, refuse_beyond, resolve_device
 from rl_decay.types import Spaces
 
 

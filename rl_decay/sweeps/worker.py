@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from rl_decay.errors import error_words
-from rl_decay.interrupt import SIGNALS, leave_to_parent
 from rl_decay.runs.layout import FAILED
-from rl_decay.stdout import keep_output
 from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
+from rl_decay.system.signals import SIGNALS, leave_to_parent
+from rl_decay.system.stdout import keep_output
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -42,11 +42,11 @@ def work(index: int, population: Population, channel: Connection) -> None:
     try:
         import torch
 
-        from rl_decay.sweeps.population import train_population
+        from rl_decay.sweeps.population import train_jobs
 
         if torch.cuda.is_available():
             torch.cuda.set_device(index % torch.cuda.device_count())
-        unrecorded = train_population(index, population, line.send, line.asked)
+        unrecorded = train_jobs(index, population, line.send, line.asked)
     except BaseException as error:
         unrecorded = record_endings(population, FAILED, error_words(error))
     finally:

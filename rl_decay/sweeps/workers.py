@@ -18,15 +18,15 @@ from pathlib import Path
 import torch
 
 from rl_decay.errors import UserError
-from rl_decay.interrupt import LOST, SIGNALS, StopRequest, held_back
-from rl_decay.machine import resolve_device
 from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
-from rl_decay.sweeps.population import train_population
+from rl_decay.sweeps.population import train_jobs
 from rl_decay.sweeps.reporter import Ended, Listener, Progress
 from rl_decay.sweeps.worker import Farewell, work
+from rl_decay.system.signals import LOST, SIGNALS, StopRequest, held_back
+from rl_decay.training.device import resolve_device
 
 log = logging.getLogger("rl_decay")
 SILENCE = 5.0  # seconds without a heartbeat until a worker counts as one that does not answer
@@ -105,7 +105,7 @@ def _train_here(populations: Sequence[Population], listen: Listener) -> Outcome:
         for index, population in enumerate(populations):
             if stop.signal is not None:
                 return Outcome(False, outcome.unrecorded)
-            outcome.unrecorded += train_population(index, population, listen, lambda: stop.signal)
+            outcome.unrecorded += train_jobs(index, population, listen, lambda: stop.signal)
             listen(Ended(index))
             if _interrupted(population):
                 return Outcome(False, outcome.unrecorded)

@@ -11,18 +11,18 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from rl_decay.config.plan import Plan
 from rl_decay.config.schema import flat
+from rl_decay.config.trust import modules_to_trust
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.runs import layout
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.lock import LockLostError, RunLock
+from rl_decay.runs.recorder import RunSink
 from rl_decay.runs.unwritable import cause, interrupted_writing
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
 from rl_decay.training.collector import Collector
-from rl_decay.training.plan import Plan
-from rl_decay.training.sinks import RunSink
-from rl_decay.trust import modules_to_trust
 
 FLUSH_SECONDS = 5.0
 
@@ -82,7 +82,7 @@ class Saver:
                     run.flush()
             self._flushed = time.monotonic()
         if due:
-            state = checkpoint.to_cpu(self.ppo.state_dict())
+            state = checkpoints.to_cpu(self.ppo.state_dict())
             for m, run in enumerate(self.runs):
                 if run.running:
                     with self.writing(run):
@@ -101,13 +101,13 @@ class Saver:
         for run in self.runs:
             best = run.folder / layout.CHECKPOINTS / layout.BEST
             with self.writing(run), suppress(UserError):  # there is none, or it is damaged
-                if checkpoint.load(best)["iteration"] > self.plan.start:
+                if checkpoints.load(best)["iteration"] > self.plan.start:
                     best.unlink()
 
     def _keep_copies(self, done: int) -> None:
         for run in self._still_running():
             with self.writing(run):
-                checkpoint.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
+                checkpoints.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
 
     def _place(self, m: int, done: int) -> dict[str, Any]:
         """What a checkpoint holds for `resume` beside the agent: the run's files and counts, the actions of a segment
@@ -123,10 +123,10 @@ class Saver:
     def _checkpoint(
         self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
     ) -> None:
-        run, agent = self.runs[m], checkpoint.to_cpu(checkpoint.member_state(state, m))
+        run, agent = self.runs[m], checkpoints.to_cpu(checkpoints.member_state(state, m))
         content = {**self.checkpoint_head[m], "iteration": done, "agent": agent, **(place or {})}
         self._tell_lost_checkpoints(run, done)
-        checkpoint.save(run.folder / layout.CHECKPOINTS / name, content)
+        checkpoints.save(run.folder / layout.CHECKPOINTS / name, content)
         run.saved.add(name)
 
     def _tell_lost_checkpoints(self, run: RunSink, done: int) -> None:

@@ -12,20 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rl_decay.config.plan import Clock, Plan, endless_segment
 from rl_decay.envs.contract import VecEnv
 from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError, error_words
-from rl_decay.interrupt import LOST, StopRequest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
+from rl_decay.runs.recorder import RunSink
+from rl_decay.system.signals import LOST, StopRequest
 from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
 from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
-from rl_decay.training.plan import Clock, Plan, endless_segment
 from rl_decay.training.saver import Saver
-from rl_decay.training.sinks import RunSink
 from rl_decay.training.tracebacks import with_traceback_logged
 from rl_decay.types import Episode, Member
 

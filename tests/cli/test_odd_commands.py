@@ -144,7 +144,7 @@ def faulty(monkeypatch):
     def run(*_, **__):
         raise ZeroDivisionError("a cosmic ray")
 
-    monkeypatch.setattr("rl_decay.build.run", run)
+    monkeypatch.setattr("rl_decay.console.run.train_population", run)
 
 
 def test_a_fault_of_ours_is_one_line_and_leaves_its_traceback_in_the_log(train_py, tmp_path, faulty):

@@ -8,8 +8,8 @@ import pytest
 
 from rl_decay import resume
 from rl_decay.config.schema import unflat
+from rl_decay.console.tables import Terminal
 from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, write_summary
-from rl_decay.training.console import Terminal
 
 LAUNCHERS = {
     "alone": ("hydra.run.dir=my run/branch",),

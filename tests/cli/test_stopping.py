@@ -7,11 +7,11 @@ import signal
 import numpy as np
 import pytest
 
-from rl_decay.policy import load_policy
+from rl_decay.console.tables import Terminal
+from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
+from rl_decay.runs.recorder import RunSink
 from rl_decay.runs.tables import read
-from rl_decay.training.console import Terminal
-from rl_decay.training.sinks import RunSink
 
 SWEEP = ("-m", "compare=none", "hydra/launcher=basic", "hydra.sweep.dir=sweep", "logger=none")
 SAFETY = 600.0  # seconds; ends a test that hangs, and decides nothing else
@@ -107,7 +107,7 @@ def test_ctrl_c_before_training_has_begun_is_no_traceback(train_py, monkeypatch)
     def build(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rl_decay.build.run", build)
+    monkeypatch.setattr("rl_decay.console.run.train_population", build)
     ended = train_py("experiment=debug")
     assert ended.code == 130 and "Traceback" not in ended.err
 

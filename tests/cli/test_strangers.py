@@ -9,14 +9,16 @@ import gymnasium as gym
 import pytest
 
 import rl_decay
-from rl_decay import build, compare, evaluate, resume
+from rl_decay import compare, resume
 from rl_decay.config.schema import flat, unflat
+from rl_decay.console.tables import Terminal
 from rl_decay.errors import UserError
+from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.jobs import write_jobs
-from rl_decay.training import checkpoint
-from rl_decay.training.console import Terminal
+from rl_decay.training import checkpoints
+from rl_decay.training.population import train_population
 
 NAME = "strangers_task"
 TASK = """
@@ -50,8 +52,8 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("strange")
     (folder / f"{NAME}.py").write_text(TASK)
     sys.path.insert(0, str(folder))
-    build.run([unflat(SMALL)], [folder / "run"])
-    build.run([unflat(SMALL)], [folder / "sweep" / "begun"])
+    train_population([unflat(SMALL)], [folder / "run"])
+    train_population([unflat(SMALL)], [folder / "sweep" / "begun"])
     sys.path.remove(str(folder))
     entry = {"folder": "waiting", "number": 1, "overrides": [], "config": flat(unflat(SMALL | {"seed": 1}))}
     write_jobs(folder / "sweep", [entry])
@@ -158,7 +160,7 @@ def test_what_a_person_types_needs_no_word(ran, train_in, home, tmp_path):
 def test_the_weights_of_a_strangers_checkpoint_are_taken_without_its_task(ran, tmp_path):
     source = tmp_path / "run" / "checkpoints" / "best.pt"
     config = unflat(SMALL | {"env.id": "Pendulum-v1", "init_from": str(source)})
-    assert build.run([config], [tmp_path / "branch"])[0].status == "finished"
+    assert train_population([config], [tmp_path / "branch"])[0].status == "finished"
     assert not ran()
 
 
@@ -178,4 +180,4 @@ def test_the_printed_commands_contain_the_flag(ran, tmp_path, capsys):
 def test_overrides_may_follow_the_printed_command(ran, tmp_path):
     longer = ("total_steps=48", "horizon=keep")
     assert resume.main([str(tmp_path / "run"), "--trust", NAME, *longer]) == 0
-    assert checkpoint.load(tmp_path / "run" / "checkpoints" / "latest.pt")["iteration"] == 3
+    assert checkpoints.load(tmp_path / "run" / "checkpoints" / "latest.pt")["iteration"] == 3

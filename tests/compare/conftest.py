@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_decay.config.curves import role_curves
+from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.tasks import constants, scored_task, unit
 from rl_decay.runs import layout

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 import rl_decay.compare
-from rl_decay.compare import arms, plots, provenance
 from rl_decay.compare.__main__ import main
-from rl_decay.compare.load import load
+from rl_decay.compare.analysis import arms
+from rl_decay.compare.figures import plots
+from rl_decay.compare.reading.own import load
+from rl_decay.compare.report import provenance
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
 

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from rl_decay.config.curves import role_curves
+from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.hydra_app.compose import checked
 

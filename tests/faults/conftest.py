@@ -14,10 +14,11 @@ import pytest
 from gymnasium.spaces import Box
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-from rl_decay import build, resume
+from rl_decay import resume
 from rl_decay.config.schema import Config, unflat
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import Result, train_population
 
 CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("running_train_py_for_faults", CLI)
@@ -158,10 +159,10 @@ def killed():
     killed(folder, config, iteration) -> (the undisturbed Result, the folder left)
     """
 
-    def run(folder: Path, config: Config, iteration: int) -> tuple[build.Result, Path]:
+    def run(folder: Path, config: Config, iteration: int) -> tuple[Result, Path]:
         whole, left = folder / "whole", folder / "left"
         watching = Watching({iteration: [(whole, left)]})
-        (result,) = build.run([config], [whole], show=lambda *_: watching)
+        (result,) = train_population([config], [whole], show=lambda *_: watching)
         return result, left
 
     return run
@@ -172,7 +173,7 @@ def stopped():
     """Train and stop in order after an iteration: stopped(folder, config, iteration) -> folder."""
 
     def run(folder: Path, config: Config, iteration: int) -> Path:
-        (result,) = build.run([config], [folder], show=lambda *_: Watching(stop_after=iteration))
+        (result,) = train_population([config], [folder], show=lambda *_: Watching(stop_after=iteration))
         assert result.status == "interrupted"
         return folder
 
@@ -238,7 +239,7 @@ def _left_behind(folder: Path) -> dict[str, object]:
         head, *rows = [line.split(",") for line in (folder / name).read_text().splitlines()]
         found |= {f"{name}/{tag}": tuple(row[i] for row in rows) for i, tag in enumerate(head) if tag != "charts/SPS"}
     for path in (folder / layout.CHECKPOINTS / name for name in (layout.LATEST, layout.BEST)):
-        content = checkpoint.load(path)
+        content = checkpoints.load(path)
         found |= {f"{path.name}/{name}": leaf for name, leaf in _leaves(content["agent"])}
         found[f"{path.name}/iteration"] = content["iteration"]
     return found

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import read
-from rl_decay.start import Start, load_agents
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import member, train_population
+from rl_decay.training.start_point import Start, load_agents
 from rl_decay.types import Spaces
 
 SPACES = Spaces(3, 1, continuous=True)
@@ -30,7 +30,7 @@ def source(whole):
 def fresh(*configs):
     """The agents of new runs as they are before their first iteration."""
     streams = MemberStreams([config.seed for config in configs], SPACES)
-    members = [build.member(config) for config in configs]
+    members = [member(config) for config in configs]
     return PPO(configs[0], SPACES, members, streams.init_seeds(), torch.device("cpu"))
 
 
@@ -44,7 +44,7 @@ def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimi
     config = small(init_from=str(source), seed=5)
     ppo, untouched = fresh(config), fresh(config).state_dict()
     load_agents(ppo, [Start(config)])
-    begun, old = ppo.state_dict(), checkpoint.load(source)["agent"]
+    begun, old = ppo.state_dict(), checkpoints.load(source)["agent"]
     for group in ("actor", "critic"):
         assert torch.equal(begun[group]["parameters"], old[group]["parameters"])
         assert not torch.equal(begun[group]["parameters"], untouched[group]["parameters"])
@@ -59,7 +59,7 @@ def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimi
 
 
 def test_a_branch_begins_its_own_schedule_and_counts_from_zero(small, source, tmp_path):
-    (result,) = build.run([small(init_from=str(source))], [tmp_path / "branch"])
+    (result,) = train_population([small(init_from=str(source))], [tmp_path / "branch"])
     table = read(tmp_path / "branch" / layout.METRICS)
     assert result.status == "finished"
     assert table["iteration"].tolist() == list(range(1, 9)) and table["env_steps"][0] == 32
@@ -69,23 +69,23 @@ def test_a_branch_begins_its_own_schedule_and_counts_from_zero(small, source, tm
 
 def test_a_branch_says_where_it_comes_from_and_leaves_its_source_alone(small, source, tmp_path, files):
     before = files(source.parents[1])
-    build.run([small(init_from=str(source))], [tmp_path / "branch"])
+    train_population([small(init_from=str(source))], [tmp_path / "branch"])
     said = read_summary(tmp_path / "branch")
     assert said["config"]["init_from"] == str(source)
-    saved = checkpoint.load(tmp_path / "branch" / layout.CHECKPOINTS / layout.LATEST)
+    saved = checkpoints.load(tmp_path / "branch" / layout.CHECKPOINTS / layout.LATEST)
     assert saved["config"]["init_from"] == str(source)
     assert said["fingerprint"] != read_summary(source.parents[1])["fingerprint"]
     assert files(source.parents[1]) == before
 
 
 def test_a_branch_learns_something_else_than_a_run_from_scratch(small, source, whole, tmp_path, different):
-    build.run([small(init_from=str(source))], [tmp_path / "branch"])
+    train_population([small(init_from=str(source))], [tmp_path / "branch"])
     assert different(tmp_path / "branch", whole) != []
 
 
 def test_a_branch_may_change_what_its_weights_do_not_depend_on(small, source, tmp_path):
     values = {"algo__clip": 0.1, "actor__lr": 1e-3, "schedule__actor__curve": "none", "algo__num_steps": 32, "seed": 9}
-    (result,) = build.run([small(init_from=str(source), **values)], [tmp_path / "branch"])
+    (result,) = train_population([small(init_from=str(source), **values)], [tmp_path / "branch"])
     assert result.status == "finished"
 
 
@@ -101,21 +101,21 @@ def test_a_branch_may_change_what_its_weights_do_not_depend_on(small, source, tm
 )
 def test_another_network_or_normalisation_is_refused_by_name(key, value, small, source, tmp_path):
     with pytest.raises(UserError, match=f"init_from={source}: .*{key.replace('__', '.')}="):
-        build.run([small(init_from=str(source), **{key: value})], [tmp_path / "branch"])
+        train_population([small(init_from=str(source), **{key: value})], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
 @pytest.mark.parametrize("task", ["tests/Push-v0", "CartPole-v1"])
 def test_a_task_of_other_sizes_is_refused_by_name(task, small, source, tmp_path):
     with pytest.raises(UserError, match=r"init_from=.*tests/Faulty-v0"):
-        build.run([small(init_from=str(source), env__id=task)], [tmp_path / "branch"])
+        train_population([small(init_from=str(source), env__id=task)], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
 def test_a_missing_checkpoint_is_named(small, tmp_path):
     for path in (tmp_path / "nothing.pt", tmp_path):
         with pytest.raises(UserError, match=f"{path}: no such checkpoint"):
-            build.run([small(init_from=str(path))], [tmp_path / "branch"])
+            train_population([small(init_from=str(path))], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
@@ -138,13 +138,13 @@ def test_members_of_a_population_branch_each_from_its_own(small, source, tmp_pat
     state, untouched = ppo.state_dict(), fresh(*configs).state_dict()
     for m, expected in ((0, source), (2, best)):
         for group in ("actor", "critic"):
-            own = checkpoint.member_state(state, m)[group]["parameters"]
-            assert torch.equal(own, checkpoint.load(expected)["agent"][group]["parameters"])
-    assert equal(checkpoint.member_state(state, 1), checkpoint.member_state(untouched, 1))
+            own = checkpoints.member_state(state, m)[group]["parameters"]
+            assert torch.equal(own, checkpoints.load(expected)["agent"][group]["parameters"])
+    assert equal(checkpoints.member_state(state, 1), checkpoints.member_state(untouched, 1))
     folders = [tmp_path / f"together{m}" for m in range(3)]
-    build.run(configs, folders)
+    train_population(configs, folders)
     for m, config in enumerate(configs):
-        build.run([config], [tmp_path / f"alone{m}"])
+        train_population([config], [tmp_path / f"alone{m}"])
         assert different(folders[m], tmp_path / f"alone{m}") == []
 
 
@@ -191,20 +191,20 @@ def test_a_relative_path_is_one_of_the_folder_where_the_command_is_typed(
 @pytest.mark.parametrize("kwargs", [{"size": 2}, {"length": 9}])
 def test_weights_for_other_actions_are_refused_though_padding_makes_their_arrays_equal(kwargs, small, tmp_path):
     """Two forces instead of one: a head has at least two columns. Another length changes no size, and may be."""
-    build.run([small(env__id="tests/Push-v0")], [tmp_path / "source"])
+    train_population([small(env__id="tests/Push-v0")], [tmp_path / "source"])
     path = str(tmp_path / "source" / layout.CHECKPOINTS / layout.LATEST)
     branch = small(env__id="tests/Push-v0", env__kwargs=kwargs, init_from=path)
     if "size" in kwargs:
         with pytest.raises(UserError, match="init_from="):
-            build.run([branch], [tmp_path / "branch"])
+            train_population([branch], [tmp_path / "branch"])
         assert not layout.is_taken(tmp_path / "branch")
     else:
-        assert build.run([branch], [tmp_path / "branch"])[0].status == "finished"
+        assert train_population([branch], [tmp_path / "branch"])[0].status == "finished"
 
 
 def test_a_run_may_branch_from_its_own_past_into_a_new_folder_only(small, left, source, tmp_path, files):
     before = files(left)
     own = left / layout.CHECKPOINTS / layout.LATEST
     with pytest.raises(UserError, match=r"init_from=.*another value is another run"):
-        build.run([small(init_from=str(own), resume="auto")], [left])
+        train_population([small(init_from=str(own), resume="auto")], [left])
     assert files(left) == before

@@ -10,11 +10,12 @@ import pytest
 import torch
 from gymnasium.spaces import Box
 
-from rl_decay import build
-from rl_decay.compare import load, provenance
+from rl_decay.compare.reading import own
+from rl_decay.compare.report import provenance
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import train_population
 
 STEP = 17
 
@@ -53,7 +54,7 @@ def left(killed, small, tmp_path):
 
 
 def continued(folder, small):
-    (result,) = build.run([small(env__id="tests/Drifting-v0", segments=1, resume="auto")], [folder])
+    (result,) = train_population([small(env__id="tests/Drifting-v0", segments=1, resume="auto")], [folder])
     assert result.status == "finished"
     return read_summary(folder)
 
@@ -77,10 +78,10 @@ def test_a_replay_that_agrees_says_nothing(left, small, caplog):
 
 def test_a_checkpoint_of_a_former_version_is_replayed_as_before(left, small, monkeypatch):
     path = left / layout.CHECKPOINTS / layout.LATEST
-    content = checkpoint.load(path)
+    content = checkpoints.load(path)
     assert content["digests"].dtype == torch.int32 and content["digests"].shape == (1 + 3 * 16,)
     del content["digests"]
-    checkpoint.save(path, content)
+    checkpoints.save(path, content)
     monkeypatch.setattr(Drifting, "moved", STEP)
     assert continued(left, small)["notes"] == []
 
@@ -92,7 +93,7 @@ def test_a_later_continuation_and_the_report_remember_it(left, small, monkeypatc
     said = continued(left, small)
     assert ["not_exact" in entry for entry in said["resumed"]] == [True, False]  # today's own steps are repeated today
     (line,) = said["notes"]
-    run, _ = load.read(left)
+    run, _ = own.read(left)
     assert provenance.notes([run]) == [f"tests/Drifting-v0, 1 of 1 runs: {line}"]
 
 
@@ -101,10 +102,10 @@ def test_a_member_that_differs_is_named_alone(small, killed, monkeypatch, tmp_pa
     configs = [small(env__id="tests/Drifting-v0", segments=1, seed=seed, resume="auto") for seed in range(2)]
     folders = [killed(tmp_path / str(m), config, 6)[1] for m, config in enumerate(configs)]
     path = folders[1] / layout.CHECKPOINTS / layout.LATEST
-    content = checkpoint.load(path)
+    content = checkpoints.load(path)
     content["digests"][STEP] += 1
-    checkpoint.save(path, content)
-    build.run(configs, folders)
+    checkpoints.save(path, content)
+    train_population(configs, folders)
     notes = [read_summary(folder)["notes"] for folder in folders]
     assert notes[0] == [] and f"in step {STEP} of" in notes[1][0]
 

@@ -6,12 +6,12 @@ import zipfile
 import pytest
 import torch
 
-from rl_decay import build
 from rl_decay.errors import UserError
-from rl_decay.policy import load_policy
+from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
 from rl_decay.training.content import MOST_VALUES, check_size
+from rl_decay.training.population import train_population
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def others(value):
 def refusals(resumed, left, latest, contents, files):
     """Assert that resume refuses each content by the checkpoint's name and changes nothing."""
     for content in contents:
-        checkpoint.save(latest, content)
+        checkpoints.save(latest, content)
         before = files(left)
         resumed(left).refused(str(latest))
         assert files(left) == before
@@ -58,7 +58,7 @@ def refusals(resumed, left, latest, contents, files):
 @pytest.mark.parametrize("step", [10, pytest.param(1, marks=pytest.mark.slow)])
 def test_every_tensor_of_the_agent_must_have_its_shape_and_type(step, left, latest, resumed, files):
     """The checkpoint of iteration 3 of 8 lies inside a segment of 4, so there are actions [48, 2, 1] too."""
-    content = checkpoint.load(latest)
+    content = checkpoints.load(latest)
     assert content["actions"].shape == (3 * 16, 2, 1)
     places = [path for path in leaves(content) if path[0] in ("agent", "actions", "digests")]
     assert len(places) > 25
@@ -74,7 +74,7 @@ def test_every_tensor_of_the_agent_must_have_its_shape_and_type(step, left, late
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_actions_must_be_finite(value, left, latest, resumed, files):
-    content = checkpoint.load(latest)
+    content = checkpoints.load(latest)
     content["actions"][5, 1, 0] = value
     refusals(resumed, left, latest, [content], files)
 
@@ -83,14 +83,14 @@ def test_actions_must_be_finite(value, left, latest, resumed, files):
 def test_actions_must_be_actions_of_the_task(value, small, stopped, resumed, files, tmp_path):
     folder = stopped(tmp_path / "mine", small(env__id="CartPole-v1"), 3)
     path = folder / layout.CHECKPOINTS / layout.LATEST
-    content = checkpoint.load(path)
+    content = checkpoints.load(path)
     assert content["actions"].dtype == torch.uint8 and content["actions"].shape == (3 * 16, 2)
     content["actions"][5, 1] = value
     refusals(resumed, folder, path, [content], files)
 
 
 def test_every_part_of_a_runs_state_must_be_of_its_kind(left, latest, resumed, files):
-    content = checkpoint.load(latest)
+    content = checkpoints.load(latest)
     run = content["run"]
     wrong = [replaced(content, ("run", key), value) for key in run for value in (None, -1, "x", ["x"], {})]
     parts = ("config", "spaces", "iteration", "run")
@@ -112,14 +112,14 @@ LIKE_EVENTS = (f"{layout.EVENTS}x", f"{layout.EVENTS}{10**300}")
 def test_no_file_but_a_runs_own_is_cut_back(name, left, latest, resumed, files):
     (left.parent / "elsewhere").write_text("somebody's")
     (left / "notes.txt").write_text("mine")
-    content = checkpoint.load(latest)
+    content = checkpoints.load(latest)
     content["run"]["files"][name] = 0
     refusals(resumed, left, latest, [content], files)
     assert (left.parent / "elsewhere").read_text() == "somebody's"
 
 
 def test_a_table_that_is_damaged_within_its_checkpoint_is_refused_before_anything_is_cut(left, latest, resumed, files):
-    path, length = left / layout.EVALUATIONS, checkpoint.load(latest)["run"]["files"][layout.EVALUATIONS]
+    path, length = left / layout.EVALUATIONS, checkpoints.load(latest)["run"]["files"][layout.EVALUATIONS]
     data = path.read_bytes()
     head = data.index(b"\n") + 1
     for row in (b"\xff", b"x", b"nan"):
@@ -136,7 +136,7 @@ def expanded(*sizes):
 
 def saved(content, path):
     """Save without the digest that would never end."""
-    torch.save({"schema_version": checkpoint.SCHEMA_VERSION, "sha256": "x", **content}, path)
+    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "sha256": "x", **content}, path)
 
 
 def bomb():
@@ -168,10 +168,13 @@ HUGE = {
 
 @pytest.mark.parametrize("kind", HUGE)
 def test_what_is_larger_than_its_file_is_refused_at_once(kind, left, latest, resumed, files, small, tmp_path):
-    saved(checkpoint.load(latest) | {"actions": HUGE[kind]()}, latest)
+    saved(checkpoints.load(latest) | {"actions": HUGE[kind]()}, latest)
     before = files(left)
     resumed(left).refused(str(latest), "not a readable rl_decay checkpoint")
-    for use in (lambda: load_policy(left), lambda: build.run([small(init_from=str(latest))], [tmp_path / "branch"])):
+    for use in (
+        lambda: load_policy(left),
+        lambda: train_population([small(init_from=str(latest))], [tmp_path / "branch"]),
+    ):
         with pytest.raises(UserError, match="not a readable"):
             use()
     assert files(left) == before
@@ -200,22 +203,22 @@ PARTS = (("actor",), ("actor", "parameters"), ("obs_moments",), ("obs_moments", 
 
 @pytest.mark.parametrize("part", PARTS, ids=".".join)
 def test_a_policy_and_a_branch_need_the_weights_in_their_shapes(part, latest, small, tmp_path):
-    content = checkpoint.load(latest)
+    content = checkpoints.load(latest)
     for wrong in (without(content, ("agent", *part)), replaced(content, ("agent", *part), torch.zeros(1, 3))):
         folder = latest.parents[1]
-        checkpoint.save(latest, wrong)
+        checkpoints.save(latest, wrong)
         with pytest.raises(UserError, match="does not fit tests/Faulty-v0"):
             load_policy(folder)
         with pytest.raises(UserError, match=r"init_from=.*does not fit \(agent"):
-            build.run([small(init_from=str(latest))], [tmp_path / "branch"])
+            train_population([small(init_from=str(latest))], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
 def test_the_actions_of_a_run_at_a_segments_start_are_none(small, stopped, resumed, files, tmp_path):
     folder = stopped(tmp_path / "mine", small(checkpoint__every=4), 4)
     path = folder / layout.CHECKPOINTS / layout.LATEST
-    content = checkpoint.load(path)
+    content = checkpoints.load(path)
     assert content["actions"] is None
     refusals(resumed, folder, path, [content | {"actions": torch.zeros(64, 2, 1)}], files)
-    checkpoint.save(path, content)
+    checkpoints.save(path, content)
     assert resumed(shutil.copytree(folder, tmp_path / "copy")).code == 0

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from rl_decay import build
 from rl_decay.errors import UserError
-from rl_decay.policy import load_policy
+from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import train_population
 
 
 class Payload:
@@ -36,13 +36,13 @@ def latest(left):
 
 @pytest.fixture
 def content(latest):
-    return checkpoint.load(latest)
+    return checkpoints.load(latest)
 
 
 def loads(path):
     """The content of a checkpoint, or None if it was refused by name."""
     try:
-        return checkpoint.load(path)
+        return checkpoints.load(path)
     except UserError as error:
         assert str(error).startswith(f"{path}: ")
         return None
@@ -120,7 +120,7 @@ def truncated(path, content, tmp_path):
 
 
 def changed(path, content, tmp_path):
-    head = {"schema_version": checkpoint.SCHEMA_VERSION, "sha256": checkpoint.digest(content)}
+    head = {"schema_version": checkpoints.SCHEMA_VERSION, "sha256": checkpoints.digest(content)}
     content["agent"]["actor"]["parameters"][0, 0] += 1
     torch.save(head | content, path)
     return ["damaged", "SHA-256"]
@@ -153,47 +153,49 @@ def foreign_list(path, content, tmp_path):
 
 
 def foreign_with_our_version(path, content, tmp_path):
-    torch.save({"schema_version": checkpoint.SCHEMA_VERSION, "state": {"w": torch.zeros(3)}}, path)
+    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "state": {"w": torch.zeros(3)}}, path)
     return ["damaged", "SHA-256"]
 
 
 def foreign_with_gradients(path, content, tmp_path):
-    torch.save({"schema_version": checkpoint.SCHEMA_VERSION, "w": torch.nn.Parameter(torch.zeros(3))}, path)
+    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "w": torch.nn.Parameter(torch.zeros(3))}, path)
     return []
 
 
 def foreign_bfloat16(path, content, tmp_path):
-    torch.save({"schema_version": checkpoint.SCHEMA_VERSION, "w": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "w": torch.zeros(3, dtype=torch.bfloat16)}, path)
     return []
 
 
 def signed_but_incomplete(path, content, tmp_path):
-    checkpoint.save(path, {"config": content["config"], "iteration": 3})
+    checkpoints.save(path, {"config": content["config"], "iteration": 3})
     return []
 
 
 def without_configuration(path, content, tmp_path):
-    checkpoint.save(path, {"agent": content["agent"]})
+    checkpoints.save(path, {"agent": content["agent"]})
     return []
 
 
 def newer(path, content, tmp_path):
-    torch.save({"schema_version": checkpoint.SCHEMA_VERSION + 1, **content}, path)
-    return [f"schema version {checkpoint.SCHEMA_VERSION + 1} is newer than this program's {checkpoint.SCHEMA_VERSION}"]
+    torch.save({"schema_version": checkpoints.SCHEMA_VERSION + 1, **content}, path)
+    return [
+        f"schema version {checkpoints.SCHEMA_VERSION + 1} is newer than this program's {checkpoints.SCHEMA_VERSION}"
+    ]
 
 
 def older(path, content, tmp_path):
     torch.save({"schema_version": 1, **content}, path)
-    return [f"schema version 1 is too old for this program's {checkpoint.SCHEMA_VERSION}"]
+    return [f"schema version 1 is too old for this program's {checkpoints.SCHEMA_VERSION}"]
 
 
 def payload(path, content, tmp_path):
-    torch.save({"schema_version": checkpoint.SCHEMA_VERSION, **content, "x": Payload(tmp_path / "ran")}, path)
+    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, **content, "x": Payload(tmp_path / "ran")}, path)
     return ["not a readable rl_decay checkpoint"]
 
 
 def payload_without_zip(path, content, tmp_path):
-    saved = {"schema_version": checkpoint.SCHEMA_VERSION, **content, "x": Payload(tmp_path / "ran")}
+    saved = {"schema_version": checkpoints.SCHEMA_VERSION, **content, "x": Payload(tmp_path / "ran")}
     torch.save(saved, path, _use_new_zipfile_serialization=False)
     return ["not a readable rl_decay checkpoint"]
 
@@ -229,7 +231,7 @@ def test_resume_names_the_checkpoint_and_changes_nothing(damage, latest, content
 def test_branching_names_the_checkpoint_and_leaves_no_run(damage, latest, content, small, tmp_path):
     said = damage(latest, content, tmp_path)
     with pytest.raises(UserError) as refused:
-        build.run([small(init_from=str(latest))], [tmp_path / "branch"])
+        train_population([small(init_from=str(latest))], [tmp_path / "branch"])
     assert all(word in str(refused.value) for word in (str(latest), *said))
     assert not (tmp_path / "ran").exists()
     assert not layout.is_run(tmp_path / "branch")
@@ -268,7 +270,7 @@ def test_a_deleted_checkpoint_starts_the_run_anew(left, latest, resumed, differe
 def test_the_checkpoint_of_another_run_is_refused_by_what_tells_them_apart(
     left, latest, small, resumed, files, tmp_path
 ):
-    build.run([small(seed=1)], [tmp_path / "other"])
+    train_population([small(seed=1)], [tmp_path / "other"])
     shutil.copy(tmp_path / "other" / layout.CHECKPOINTS / layout.LATEST, latest)
     before = files(left)
     resumed(left).refused(str(latest), "another run", "seed=1")
@@ -320,5 +322,5 @@ def test_a_checkpoint_without_its_summary_is_not_cleared_away(whole, small, tmp_
     folder = Path(shutil.copytree(whole, tmp_path / "run"))
     (folder / layout.SUMMARY).unlink()
     with pytest.raises(UserError, match=r"there is no summary\.json"):
-        build.run([small(resume="auto")], [folder])
+        train_population([small(resume="auto")], [folder])
     assert (folder / layout.CHECKPOINTS / layout.LATEST).exists()

@@ -9,9 +9,10 @@ from contextlib import redirect_stderr, redirect_stdout
 
 import pytest
 
-from rl_decay import evaluate, resume
+from rl_decay import resume
 from rl_decay.compare.__main__ import main as compare
 from rl_decay.config.schema import flat
+from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import write_jobs
 

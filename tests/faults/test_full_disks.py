@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from rl_decay import build
 from rl_decay.errors import UserError
-from rl_decay.policy import load_policy
+from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import durable, layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import train_population
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 LIMITED = """
@@ -122,7 +122,7 @@ def readable(folder):
             read(folder / name)
             assert (folder / name).read_bytes()[-1:] in (b"", b"\n")
     for path in (folder / layout.CHECKPOINTS).glob("*.pt"):
-        checkpoint.load(path)
+        checkpoints.load(path)
     assert not list(folder.rglob("*.tmp"))
 
 
@@ -189,15 +189,15 @@ def test_no_space_in_a_population_names_it_in_every_folder(full_at, small, disk,
     folders = [tmp_path / f"run{seed}" for seed in range(3)]
     disk(full_at)
     try:
-        results = build.run([small(seed=seed) for seed in range(3)], folders)
+        results = train_population([small(seed=seed) for seed in range(3)], folders)
     except UserError as error:  # before training began
         assert "No space left on device" in str(error)
     else:
         reasons = {(result.status, result.summary["reason"]) for result in results}
         assert reasons == {("failed", "cannot be written (No space left on device)")}
     disk()
-    whole = build.run([small(seed=seed) for seed in range(3)], [tmp_path / f"whole{seed}" for seed in range(3)])
-    again = [build.run([small(seed=m, resume="auto")], [folder])[0] for m, folder in enumerate(folders)]
+    whole = train_population([small(seed=seed) for seed in range(3)], [tmp_path / f"whole{seed}" for seed in range(3)])
+    again = [train_population([small(seed=m, resume="auto")], [folder])[0] for m, folder in enumerate(folders)]
     assert [r.status for r in (*whole, *again)] == 6 * ["finished"]
 
 

@@ -17,9 +17,10 @@ import pytest
 from damages import damage, swap
 from odd_commands import command
 
-from rl_decay import evaluate, resume
+from rl_decay import resume
 from rl_decay.compare import __main__ as compare
-from rl_decay.compare import plots
+from rl_decay.compare.figures import plots
+from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.runs import layout
 
 COMMANDS, DAMAGES = 60, 140  # in the fast suite

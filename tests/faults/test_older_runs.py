@@ -5,13 +5,14 @@ import shutil
 import numpy as np
 import pytest
 
-from rl_decay import build
-from rl_decay.evaluate import replay
-from rl_decay.policy import load_policy
+from rl_decay.config import plan
+from rl_decay.evaluate.policy import load_policy
+from rl_decay.evaluate.replay import replay
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import read
-from rl_decay.training import checkpoint, plan
+from rl_decay.training import checkpoints
+from rl_decay.training.population import UserError, train_population
 
 ONCE, NOW = 60, 25  # steps after which an evaluation's episode was cut once, and is cut now
 
@@ -31,12 +32,12 @@ def aged(folder):
     place = rows[0].index(layout.CUT)
     table.write_text("".join(",".join(row[:place] + row[place + 1 :]) + "\n" for row in rows))
     path = folder / layout.CHECKPOINTS / layout.LATEST
-    content = checkpoint.load(path)
+    content = checkpoints.load(path)
     content["run"]["files"][layout.EVALUATIONS] = table.stat().st_size
     for recorded in (content, content["config"], summary := read_summary(folder), summary["config"]):
         recorded.pop("evaluation_cap", None)
         recorded.pop("evaluation.max_steps", None)
-    checkpoint.save(path, content)
+    checkpoints.save(path, content)
     write_summary(folder, summary)
 
 
@@ -45,9 +46,9 @@ def test_an_older_run_keeps_its_columns_and_its_cap(endless, stopped, monkeypatc
         once.setattr(plan, "LONGEST_EPISODE", ONCE)
         folder = stopped(tmp_path / "old", endless, 4)
         shutil.copytree(folder, tmp_path / "whole")
-        build.run([endless], [tmp_path / "whole"])
+        train_population([endless], [tmp_path / "whole"])
     aged(folder)
-    (result,) = build.run([endless], [folder])
+    (result,) = train_population([endless], [folder])
     assert result.status == "finished"
     curve, expected = read(folder / layout.EVALUATIONS), read(tmp_path / "whole" / layout.EVALUATIONS)
     assert layout.CUT not in curve and expected.pop(layout.CUT).tolist() == [2.0] * len(curve["iteration"])
@@ -70,5 +71,5 @@ def test_a_cap_of_ones_own_is_another_experiment(endless, small, stopped, tmp_pa
     folder = stopped(tmp_path / "old", endless, 4)
     aged(folder)
     endless.evaluation.max_steps = 7
-    with pytest.raises(build.UserError, match=r"evaluation\.max_steps=7: .*has evaluation\.max_steps=None"):
-        build.run([endless], [folder])
+    with pytest.raises(UserError, match=r"evaluation\.max_steps=7: .*has evaluation\.max_steps=None"):
+        train_population([endless], [folder])

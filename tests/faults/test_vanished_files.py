@@ -6,13 +6,13 @@ from contextlib import ExitStack
 
 import pytest
 
-from rl_decay import build
 from rl_decay.errors import UserError
 from rl_decay.runs import durable, layout
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
-from rl_decay.training import checkpoint, saver
+from rl_decay.training import checkpoints, saver
+from rl_decay.training.population import train_population
 
 TABLES = (layout.METRICS, layout.EVALUATIONS)
 
@@ -34,7 +34,7 @@ class Doing:
 
 
 def train(configs, folders, deed, iteration=5):
-    return build.run(configs, folders, show=lambda *_: Doing(iteration, deed))
+    return train_population(configs, folders, show=lambda *_: Doing(iteration, deed))
 
 
 def events_of(folder):
@@ -89,7 +89,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_anew(harm, small, tmp_path
 
 
 def test_train_py_says_in_one_line_that_its_folder_vanished(words, train_in, tmp_path, monkeypatch):
-    from rl_decay.training.console import Terminal
+    from rl_decay.console.tables import Terminal
 
     monkeypatch.setattr(Terminal, "iteration", lambda *_: shutil.rmtree(tmp_path / "mine", ignore_errors=True))
     train_in(tmp_path, *words(), "hydra.run.dir=mine").refused("was removed while the run was training")
@@ -101,7 +101,7 @@ def test_checkpoints_that_vanish_are_written_again_and_the_run_says_so(small, wh
     assert result.status == "finished"
     words = "best.pt, latest.pt removed before iteration 6; written again when next due"
     assert result.summary["notes"][-1] == f"checkpoints: {words}"
-    assert checkpoint.load(folder / layout.CHECKPOINTS / layout.LATEST)["iteration"] == 8
+    assert checkpoints.load(folder / layout.CHECKPOINTS / layout.LATEST)["iteration"] == 8
     for name in TABLES:
         assert len(read(folder / name)["iteration"]) == len(read(whole / name)["iteration"])
 
@@ -114,7 +114,7 @@ def test_a_summary_that_vanishes_is_written_again_at_once(small, whole, differen
             there.append(layout.is_run(folder))
             super().iteration(iteration, runs, scalars, evaluated)
 
-    build.run([small()], [folder], show=lambda *_: Removing(5, (folder / layout.SUMMARY).unlink))
+    train_population([small()], [folder], show=lambda *_: Removing(5, (folder / layout.SUMMARY).unlink))
     assert there == 8 * [True]
     assert different(folder, whole) == []
 
@@ -130,7 +130,7 @@ def test_a_lock_that_vanishes_is_taken_again(small, whole, different, tmp_path):
                     RunLock(folder).__enter__()
                 refusals.append(refusal)
 
-    build.run([small()], [folder], show=lambda *_: Watching(5, (folder / layout.LOCK).unlink))
+    train_population([small()], [folder], show=lambda *_: Watching(5, (folder / layout.LOCK).unlink))
     assert len(refusals) == 1
     assert different(folder, whole) == []
 

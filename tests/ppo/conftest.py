@@ -5,9 +5,9 @@ from dataclasses import fields
 import pytest
 import torch
 
-from rl_decay import build
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
+from rl_decay.training.population import member
 from rl_decay.types import Rollout, aligned
 
 CPU = torch.device("cpu")
@@ -19,7 +19,7 @@ def agent():
 
     def build_agent(spaces, *configs):
         seeds = MemberStreams([config.seed for config in configs], spaces).init_seeds()
-        return PPO(configs[0], spaces, [build.member(config) for config in configs], seeds, CPU)
+        return PPO(configs[0], spaces, [member(config) for config in configs], seeds, CPU)
 
     return build_agent
 

@@ -19,14 +19,15 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-from rl_decay import build, resume
+from rl_decay import resume
 from rl_decay.config.schema import Config
 from rl_decay.runs import durable, layout
 from rl_decay.runs.summary import read_summary
-from rl_decay.start import start
-from rl_decay.sweeps.engine import Options, Sweep
 from rl_decay.sweeps.grouping import Job
-from rl_decay.training import checkpoint, saver
+from rl_decay.sweeps.sweep import Options, Sweep
+from rl_decay.training import checkpoints, saver
+from rl_decay.training.population import train_population
+from rl_decay.training.start_point import start
 
 CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("running_train_py", CLI)
@@ -209,7 +210,7 @@ def train_all():
             begun = start(config, folder)
             groups.setdefault((begun.ended, begun.moment), []).append(m)
         for group in groups.values():
-            build.run([configs[m] for m in group], [folders[m] for m in group])
+            train_population([configs[m] for m in group], [folders[m] for m in group])
 
     return train
 
@@ -281,7 +282,7 @@ def left_behind(folder: Path) -> dict[str, object]:
     hydra = (".hydra", layout.EVENTS, "train.log")
     found["files"] = sorted(name for name in names if not name.startswith(hydra))
     for path in sorted((folder / layout.CHECKPOINTS).glob("*.pt")):
-        content = checkpoint.load(path)
+        content = checkpoints.load(path)
         place = [("iteration", content["iteration"]), ("actions", _bytes(content.get("actions")))]
         found[path.name] = [*place, *_leaves(content["agent"], "agent")]
     summary = json.loads((folder / layout.SUMMARY).read_text())

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 import pytest
 
 from rl_decay import resume
+from rl_decay.console.tables import Terminal
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.reporter import Reporter
-from rl_decay.training import checkpoint
-from rl_decay.training.console import Terminal
+from rl_decay.training import checkpoints
 from rl_decay.training.saver import Saver
 
 SWEEP = ("-m", "compare=none", "hydra.sweep.dir=my sweep", "env=generic", "env.id=tests/Corridor-v0")
@@ -104,7 +104,7 @@ def places(folder):
         if layout.is_run(job) and read_summary(job)["status"] == layout.FINISHED:
             found.append("finished")
         else:
-            found.append(str(checkpoint.load(latest)["iteration"]) if latest.exists() else "new")
+            found.append(str(checkpoints.load(latest)["iteration"]) if latest.exists() else "new")
     return sorted(found)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
 
 DEEP = "[" * 5000 + "]" * 5000
 OTHER_JSON = ("null", "3", '"x"', "true", "[]", "[1]", "[null]", "[[]]", "{}", "[{}]", '{"a": 1}', "nan", "{", "", DEEP)
@@ -160,7 +160,7 @@ def _change_table(random: Random, path: Path) -> str:
 
 def _change_checkpoint(random: Random, path: Path) -> str:
     """Change, remove or add one entry, and save it whole, with the checksum of what it then holds."""
-    content = checkpoint.load(path)
+    content = checkpoints.load(path)
     owner, keys = content, []
     while True:
         key = random.choice(list(owner))
@@ -178,7 +178,7 @@ def _change_checkpoint(random: Random, path: Path) -> str:
         del owner[key]
     else:
         owner["unknown" if how == "added" else key] = value
-    checkpoint.save(path, content)
+    checkpoints.save(path, content)
     return f"{how} {keys} to {value!r:.60}"
 
 

@@ -16,7 +16,7 @@ from rl_decay.hydra_app.jobs import Composed, pack
 from rl_decay.hydra_app.launch import launch
 from rl_decay.runs.endings import Ending, lines
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.engine import Options
+from rl_decay.sweeps.sweep import Options
 
 CONF = Path(__file__).parents[2] / "conf"
 

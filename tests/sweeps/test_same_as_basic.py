@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from rl_decay import evaluate
+from rl_decay.evaluate import __main__ as evaluate
 
 SIX = ("schedule=none,linear", "seed=range(0,3)")
 BASIC = "hydra/launcher=basic"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rl_decay.policy import load_policy
+from rl_decay.evaluate.policy import load_policy
 
 LONG = ("total_steps=1000000", "evaluation.early=20000", "evaluation.late=10000", "logger=none")
 

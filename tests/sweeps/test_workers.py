@@ -239,7 +239,7 @@ def test_a_signal_before_the_first_iteration_reaches_a_population_of_this_proces
         asked_after.append(asked())
         return []
 
-    monkeypatch.setattr(workers, "train_population", interrupted_while_it_is_made)
+    monkeypatch.setattr(workers, "train_jobs", interrupted_while_it_is_made)
     outcome = workers.train([jobs[:1], jobs[1:]], 1, lambda message: None)
     assert asked_after == ["SIGINT"] and not outcome.whole
 
@@ -322,7 +322,7 @@ def chatty(*_):
     pathlib.Path("done").write_text(json.dumps([ignored, mask]))
     return []
 
-population.train_population = chatty
+population.train_jobs = chatty
 ours, theirs = multiprocessing.Pipe()
 worker.work(0, [], theirs)
 """

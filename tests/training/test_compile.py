@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
 
 TOOLS = any(map(shutil.which, ("g++", "c++", "clang++"))) and Path(sysconfig.get_path("include"), "Python.h").exists()
 
@@ -22,7 +22,7 @@ def test_compiled_and_eager_agree(env_id, configure, train):
         options = {"env__id": env_id, "normalize__obs": True, "total_steps": 64 * iterations}
         (result,) = train(configure(compile=compile, **options))
         assert result.status == layout.FINISHED
-        return checkpoint.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
+        return checkpoints.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
 
     eager, compiled = learned("none", 1), learned("inductor", 1)
     for group in ("actor", "critic"):

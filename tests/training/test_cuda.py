@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
 
 pytestmark = [
     pytest.mark.gpu,
@@ -19,7 +19,7 @@ def test_one_iteration_agrees_with_the_cpu(task, configure, train):
         options = {"env__id": task, "normalize__obs": True, "normalize__reward": True, "total_steps": 64}
         results = train(*(configure(seed=seed, device=device, **options) for seed in (0, 1)))
         assert results[0].summary["device"] == device
-        return [checkpoint.load(r.folder / layout.CHECKPOINTS / layout.LATEST)["agent"] for r in results]
+        return [checkpoints.load(r.folder / layout.CHECKPOINTS / layout.LATEST)["agent"] for r in results]
 
     for on_cpu, on_gpu in zip(agent("cpu"), agent("cuda")):
         for group in ("actor", "critic"):
@@ -44,7 +44,7 @@ def test_a_broken_member_on_the_gpu_ends_alone(configure, train):
 @pytest.mark.parametrize("task", ["CartPole-v1", "Pendulum-v1"])
 def test_a_member_is_the_same_as_alone_but_for_rounding(task, configure, train):
     def agent(result):
-        return checkpoint.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
+        return checkpoints.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
 
     options = {"env__id": task, "device": "cuda", "normalize__obs": True, "total_steps": 64}
     together = train(*(configure(seed=seed, **options) for seed in (0, 1, 2)))

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from rl_decay import build
 from rl_decay.config.schema import Env
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import evaluation_seeds
 from rl_decay.training.evaluation import evaluate
+from rl_decay.training.population import member
 from rl_decay.types import Spaces
 
 CPU = torch.device("cpu")
@@ -32,7 +32,7 @@ def scores(policy, env, seeds, members=1, cap=500):
 def agent_of():
     def make(*configs):
         seeds = [config.seed for config in configs]
-        return PPO(configs[0], Spaces(4, 2, continuous=False), [build.member(c) for c in configs], seeds, CPU)
+        return PPO(configs[0], Spaces(4, 2, continuous=False), [member(c) for c in configs], seeds, CPU)
 
     return make
 

@@ -7,7 +7,7 @@ import pytest
 
 from rl_decay.config.schema import Config
 from rl_decay.runs import layout
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
 
 PARAMETERS = {"CartPole-v1": (12.055937, 13.374283), "Pendulum-v1": (11.541275, 11.694289)}  # actor, critic
 LAST_UPDATE = {"CartPole-v1": (0.565459, 1.161295), "Pendulum-v1": (0.107445, 0.451789)}
@@ -21,7 +21,7 @@ def test_norms_after_three_iterations(env_id, train):
     config.normalize.obs = config.normalize.reward = env_id == "Pendulum-v1"
     config.evaluation.early, config.evaluation.late, config.evaluation.episodes = 0, 1, 2
     (result,) = train(config)
-    agent = checkpoint.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
+    agent = checkpoints.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
 
     groups = [agent[group] for group in ("actor", "critic")]
     parameters = [group["parameters"].double().norm().item() for group in groups]

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from rl_decay import build
 from rl_decay.envs.repeatable import SEED as EXAMINATION
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
@@ -12,7 +11,8 @@ from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
-from rl_decay.training import checkpoint
+from rl_decay.training import checkpoints
+from rl_decay.training.population import train_population
 
 
 def numbers(cells):
@@ -116,7 +116,7 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(configure, train):
     head, *rows = [line.split(",") for line in (result.folder / layout.EVALUATIONS).read_text().splitlines()]
     means = [float(row[head.index("return_mean")]) for row in rows]
     iterations = [int(row[head.index("iteration")]) for row in rows]
-    assert checkpoint.load(folder / layout.BEST)["iteration"] == iterations[means.index(max(means))]
+    assert checkpoints.load(folder / layout.BEST)["iteration"] == iterations[means.index(max(means))]
     assert result.summary["best_return"] == max(means)
 
 
@@ -126,7 +126,7 @@ def test_a_run_that_never_began_says_so(configure, tmp_path, kind, status):
         raise kind
 
     with pytest.raises(kind):
-        build.run([configure()], [tmp_path], show=show)
+        train_population([configure()], [tmp_path], show=show)
     summary = read_summary(tmp_path)
     assert (summary["status"], summary["reason"]) == (status, "training did not begin")
 
@@ -135,12 +135,12 @@ def test_a_run_that_never_began_says_so(configure, tmp_path, kind, status):
 def test_the_remains_of_a_run_are_not_continued(name, configure, tmp_path):
     (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="holds a run already"):
-        build.run([configure()], [tmp_path])
+        train_population([configure()], [tmp_path])
 
 
 def test_a_folder_that_cannot_be_written(configure):
     with pytest.raises(UserError, match="/proc/nowhere: cannot be written"):
-        build.run([configure()], [Path("/proc/nowhere")])
+        train_population([configure()], [Path("/proc/nowhere")])
 
 
 def test_a_longer_time_limit_is_the_tasks(configure, train):

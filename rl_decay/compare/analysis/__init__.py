@@ -1,0 +1,1 @@
+"""From runs to numbers: arms, measures, confidence intervals and tests."""

@@ -1,0 +1,1 @@
+"""A trained policy: replay it, film it, use it as a function."""

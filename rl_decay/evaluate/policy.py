@@ -1,0 +1,91 @@
+"""A trained policy as a plain function: the task's own observations in, its own actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import Env, flat
+from rl_decay.envs.examine import codec_of
+from rl_decay.errors import UserError
+from rl_decay.ppo.distributions import distribution
+from rl_decay.ppo.moments import Moments
+from rl_decay.ppo.networks import NetShape
+from rl_decay.runs.layout import CHECKPOINTS, is_run
+from rl_decay.training import checkpoints
+from rl_decay.training.content import Shape, misshapen
+
+
+class Policy:
+    """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser included.
+
+    obs is one observation of the task's own shape, or a batch [S, ...] of them; the action comes alike. `config` is
+    the run's flat configuration, `iteration` the number of iterations it had trained.
+    """
+
+    def __init__(self, content: dict[str, Any], source: Path, trust: Collection[str]):
+        self.config: dict[str, Any] = flat(config_to_train(content["config"], trust, source))
+        self.iteration: int = content["iteration"]
+        self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
+        self.env = env_of(self.config)
+        self.codec = codec_of(self.env)
+        self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
+        self._check(content["agent"], source)
+        self._actor, self._log_std = self._shape.unpack(content["agent"]["actor"]["parameters"])
+        self._moments: Moments | None = None
+        if self.config["normalize.obs"]:
+            self._moments = Moments(1, self._shape.widths[0])
+            self._moments.load_state_dict(content["agent"]["obs_moments"])
+
+    def _check(self, agent: dict[str, Any], source: Path) -> None:
+        """UserError unless the agent has the parts that a policy is made of, in the shapes of this task and network."""
+        expected: dict[str, Any] = {"actor": {"parameters": Shape((1, sum(self._shape.sizes)))}}
+        if self.config["normalize.obs"]:
+            wide = Shape((1, self._shape.widths[0]), torch.float64)
+            expected["obs_moments"] = {"count": Shape((1, 1), torch.float64), "mean": wide, "var": wide}
+        if problem := misshapen(agent, expected, "agent", exact=False):
+            raise UserError(f"{source}: does not fit {self.env.id} ({problem})")
+
+    def __call__(self, obs: Any) -> Any:
+        """Actions for one observation or a batch; ValueError for another shape."""
+        space = self.codec.obs_space
+        shape = np.shape(obs)
+        batched = len(shape) == len(space.shape or ()) + 1
+        if shape[int(batched) :] != (space.shape or ()):
+            raise ValueError(f"an observation of {self.env.id} has the shape {space.shape}, this one {shape}")
+        rows = self.codec.encode(obs if batched else np.asarray(obs)[None])
+        actions = self.codec.decode(self.act(torch.from_numpy(rows.copy()).unsqueeze(0)).squeeze(0).numpy())
+        return actions if batched else actions[0]
+
+    @torch.no_grad()
+    @torch.autocast("cpu", enabled=False)  # the caller's would give actions of another precision
+    def act(self, obs: torch.Tensor) -> torch.Tensor:
+        """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
+        obs = torch.nn.functional.pad(obs, (0, self._shape.widths[0] - obs.shape[-1]))
+        if self._moments is not None:
+            obs = self._moments.normalise(obs)
+        actor_out = self._shape.actor(self._actor, obs)
+        return distribution(actor_out, self._log_std, self.codec.spaces.continuous).mode()
+
+
+def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: Collection[str] = ()) -> Policy:
+    """The policy of a run: its `latest` or `best` checkpoint, or a path.
+
+    The checkpoint names the task, and with env.id=module:Id-v0 a module that is imported: one that is not installed
+    must be in `trust`. UserError if it is not, and if there is no such checkpoint.
+    """
+    named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
+    path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)
+    if not is_run(run_folder):
+        raise UserError(f"{run_folder}: no run folder, for it holds no summary.json")
+    return Policy(checkpoints.load(path), path, trust)
+
+
+def env_of(config: dict[str, Any]) -> Env:
+    """The env section of a flat configuration."""
+    return Env(**{key.removeprefix("env."): value for key, value in config.items() if key.startswith("env.")})

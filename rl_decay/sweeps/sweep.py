@@ -1,0 +1,130 @@
+"""Train the jobs of a sweep in front of a person, whoever made them; without Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.recorded import config_to_train
+from rl_decay.config.schema import flat
+from rl_decay.config.trust import modules_to_trust
+from rl_decay.errors import UserError
+from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
+from rl_decay.runs.files import exists, is_folder, require_inside
+from rl_decay.runs.jobs import read_jobs
+from rl_decay.runs.layout import JOBS
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.sweep_folder import run_folders, sweep_above
+from rl_decay.sweeps import workers
+from rl_decay.sweeps.display import SweepDisplay
+from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
+from rl_decay.sweeps.room import Room
+from rl_decay.system.descriptors import raise_limit
+from rl_decay.system.shell import as_typed
+from rl_decay.training.start_point import start
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to train a sweep: worker processes (None = by cores) and the largest population (None = any)."""
+
+    workers: int | None = None
+    max_members: int | None = None
+
+    def check(self, prefix: str = "") -> None:
+        """UserError unless both are whole numbers of at least 1, or None."""
+        for name, value in asdict(self).items():
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise UserError(f"{prefix}{name}={value}: must be a whole number of at least 1; or null")
+
+
+class Sweep:
+    """The jobs of a sweep's `folder` as populations. Jobs that have ended are left out, unfinished ones continue.
+
+    UserError if two jobs share a folder, or a folder is in use or holds another experiment, or a job alone is too
+    large for the machine's memory.
+    """
+
+    def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
+        check_folders(jobs)
+        raise_limit()
+        self.jobs = jobs
+        self.folder = folder
+        moments = {job.number: _moment(job) for job in jobs}
+        todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
+        self.ended = {number for number, moment in moments.items() if moment == ENDED}
+        self.workers = 0
+        self.unrecorded: dict[Path, str] = {}  # failures that no summary.json could take
+        self.groups: list[Population] = []
+        self.room = Room(todo)
+        for job in todo:
+            if exists(job.folder):
+                with RunLock(job.folder):  # or else the run of another training would be called failed
+                    pass
+        if todo:
+            count = options.workers or workers.default_workers(todo[0].config.device, len(todo))
+            self.workers = self.room.workers(todo, min(count, len(todo)))
+            fitting = partial(self.room.members, workers=self.workers)
+            self.groups = populations(todo, self.workers, options.max_members, fitting)
+
+    def train(self) -> bool:
+        """Train what is left and say how to look at it; False if a signal kept some from finishing."""
+        if self.ended:
+            print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
+        display = SweepDisplay(self.jobs, self.groups, self.workers, self.room.needed)
+        try:
+            outcome = workers.train(self.groups, self.workers, display.update)
+        finally:
+            display.stop()
+        self.unrecorded = dict(outcome.unrecorded)
+        print(f"look at it: tensorboard --logdir {as_typed(self.folder)}")
+        if not outcome.whole:
+            trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
+            print(f"continue it: {continue_command(self.folder, trust)}")
+        return outcome.whole
+
+
+ENDED = "ended"
+
+
+def _moment(job: Job) -> Any:
+    """What the job must share with those it trains with; UserError where its folder holds another experiment."""
+    same_experiment(job.config, job.folder)  # or else a run that has ended would be passed over without a word
+    try:
+        begun = start(job.config, job.folder)
+    except UserError:
+        return f"job {job.number}"  # alone, where training it will say the same
+    return ENDED if begun.ended else begun.moment
+
+
+def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
+    """The jobs of a sweep folder, as they were begun or asked for.
+
+    UserError if there are none, for a folder inside a sweep, whose list of jobs lies above it, for a job that names
+    code which is neither installed nor in `trust`, and for a job whose folder is a link that leads out of the sweep's.
+    """
+    if not is_folder(folder):
+        raise UserError(f"{folder}: no such folder")
+    if (sweep := sweep_above(folder)) is not None:
+        raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
+    listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
+    jobs = [job for job in run_folders(folder) if job in listed or recorded(job)]
+    if not jobs:
+        raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
+    for job in jobs:
+        require_inside(job, folder)
+    source = f"{folder / JOBS}: job"
+    return [_job(job, listed.get(job, {}), number, trust, source) for number, job in enumerate(jobs)]
+
+
+def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str], source: str) -> Job:
+    summary = recorded(folder)
+    if summary:
+        config = recorded_config(folder, trust)
+    else:
+        config = config_to_train(entry["config"], trust, f"{source} {entry['folder']}")
+    overrides = summary.get("overrides") or entry.get("overrides", ())
+    return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))

@@ -1,0 +1,23 @@
+"""How a command answers a person: an exit code, one line for a mistake, one for Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from rl_decay.errors import UserError
+from rl_decay.system.descriptors import raise_limit
+from rl_decay.system.signals import INTERRUPTED_CODE
+
+
+def answered(command: Callable[[], int], interrupted: str = "interrupted") -> int:
+    """Do what a command does and return its exit code: 1 for a mistake, 130 for a Ctrl-C, each with its line."""
+    raise_limit()
+    try:
+        return command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(interrupted, file=sys.stderr)
+        return INTERRUPTED_CODE

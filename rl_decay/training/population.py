@@ -1,0 +1,273 @@
+"""The composition root: configurations in, finished run folders out. `run` is the only way to train."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rl_decay.config.checks import check
+from rl_decay.config.plan import ENDLESS, Note, Plan, plan
+from rl_decay.config.schedules import role_curves
+from rl_decay.config.schema import Config, flat, structure
+from rl_decay.envs.examine import Task, codec_of, examine
+from rl_decay.envs.generators import kept
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.registry import with_version
+from rl_decay.errors import UserError, one_line
+from rl_decay.ppo.agent import PPO
+from rl_decay.rng import MemberStreams, evaluation_seeds
+from rl_decay.runs.continuation import recorded, with_absolute_paths
+from rl_decay.runs.durable import FileChangedError
+from rl_decay.runs.layout import FAILED, INTERRUPTED
+from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
+from rl_decay.runs.naming import run_folder
+from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.replays import notes_of
+from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
+from rl_decay.runs.unwritable import unwritable
+from rl_decay.system.descriptors import raise_limit
+from rl_decay.system.signals import watched
+from rl_decay.training import out_of_memory
+from rl_decay.training.collector import Collector
+from rl_decay.training.device import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
+from rl_decay.training.saver import Saver
+from rl_decay.training.start_point import Start, load_agents, start
+from rl_decay.training.trainer import Display, Trainer
+from rl_decay.types import Member, Spaces
+
+log = logging.getLogger("rl_decay")
+ShowPlan = Callable[[Config, Plan, str], Display | None]
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended: its folder and what its summary.json says."""
+
+    folder: Path
+    summary: dict[str, Any]
+    trained: bool = True  # False: it had ended before
+    recorded: bool = True  # False: its summary.json could not be written
+
+    @property
+    def status(self) -> str:
+        """finished, interrupted, diverged or failed."""
+        return self.summary["status"]
+
+    @property
+    def final_return(self) -> float:
+        """Mean evaluation return over the last 10 % of training: the objective of a sweep; NaN if it got not so far."""
+        value = self.summary["final_return"]
+        return math.nan if value is None else value
+
+
+def train_population(
+    configs: Sequence[Config],
+    folders: Sequence[Path],
+    *,
+    overrides: Sequence[Sequence[str]] | None = None,
+    show: ShowPlan | None = None,
+) -> list[Result]:
+    """Train one population: member m as configs[m] says, into folders[m]; returns one result per member.
+
+    With resume=auto a folder's run is continued, and one that has ended is left as it is. The configurations may
+    differ in per-member fields only, and unfinished runs must have come equally far (ValueError). UserError, before
+    anything is written, for a configuration that cannot be run and for a folder that holds another run. `show` gets
+    (configuration, plan, device) before the first step and may return a display for the progress.
+    """
+    given = overrides or [[]] * len(configs)
+    configs = [with_full_id(check(config)) for config in configs]
+    if any(structure(config) != structure(configs[0]) for config in configs):
+        raise ValueError("the members of a population may differ in per-member fields only")
+    raise_limit()
+    sinks: Sequence[RunSink] = []
+    with ExitStack() as stack:
+        lock = _lock([Path(folder) for folder in folders], stack)
+        jobs = [Job(Path(f), start(c, Path(f)), o) for c, f, o in zip(configs, folders, given, strict=True)]
+        todo = [job for job in jobs if not job.start.ended]
+        if todo:
+            sinks = _train(todo, show, lock, stack)
+    unrecorded = {sink.folder: sink.summary() for sink in sinks if not sink.recorded}
+    return [_result(job, unrecorded.get(job.folder)) for job in jobs]
+
+
+def with_full_id(config: Config) -> Config:
+    """The configuration with the version of its task in `env.id`, chosen as Gymnasium does."""
+    full = with_version(config.env.id)
+    return config if full == config.env.id else replace(config, env=replace(config.env, id=full))
+
+
+def train(config: Config, folder: str | Path | None = None) -> Result:
+    """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
+    config = with_full_id(check(config))
+    if folder is None:
+        folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
+    if not isinstance(folder, (str, PathLike)) or folder == "" or "\0" in str(folder):
+        raise UserError(f"folder={one_line(repr(folder))}: must be a path")
+    refuse_sweep_in_use(Path(folder))
+    return train_population([config], [Path(folder)])[0]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One member's run: where it is written, where it begins, what was typed."""
+
+    folder: Path
+    start: Start
+    overrides: Sequence[str]
+
+
+def _result(job: Job, unrecorded: dict[str, Any] | None) -> Result:
+    if unrecorded is not None:
+        return Result(job.folder, unrecorded, recorded=False)
+    return Result(job.folder, read_summary(job.folder), trained=not job.start.ended)
+
+
+def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: ExitStack) -> Sequence[RunSink]:
+    """Train one population; returns its runs as they ended."""
+    shared, begun = jobs[0].start.config, jobs[0].start
+    if any(job.start.moment != begun.moment for job in jobs):
+        raise ValueError("the members of a population must have come equally far")
+    folder = jobs[0].folder
+    device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
+    stack.enter_context(cpu_threads(shared.threads))
+    stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
+    keep_freed_memory()
+    with out_of_memory.explained(), watched("the task, which is made and tried out before training"):
+        trainer = _trainer(jobs, device, lock, stack)
+    trainer.display = show(shared, trainer.plan, str(device)) if show else None
+    for changed in begun.history[-1:]:
+        for version in changed.get("versions", ()):
+            log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
+    trainer.train()
+    return trainer.runs
+
+
+def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: ExitStack) -> Trainer:
+    starts = [job.start for job in jobs]
+    configs, begun = [s.config for s in starts], starts[0]
+    shared, count = configs[0], len(configs)
+    stack.enter_context(kept())
+    # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
+    require_memory(shared, codec_of(shared.env).spaces, count, device)
+    task = examine(shared.env, shared.vec)
+    envs = _slots(shared, count * shared.env.num_envs, task, stack)
+    eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
+    layout = plan(shared, envs.time_limit, begun.clock, begun.iteration, [Note(*note) for note in task.notes])
+    members = [member(config) for config in configs]
+    streams = MemberStreams([config.seed for config in configs], envs.spaces)
+    ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
+    load_agents(ppo, starts)
+    heads = [checkpoint_head(config, envs.spaces, layout) for config in configs]
+    sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
+    collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
+    trainer = Trainer(
+        plan=layout,
+        members=members,
+        ppo=ppo,
+        collector=collector,
+        streams=streams,
+        eval_envs=eval_envs,
+        eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
+        runs=sinks,
+        saver=Saver(layout, ppo, collector, sinks, heads, lock),
+    )
+    if begun.content and begun.content["actions"] is not None:
+        actions = torch.stack([s.content["actions"] for s in starts], dim=1)
+        trainer.resume(actions, [s.content.get("digests") for s in starts])
+    return trainer
+
+
+def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> GymnasiumVec:
+    """So many copies of the task, closed when the stack is."""
+    return stack.enter_context(closing(GymnasiumVec(config.env, slots, config.vec, task.wrappers)))
+
+
+def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
+    folder = folders[0]
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(unwritable(folder, error)) from None
+    return stack.enter_context(RunLock(*folders))
+
+
+def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, stack: ExitStack) -> RunSink:
+    """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
+    about = record(job, layout, head, device)
+    try:
+        sink = RunSink(job.folder, job.start.config, layout, about, job.start.content.get("run"))
+    except OSError as error:
+        raise UserError(unwritable(job.folder, error)) from None
+
+    def close(kind: type[BaseException] | None, *_: object) -> None:
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        sink.end(INTERRUPTED if stopped else FAILED, "training did not begin")
+        with suppress(OSError, FileChangedError):  # it has been reported
+            sink.close()
+
+    stack.push(close)
+    return sink
+
+
+def member(config: Config) -> Member:
+    """The per-member part of a configuration, ready to use; what is switched off becomes infinite."""
+    algo = config.algo
+    return Member(
+        seed=config.seed,
+        lr={"actor": config.actor.lr, "critic": config.critic.lr},
+        curves=dict(role_curves(config.schedule)),
+        inclusive=config.schedule.inclusive,
+        gamma=algo.gamma,
+        gae_lambda=algo.gae_lambda,
+        clip=algo.clip,
+        entropy_coef=algo.entropy_coef,
+        value_coef=algo.value_coef,
+        max_grad_norm=math.inf if algo.max_grad_norm is None else algo.max_grad_norm,
+        target_kl=math.inf if algo.target_kl is None else algo.target_kl,
+    )
+
+
+def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """What summary.json says of a run that training does not change."""
+    config = job.start.config
+    return {
+        "env_id": config.env.id,
+        "seed": config.seed,
+        "config": head["config"],
+        "fingerprint": head["fingerprint"],
+        "overrides": list(job.overrides),
+        "threads": config.threads,
+        "compile": config.compile,
+        "vec": config.vec,
+        "device": str(device),
+        **asdict(layout.clock),
+        "resumed": list(job.start.history),
+        "notes": _notes(job, layout),
+        "versions": versions(),
+    }
+
+
+def _notes(job: Job, layout: Plan) -> list[str]:
+    """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
+    learned = [note for note in recorded(job.folder).get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
+    return [f"{label}: {text}" for label, text in layout.notes] + notes_of(job.start.history) + learned
+
+
+def checkpoint_head(config: Config, spaces: Spaces, layout: Plan) -> dict[str, Any]:
+    """What a checkpoint says beside the agent's state."""
+    return {
+        "config": flat(config),
+        "fingerprint": fingerprint(experiment_keys(config)),
+        "spaces": asdict(spaces),
+        "evaluation_cap": layout.evaluation_cap,
+    }

@@ -1,0 +1,189 @@
+"""Where a run begins: at its first iteration, at a checkpoint of its own folder, or with the weights of another run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rl_decay.config.plan import Clock, iterations
+from rl_decay.config.recorded import check_kinds, config_to_compare
+from rl_decay.config.schema import Config, flat
+from rl_decay.errors import UserError
+from rl_decay.ppo.agent import PPO
+from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.update_monitor import probe_rows
+from rl_decay.runs import layout
+from rl_decay.runs.continuation import (
+    changed_versions,
+    check_links,
+    has_ended,
+    recorded,
+    same_experiment,
+    with_absolute_paths,
+)
+from rl_decay.runs.durable import require
+from rl_decay.runs.files import exists
+from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
+from rl_decay.runs.tables import evaluation_curve
+from rl_decay.system.shell import absolute
+from rl_decay.training import checkpoints
+from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
+from rl_decay.types import Spaces
+
+MAY_DIFFER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
+SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where and how a run begins. Runs can only train together if their `moment` is the same."""
+
+    config: Config
+    iteration: int = 0
+    clock: Clock | None = None  # None: of the plan
+    ended: bool = False  # nothing is left to train
+    content: dict[str, Any] = field(default_factory=dict, compare=False)  # of the checkpoint; {} without one
+    history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
+    path: Path = Path()  # of the checkpoint
+
+    @property
+    def moment(self) -> tuple[int, Clock | None]:
+        """What a population shares."""
+        return self.iteration, self.clock
+
+
+def start(config: Config, folder: Path) -> Start:
+    """Where a configuration begins in a folder: anew, or after the last checkpoint of the run that is there.
+
+    UserError if the folder holds a run and resume=never, if that is another experiment, or if its checkpoint cannot be
+    used.
+    """
+    if config.horizon != "refuse" and not recorded(folder):
+        raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
+    check_links(folder)
+    if not layout.is_taken(folder):
+        return Start(with_absolute_paths(config))
+    if config.resume == "never":
+        raise UserError(
+            f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
+        )
+    config, summary = same_experiment(config, folder), recorded(folder)
+    if has_ended(config, summary):
+        return Start(config, ended=True)
+    path = folder / layout.CHECKPOINTS / layout.LATEST
+    if not summary and exists(path):
+        raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
+    if not summary:
+        return Start(with_absolute_paths(config))
+    if not exists(path):
+        return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
+    content = _own_checkpoint(path, config)
+    for name, length in content["run"]["files"].items():
+        require(folder / name, length)
+    evaluation_curve(folder / layout.EVALUATIONS, content["run"]["files"][layout.EVALUATIONS])  # before anything is cut
+    clock, iteration = _clock(config, summary, content["iteration"]), content["iteration"]
+    history = _history(config, summary, iteration)
+    return Start(config, iteration, clock, content=content, history=history, path=path)
+
+
+def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
+    content = checkpoints.load(path)
+    check_kinds(content["config"], path)
+    known = {key: content["config"][key] for key in experiment_names() if key in content["config"]}
+    foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER}
+    if foreign or "run" not in content:
+        key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
+        other = f"{key}={value}" if foreign else "a copy of best.pt"
+        raise UserError(f"{path}: belongs to another run ({other}); put the run's own back, or delete it to start anew")
+    iteration, last = content["iteration"], iterations(config)
+    if iteration > last:
+        raise UserError(f"{path}: of iteration {iteration}, but the run has {last}{checkpoints.way_out(path)}")
+    return content
+
+
+def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
+    lengths = summary["segment_length"], summary["horizon_iterations"]
+    clock = Clock(*lengths, summary["held_at"], summary.get("evaluation_cap"))
+    if config.total_steps == summary["config"]["total_steps"]:
+        return clock
+    if config.horizon == "hold" and iteration == 0:
+        raise UserError("horizon=hold: there was no update yet whose rates could be held; choose keep or stretch")
+    return clock.longer(config.horizon, iteration, iterations(config))
+
+
+def _history(config: Config, summary: dict[str, Any], iteration: int) -> tuple[dict[str, Any], ...]:
+    entry: dict[str, Any] = {"iteration": iteration}
+    before = summary["config"]["total_steps"]
+    if config.total_steps != before:
+        entry |= {"horizon": config.horizon, "total_steps_before": before, "total_steps": config.total_steps}
+    if changed := changed_versions(summary, versions()):
+        entry["versions"] = changed
+    return (*summary.get("resumed", ()), entry)
+
+
+def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
+    """Give a new population the agents of its members' checkpoints, or of the checkpoints they branch from."""
+    state = ppo.state_dict()
+    members = [checkpoints.member_state(state, m) for m in range(ppo.members)]
+    for m, begun in enumerate(starts):
+        if begun.content:
+            members[m] = _own_agent(begun, ppo.networks.shape, members[m])
+        elif begun.config.init_from is not None:
+            members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
+    if any(s.content or s.config.init_from is not None for s in starts):
+        ppo.load_state_dict(checkpoints.join_members(members))
+
+
+def _own_agent(begun: Start, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
+    """The agent of a run's own checkpoint, once all that it holds has the shapes that this run would have saved."""
+    config, content, rows = begun.config, begun.content, begun.config.env.num_envs * begun.config.algo.num_steps
+    assert begun.clock is not None
+    steps = begun.iteration % begun.clock.segment_length * config.algo.num_steps
+    problem = (
+        (None if content["spaces"] == asdict(shape.spaces) else f"its weights are not for {config.env.id}")
+        or misshapen(content["agent"], _trained_shapes(fresh, shape, rows), "agent")
+        or misfit_of_actions(content.get("actions"), steps, config.env.num_envs, shape.spaces)
+        or misfit_of_digests(content.get("digests"), steps)
+    )
+    if problem:
+        raise UserError(f"{begun.path}: does not fit its run ({problem}){checkpoints.way_out(begun.path)}")
+    return content["agent"]
+
+
+def _trained_shapes(fresh: dict[str, Any], shape: NetShape, rows: int) -> dict[str, Any]:
+    """The shapes of a fresh agent's state after its first update, from a rollout of so many rows."""
+    probes, actions = len(range(rows)[probe_rows(rows)]), shape.spaces.num_actions
+    obs, outputs = Shape((1, probes, shape.widths[0])), Shape((1, probes, actions))
+    return shapes(fresh) | {"probes": {"obs": obs, "outputs": outputs, "log_std": Shape((1, actions))}}
+
+
+def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str, Any]:
+    """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
+    and running returns stay new.
+    """
+    path = absolute(str(config.init_from))
+    try:
+        content = checkpoints.load(path)
+        known, keys = flat(config_to_compare(content["config"], path)), experiment_keys(config)
+    except UserError as error:
+        raise UserError(f"init_from={error}") from None
+    if content["spaces"] != asdict(spaces):
+        raise UserError(
+            f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
+            f"{config.env.id}"
+        )
+    for key in SHAPING:
+        if known[key] != keys[key]:
+            raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {keys[key]}")
+    agent = content["agent"]
+    taken = {group: {"parameters": fresh[group]["parameters"]} for group in ("actor", "critic")}
+    for name in ("obs_moments", "reward_scaler"):
+        if name in fresh:
+            taken[name] = {key: part for key, part in fresh[name].items() if key != "running"}
+    if problem := misshapen(agent, shapes(taken), "agent", exact=False):
+        raise UserError(f"init_from={path}: does not fit ({problem})")
+    for name, part in taken.items():
+        fresh[name] |= {key: agent[name][key] for key in part}
+    return fresh

@@ -1,0 +1,132 @@
+"""load_policy: the actions of the agent that was trained, for one observation or many."""
+
+import random
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box
+
+import rl_decay
+from rl_decay.errors import UserError
+from rl_decay.ppo.agent import PPO
+from rl_decay.runs.summary import write_summary
+from rl_decay.training import population
+from rl_decay.training.population import train_population
+
+RUNS = {
+    "discrete": {"env__id": "CartPole-v1"},
+    "continuous": {"env__id": "Pendulum-v1"},
+    "rescaled": {"env__id": "Pendulum-v1", "env__rescale_actions": True},
+    "normalised": {"env__id": "tests/Push-v0", "env__kwargs": {"size": 3}, "normalize__obs": True},
+    "counted": {"env__id": "tests/Corridor-v0"},
+}
+
+
+@pytest.fixture(params=RUNS)
+def trained(request, configure, tmp_path, monkeypatch):
+    """The agent at the end of a run, and the policy loaded from what it left behind."""
+    agents = []
+    monkeypatch.setattr(population, "PPO", lambda *parts: agents.append(PPO(*parts)) or agents[-1])
+    values = RUNS[request.param] | {"total_steps": 128, "actor__lr": 1e-2}
+    (result,) = train_population([configure(**values)], [tmp_path / "mine"])
+    return agents[0], rl_decay.load_policy(result.folder)
+
+
+def some(space, count):
+    rng = np.random.default_rng(5)
+    if space.shape == ():
+        return rng.integers(space.start, space.start + space.n, count)
+    return rng.normal(size=(count, *space.shape)).astype(np.float32)
+
+
+def test_actions_are_those_of_the_agent(trained):
+    agent, policy = trained
+    obs = some(policy.codec.obs_space, 32)
+    flat = torch.from_numpy(policy.codec.encode(obs))
+    padded = torch.nn.functional.pad(flat, (0, agent.networks.shape.widths[0] - flat.shape[-1]))
+    expected = policy.codec.decode(agent.act(padded.unsqueeze(0), None)[0].numpy())
+    actions = policy(obs)
+    assert actions.dtype == expected.dtype and (actions == expected).all()
+    if obs.ndim > 1:  # in the corridor one direction may have become the best everywhere
+        assert len(np.unique(actions, axis=0)) > 1
+    assert all(policy.codec.action_space.contains(action) for action in actions)
+
+
+def test_one_observation_gives_one_action(trained):
+    _, policy = trained
+    obs = some(policy.codec.obs_space, 6)
+    actions = policy(obs)
+    assert actions.shape == (6, *policy.codec.action_space.shape)
+    for one, action in zip(obs, actions):
+        alone = policy(one)
+        assert np.shape(alone) == policy.codec.action_space.shape
+        np.testing.assert_allclose(alone, action, rtol=1e-5, atol=1e-6)
+        assert policy.codec.action_space.contains(alone)
+
+
+def test_another_shape_is_refused(trained):
+    _, policy = trained
+    shape = policy.codec.obs_space.shape
+    for wrong in ((*shape, 2), (3, *shape, 2), (2, 2, *shape)):
+        if wrong != (2,) or shape:  # for a Discrete task (2,) is a batch of two
+            with pytest.raises(ValueError, match="shape"):
+                policy(np.zeros(wrong))
+
+
+def test_normalisation_is_part_of_the_policy(configure, tmp_path):
+    config = configure(**RUNS["normalised"])
+    (result,) = train_population([config], [tmp_path / "mine"])
+    policy = rl_decay.load_policy(result.folder)
+    obs = some(policy.codec.obs_space, 4)
+    before = policy(obs)
+    policy(100 * obs)  # acting changes no statistics
+    assert (policy(obs) == before).all()
+    policy._moments = None
+    assert (policy(obs) != before).any()
+
+
+def test_a_list_of_numbers_will_do(configure, tmp_path):
+    (result,) = train_population([configure()], [tmp_path / "mine"])
+    policy = rl_decay.load_policy(str(result.folder), "best")
+    assert policy([0.0, 0.0, 0.0, 0.0]) in (0, 1)
+    assert policy.config["env.id"] == "CartPole-v1"
+
+
+def test_what_is_not_there_is_a_user_error(tmp_path):
+    with pytest.raises(UserError, match="no run folder"):
+        rl_decay.load_policy(tmp_path / "none")
+    write_summary(tmp_path, {"status": "failed"})
+    for name in ("latest", str(tmp_path / "none.pt")):
+        with pytest.raises(UserError, match="no such checkpoint"):
+            rl_decay.load_policy(tmp_path, name)
+
+
+class Drawing(gym.Env):
+    """A task whose constructor seeds the global generators."""
+
+    observation_space, action_space = Box(-1, 1, (1,)), Box(-1, 1, (1,))
+
+    def __init__(self):
+        np.random.seed(1)
+        random.seed(1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 0.0, True, False, {}
+
+
+def test_the_callers_global_generators_stay_as_they_are(configure, tmp_path):
+    gym.register("tests/Drawing-v0", Drawing, disable_env_checker=True)
+    rl_decay.train(configure(env__id="tests/Drawing-v0", total_steps=64), tmp_path / "run")
+    np.random.seed(0)
+    random.seed(0)
+    expected = np.random.random(), random.random()
+    np.random.seed(0)
+    random.seed(0)
+    rl_decay.load_policy(tmp_path / "run")
+    assert (np.random.random(), random.random()) == expected

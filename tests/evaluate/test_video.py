@@ -1,0 +1,127 @@
+"""--video: an episode is played to its end or to a bound, and only the frames that are kept are rendered."""
+
+import sys
+from typing import ClassVar
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.spaces import Box
+
+from rl_decay.config.schema import Env
+from rl_decay.errors import UserError
+from rl_decay.evaluate.video import Film, render
+
+
+class Filmed(gym.Env):
+    """A task that shows its step as the shade of its picture; without end, unless it has a `length`."""
+
+    renders: ClassVar[list[int]] = []
+    metadata: ClassVar[dict] = {"render_modes": ["rgb_array"], "render_fps": 30}
+    observation_space = Box(-1, 1, (1,), np.float32)
+    action_space = Box(-1, 1, (1,), np.float32)
+
+    def __init__(self, render_mode=None, length=None, fps=30, fault=None):
+        self.render_mode, self.length, self.fault = render_mode, length, fault
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": fps}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        if self.fault == "step" and self.steps == 200:
+            raise RuntimeError("out of fuel")
+        return np.zeros(1, np.float32), [0.5], self.steps == self.length, False, {}
+
+    def render(self):
+        Filmed.renders.append(self.steps)
+        return None if self.fault == "no picture" else np.full((4, 4, 3), self.steps % 256, np.uint8)
+
+
+gym.register("tests/Filmed-v0", Filmed, disable_env_checker=True)
+gym.register("tests/FilmedLimit-v0", Filmed, disable_env_checker=True, max_episode_steps=40)
+
+
+class Idle:
+    """A policy that does nothing."""
+
+    evaluation_cap = None
+
+    def __init__(self, env_id="tests/Filmed-v0", **kwargs):
+        self.env = Env(id=env_id, kwargs=kwargs)
+
+    def __call__(self, obs):
+        return np.zeros(1, np.float32)
+
+
+@pytest.fixture
+def written(monkeypatch):
+    """Stand in for moviepy; returns what was written: (number of frames, frames per second) of each video."""
+    videos = []
+
+    class Clip:
+        def __init__(self, frames, fps):
+            self.video = len(frames), fps
+
+        def write_videofile(self, path, logger):
+            videos.append(self.video)
+
+    module = type(sys)("clip")
+    module.ImageSequenceClip = Clip
+    monkeypatch.setitem(sys.modules, "moviepy.video.io.ImageSequenceClip", module)
+    Filmed.renders.clear()
+    return videos
+
+
+def test_a_whole_episode(written, tmp_path):
+    film = render(Idle(length=12), tmp_path / "a.mp4", seed=0)
+    assert film == Film(12, 6.0, cut=False)  # the reward is a list of one number, 0.5
+    assert written == [(13, 30)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "bound", "steps"),
+    [
+        (Idle(), None, 1000),
+        (Idle(), 25, 25),
+        (Idle("tests/FilmedLimit-v0"), 25, 25),
+    ],
+    ids=["no limit", "asked", "less than the limit"],
+)
+def test_an_episode_that_does_not_end_is_cut(written, tmp_path, policy, bound, steps):
+    film = render(policy, tmp_path / "a.mp4", 0, bound)
+    assert (film.steps, film.cut) == (steps, True)
+    assert written == [(1 + steps, 30)]
+
+
+def test_the_time_limit_is_no_cut(written, tmp_path):
+    assert render(Idle("tests/FilmedLimit-v0"), tmp_path / "a.mp4", 0) == Film(40, 20.0, cut=False)
+
+
+def test_frames_that_are_not_kept_are_not_rendered(written, tmp_path):
+    # 90 steps a second, 30 frames a second: steps 0, 3, 6, 9 and the last, 10
+    render(Idle(length=10, fps=90), tmp_path / "a.mp4", 0)
+    assert Filmed.renders == [0, 3, 6, 9, 10]
+    assert written == [(5, 30)]
+
+
+def test_a_slow_rendering_says_how_far_it_is(written, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("rl_decay.evaluate.video.SILENCE", -1.0)
+    render(Idle(length=3), tmp_path / "a.mp4", 0, 7)
+    assert "rendering: step 2 of at most 7" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("step", r"its step failed with RuntimeError: out of fuel \(line \d+ of test_video.py\)"),
+        ("no picture", "NoneType"),
+    ],
+)
+def test_a_task_that_cannot_be_filmed_is_named(written, tmp_path, fault, words):
+    with pytest.raises(UserError, match=f"--video: tests/Filmed-v0.*{words}"):
+        render(Idle(fault=fault), tmp_path / "a.mp4", 0)
+    assert written == []
