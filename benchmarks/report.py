@@ -16,12 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics import score
 from rl_decay.runs import layout
 from rl_decay.runs.outcome import outcome
-from rl_decay.runs.summary import experiment_keys, fingerprint, versions, write_summary
+from rl_decay.runs.summary import versions, write_summary
 from rl_decay.runs.tables import CsvTable
 
 STEPS, EPISODES = 1000, 10  # env steps per iteration, episodes per evaluation

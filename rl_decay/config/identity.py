@@ -1,25 +1,78 @@
-"""Which runs are one experiment but for the seed, and the words by which a person tells their arms apart.
+"""When two runs are the same: all of it.
 
-`values` are what `identity` makes of a flat configuration. A key that only some of the values have tells nothing apart
-by being there: a curve without a knob differs from one with it by its name.
+- May two jobs train together? `population_keys` must be equal, all keys without `per_member`, and the jobs must have
+  come equally far. Asked by sweeps and by training/population.py.
+- Are two runs one experiment? `experiment_keys` must be equal: all keys but those with `experiment=False`, and those
+  marked `later` where they have their default. `fingerprint` is their hash. Asked by resume, `init_from`, folder names.
+- Are two runs of one arm? `arm_keys` must be equal: those of the experiment but for the seed, with the schedule's knobs
+  as they act. Asked by compare and by the last lines of a sweep.
+
+What may differ all the same: `MAY_DIFFER` in a run that was made longer, everything but `SHAPING` in one that branches.
+A key that is added to the schema is marked `later`, so that no earlier run becomes another experiment by it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from rl_decay.config.schedules import FOLLOWERS, KNOBS, ROLES, role_curves
-from rl_decay.config.schema import Config, Role, Schedule, walk
-from rl_decay.errors import escaped
+import numpy as np
 
+from rl_decay.config.schedules import KNOBS, ROLES, role_curves
+from rl_decay.config.schema import Config, Role, Schedule, flat, walk
+
+MAY_DIFFER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
+SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
 WITHOUT_EFFECT = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))
 
 
-def identity(config: Mapping[str, Any]) -> dict[str, Any]:
+def population_keys(config: Config) -> dict[str, Any]:
+    """The keys that all members of a population must share."""
+    return {key: value for key, value, metadata in walk(config) if not metadata["per_member"]}
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """SHA-256, in hex, of values as canonical JSON: keys sorted, no spaces, floats by repr. Equal values, equal print.
+
+    1 and 1.0 differ. ValueError for NaN and infinities, TypeError for what JSON does not know.
+    """
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_number)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def experiment_keys(config: Config) -> dict[str, Any]:
+    """The part of a flat configuration that decides what is learned: all but the keys marked `experiment=False`, and
+    those marked `later` where they have their default.
+    """
+    defaults = flat(Config())
+    return {
+        key: value
+        for key, value, about in walk(config)
+        if about["experiment"] and not (about["later"] and value == defaults[key])
+    }
+
+
+def experiment_names() -> tuple[str, ...]:
+    """The keys that decide what is learned."""
+    return tuple(key for key, _, about in walk(Config()) if about["experiment"])
+
+
+def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """{key: (old value, new value)} of what differs between the `experiment_keys` of two runs."""
+    defaults = flat(Config())
+    changed = {}
+    for key in dict.fromkeys((*new, *old)):
+        before, after = old.get(key, defaults[key]), new.get(key, defaults[key])
+        if before != after:
+            changed[key] = before, after
+    return changed
+
+
+def arm_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of a flat configuration that decide what is learned, the seed aside, and each role's knobs as they act.
 
     Shared knobs go to the roles that take them, and a knob that no curve takes goes away. So `schedule.final=0.1` is
@@ -34,60 +87,6 @@ def identity(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: acting.get(key, value) for key, value in config.items() if key in acting or key not in idle}
 
 
-def differing(values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The keys that have several values among those that have them, in the order of their appearance."""
-    found: dict[str, set[str]] = {}
-    for value in values:
-        for key, v in value.items():
-            found.setdefault(key, set()).add(text(v))
-    return tuple(key for key, distinct in found.items() if len(distinct) > 1)
-
-
-def differing_within(groups: Sequence[Any], values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The keys that differ within a group; groups[i] is that of values[i]. What differs between tasks only, presets and
-    budgets, is part of the task.
-    """
-    members: dict[Any, list[Mapping[str, Any]]] = {}
-    for group, value in zip(groups, values, strict=True):
-        members.setdefault(group, []).append(value)
-    keys: dict[str, None] = {}
-    for group in members.values():
-        keys |= dict.fromkeys(differing(group))
-    return tuple(keys)
-
-
-def arm_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The name of each flat configuration's arm: the seed aside, what tells it apart from the others, after its task
-    where there are several.
-    """
-    values, tasks = [identity(config) for config in configs], [config["env.id"] for config in configs]
-    shown = names(values, differing_within(tasks, values))
-    if len(set(tasks)) > 1:
-        return [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
-    return shown
-
-
-def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
-    """What to type for each: `schedule=linear actor.lr=0.001`; the schedule alone where no key is given.
-
-    Numbers have three digits, or all of theirs where three would give two different arms one name.
-    """
-    keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in FOLLOWERS)
-    short = [_name(value, keys, digits=3) for value in values]
-    full = [_name(value, keys, digits=17) for value in values]
-    shown = short if len(set(short)) == len(set(full)) else full
-    return [name or "all" for name in shown]
-
-
-def text(value: Any, digits: int = 17) -> str:
-    """A value as a person types it: 0.001, true, null, [64,64]."""
-    if isinstance(value, str):
-        return escaped(value)
-    if isinstance(value, float) and digits < 17:
-        return f"{value:.{digits}g}"
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)
-
-
 def _schedule(config: Mapping[str, Any]) -> Schedule:
     values: dict[str, Any] = {
         role: Role(*(config[f"schedule.{role}.{f.name}"] for f in fields(Role))) for role in ROLES
@@ -96,21 +95,7 @@ def _schedule(config: Mapping[str, Any]) -> Schedule:
     return Schedule(**values)
 
 
-def _name(values: Mapping[str, Any], keys: Sequence[str], digits: int) -> str:
-    curves_first = sorted(keys, key=lambda key: not key.endswith(".curve"))
-    shown = {key: text(values[key], digits) for key in curves_first if key in values}
-    words = {_joined(key, shown): value for key, value in shown.items()}
-    return " ".join(f"{word}={value}" for word, value in words.items())
-
-
-def _joined(key: str, shown: Mapping[str, str]) -> str:
-    """The word for a key; one word for both groups where actor and critic agree. Curves are options: schedule/actor."""
-    section, _, rest = key.partition(".")
-    role, _, knob = rest.partition(".")
-    if section != "schedule" or not knob:
-        return key
-    both = [shown.get(f"schedule.{follower}.{knob}") for follower in FOLLOWERS]
-    shared = role in FOLLOWERS and both[0] == both[1]
-    if knob == "curve":
-        return "schedule" if shared else f"schedule/{role}"
-    return f"schedule.{knob}" if shared else key
+def _number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"JSON has no {type(value).__name__}: {value!r}")

@@ -187,8 +187,3 @@ def unflat(values: Mapping[str, Any]) -> Config:
 def flat(config: Any) -> dict[str, Any]:
     """The configuration as {dotted key: value}."""
     return {key: value for key, value, _ in walk(config)}
-
-
-def structure(config: Config) -> dict[str, Any]:
-    """The keys that all members of a population must share."""
-    return {key: value for key, value, metadata in walk(config) if not metadata["per_member"]}

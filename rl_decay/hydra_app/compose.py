@@ -13,12 +13,12 @@ from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from rl_decay.config.checks import check
+from rl_decay.config.identity import fingerprint
 from rl_decay.config.schema import Config, flat
 from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import with_absolute_paths
 from rl_decay.runs.naming import run_folder, short_fingerprint
-from rl_decay.runs.summary import fingerprint
 
 
 def checked(cfg: DictConfig) -> Config:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rl_decay.config.identity import changed_keys, experiment_keys
 from rl_decay.config.kinds import Fields
 from rl_decay.config.recorded import config_to_compare, config_to_train
 from rl_decay.config.schema import Config
@@ -16,7 +17,7 @@ from rl_decay.errors import UserError, one_line, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.files import entries, exists, require_inside
-from rl_decay.runs.summary import KINDS, changed_keys, experiment_keys, read_summary, require_kinds
+from rl_decay.runs.summary import KINDS, read_summary, require_kinds
 from rl_decay.system.shell import absolute, as_typed
 
 # what a summary with a configuration must hold, for the run to go on

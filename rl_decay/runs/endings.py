@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import arm_names
+from rl_decay.config.arm_names import arm_names
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import Config
-from rl_decay.runs.summary import experiment_keys, fingerprint
 
 
 def short_fingerprint(config: Config) -> str:

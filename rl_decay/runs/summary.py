@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import platform
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from rl_decay.config.kinds import Fields, Whole, misfit
-from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import replace
 from rl_decay.runs.files import is_file
@@ -88,43 +86,6 @@ def require_kinds(values: dict[str, Any], kinds: Fields, path: Path, name: str =
         raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
 
 
-def fingerprint(values: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of values as canonical JSON: keys sorted, no spaces, floats by repr. Equal values, equal print.
-
-    1 and 1.0 differ. ValueError for NaN and infinities, TypeError for what JSON does not know.
-    """
-    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_number)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def experiment_keys(config: Config) -> dict[str, Any]:
-    """The part of a flat configuration that decides what is learned: all but the keys marked `experiment=False`, and
-    those marked `later` where they have their default.
-    """
-    defaults = flat(Config())
-    return {
-        key: value
-        for key, value, about in walk(config)
-        if about["experiment"] and not (about["later"] and value == defaults[key])
-    }
-
-
-def experiment_names() -> tuple[str, ...]:
-    """The keys that decide what is learned."""
-    return tuple(key for key, _, about in walk(Config()) if about["experiment"])
-
-
-def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """{key: (old value, new value)} of what differs between the `experiment_keys` of two runs."""
-    defaults = flat(Config())
-    changed = {}
-    for key in dict.fromkeys((*new, *old)):
-        before, after = old.get(key, defaults[key]), new.get(key, defaults[key])
-        if before != after:
-            changed[key] = before, after
-    return changed
-
-
 def versions() -> dict[str, str | None]:
     """The versions of Python and of the packages that decide a result, none of them imported; None = not installed."""
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
@@ -150,9 +111,3 @@ def _plain(value: Any, key: str) -> Any:
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
         return {name: _plain(item, f"{key}.{name}") for name, item in value.items()}
     raise TypeError(f"{key}: JSON has no {type(value).__name__}: {value!r}")
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"JSON has no {type(value).__name__}: {value!r}")

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 from rich.table import Column, Table
 
-from rl_decay.config.identity import arm_names
+from rl_decay.config.arm_names import arm_names
 from rl_decay.config.memory import in_words
 from rl_decay.config.schema import Config, flat
 from rl_decay.console.tables import progress_columns

@@ -9,7 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from rl_decay.config.schema import Config, flat, structure
+from rl_decay.config.identity import population_keys
+from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.jobs import write_jobs
 
@@ -43,7 +44,7 @@ def populations(
     """
     groups: dict[tuple[str, Hashable], list[Job]] = {}
     for job in jobs:
-        groups.setdefault((json.dumps(structure(job.config), sort_keys=True), job.moment), []).append(job)
+        groups.setdefault((json.dumps(population_keys(job.config), sort_keys=True), job.moment), []).append(job)
     cut: list[Population] = []
     for group in groups.values():
         limits = (max_members, fitting(group[0].config))

@@ -15,9 +15,10 @@ from typing import Any
 import torch
 
 from rl_decay.config.checks import check
+from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
 from rl_decay.config.plan import ENDLESS, Note, Plan, plan
 from rl_decay.config.schedules import role_curves
-from rl_decay.config.schema import Config, flat, structure
+from rl_decay.config.schema import Config, flat
 from rl_decay.envs.examine import Task, codec_of, examine
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
@@ -32,7 +33,7 @@ from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
 from rl_decay.runs.naming import run_folder
 from rl_decay.runs.recorder import RunSink
 from rl_decay.runs.replays import notes_of
-from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, versions
+from rl_decay.runs.summary import read_summary, versions
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.system.descriptors import raise_limit
 from rl_decay.system.signals import watched
@@ -85,7 +86,7 @@ def train_population(
     """
     given = overrides or [[]] * len(configs)
     configs = [with_full_id(check(config)) for config in configs]
-    if any(structure(config) != structure(configs[0]) for config in configs):
+    if any(population_keys(config) != population_keys(configs[0]) for config in configs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
     sinks: Sequence[RunSink] = []

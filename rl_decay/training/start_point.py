@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rl_decay.config.identity import MAY_DIFFER, SHAPING, changed_keys, experiment_keys, experiment_names
 from rl_decay.config.plan import Clock, iterations
 from rl_decay.config.recorded import check_kinds, config_to_compare
 from rl_decay.config.schema import Config, flat
@@ -25,15 +26,12 @@ from rl_decay.runs.continuation import (
 )
 from rl_decay.runs.durable import require
 from rl_decay.runs.files import exists
-from rl_decay.runs.summary import changed_keys, experiment_keys, experiment_names, versions
+from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.system.shell import absolute
 from rl_decay.training import checkpoints
 from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
 from rl_decay.types import Spaces
-
-MAY_DIFFER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
-SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ import sys
 import gymnasium as gym
 import pytest
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import Config, flat
-from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary, write_summary
+from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.training.population import UserError, train_population
 
 ENV = 'gym.register("{0}-v2", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=20)\n'

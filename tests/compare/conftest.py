@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.tasks import constants, scored_task, unit
 from rl_decay.runs import layout
 from rl_decay.runs.outcome import outcome
-from rl_decay.runs.summary import experiment_keys, fingerprint, versions, write_summary
+from rl_decay.runs.summary import versions, write_summary
 from rl_decay.runs.tables import CsvTable
 from rl_decay.schedules import progress
 

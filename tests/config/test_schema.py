@@ -3,8 +3,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from rl_decay.config.schema import ABOUT, Config, flat, structure, walk
-from rl_decay.runs.summary import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
+from rl_decay.config.schema import ABOUT, Config, flat, walk
 
 ROLE_KNOBS = ("curve", "warmup", "start", "final")
 PER_MEMBER = {
@@ -61,7 +61,7 @@ def test_every_key_explains_itself_in_a_line(key, value, about):
 
 def test_members_of_a_population_may_differ_in_these_keys_only():
     assert {key for key, _, about in LEAVES if about["per_member"]} == PER_MEMBER
-    assert set(structure(Config())) == {key for key, _, _ in LEAVES} - PER_MEMBER
+    assert set(population_keys(Config())) == {key for key, _, _ in LEAVES} - PER_MEMBER
 
 
 def test_only_logging_and_saving_stay_out_of_the_experiment():

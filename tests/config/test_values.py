@@ -10,9 +10,9 @@ import torch
 
 import rl_decay
 from rl_decay.config.checks import check
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import Config, Env, Group, Net, Schedule, flat, walk
 from rl_decay.errors import UserError
-from rl_decay.runs.summary import experiment_keys, fingerprint
 
 
 class Size(enum.IntEnum):

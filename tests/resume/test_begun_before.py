@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import unflat
 from rl_decay.runs import layout, tables
-from rl_decay.runs.summary import experiment_keys, fingerprint, read_summary
+from rl_decay.runs.summary import read_summary
 
 DATA = Path(__file__).parents[1] / "data"
 SPEED = "charts/SPS"

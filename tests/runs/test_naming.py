@@ -1,8 +1,8 @@
 """The names of runs that were given none."""
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import Config
 from rl_decay.runs.naming import run_folder, short_fingerprint
-from rl_decay.runs.summary import experiment_keys, fingerprint
 
 
 def test_a_run_is_named_by_task_curves_seed_moment_and_fingerprint():

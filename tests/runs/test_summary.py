@@ -7,16 +7,10 @@ import platform
 import numpy as np
 import pytest
 
+from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import Config, Env, Logger
 from rl_decay.errors import UserError
-from rl_decay.runs.summary import (
-    SCHEMA_VERSION,
-    experiment_keys,
-    fingerprint,
-    read_summary,
-    versions,
-    write_summary,
-)
+from rl_decay.runs.summary import SCHEMA_VERSION, read_summary, versions, write_summary
 
 
 def test_a_summary_reads_back(tmp_path):

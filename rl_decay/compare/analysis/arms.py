@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.model import TRAINING, Arm, Run
-from rl_decay.config.identity import SHARED, differing, differing_within, names, text
+from rl_decay.config.arm_names import differing, differing_within, names, text
+from rl_decay.config.identity import SHARED
 from rl_decay.errors import UserError
 
 TOLERANCE = 1.05  # between budgets of different programs, which round to whole rollouts each in its own way

@@ -13,7 +13,8 @@ import numpy as np
 from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, Run, Unfinished
 from rl_decay.compare.reading.measures import measure, measure_training, training_curve
 from rl_decay.compare.reading.unfinished import unfinished
-from rl_decay.config.identity import identity, text
+from rl_decay.config.arm_names import text
+from rl_decay.config.identity import arm_keys
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
@@ -114,7 +115,7 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
         check_kinds(summary["config"], folder / layout.SUMMARY)
         config = flat(Config()) | summary["config"]
         config["horizon"] = _made_longer(summary) or config["horizon"]
-        identity(config)  # refuses what this version does not know
+        arm_keys(config)  # refuses what this version does not know
         per_iteration = config["env.num_envs"] * config["algo.num_steps"]
         end = config["total_steps"] // per_iteration * per_iteration
         if summary["status"] not in COMPARED:
@@ -173,7 +174,7 @@ def _run(
 def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
     """What tells the run's arm from others; how it was evaluated plays no part where training returns are compared."""
     ignored = PROTOCOL if training else ()
-    return {"source": OWN} | {key: value for key, value in identity(config).items() if key not in ignored}
+    return {"source": OWN} | {key: value for key, value in arm_keys(config).items() if key not in ignored}
 
 
 def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from rl_decay.compare.reading.measures import DIRECTIONS
 from rl_decay.compare.report import explained
 from rl_decay.compare.report.document import Block, Code, Figure, Heading, Items, Paragraph, Table
 from rl_decay.compare.report.wording import difference, interval, number, p_value, smallest, verdict
-from rl_decay.config.identity import text
+from rl_decay.config.arm_names import text
 from rl_decay.metrics.tasks import constants
 from rl_decay.runs.layout import DIVERGED
 
