@@ -48,7 +48,8 @@ def test_numbered_checkpoints_are_the_newest_and_stay_what_they_were(configure, 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "new" / "latest.pt"
-    checkpoint.save(path, {"config": {}, "spaces": {}, "iteration": 1, "agent": {}, "x": torch.ones(2)})
+    spaces = {"obs_size": 4, "num_actions": 2, "continuous": False}
+    checkpoint.save(path, {"config": {}, "spaces": spaces, "iteration": 1, "agent": {}, "x": torch.ones(2)})
     with pytest.raises((AttributeError, pickle.PicklingError)):
         checkpoint.save(path, {"x": lambda: None})
     assert checkpoint.load(path)["x"].tolist() == [1, 1]
