@@ -18,8 +18,10 @@ from rl_decay.training import checkpoints
 from rl_decay.training.population import Result, train_population
 
 MAY_SKIP = ("slow", "gpu", "browser")
-# A process that a shell started in the background ignores Ctrl-C, and so would all that the tests start.
+# A process that a shell started in the background ignores Ctrl-C, one that `nohup` started a closed terminal; so would
+# all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Push(gym.Env):

@@ -272,5 +272,4 @@ def test_an_error_that_is_no_exception_is_named_too(error, vec):
 
 def test_the_timeout_holds_for_the_examination_too():
     hanging = replace(task(hangs="reset"), timeout=0.5)
-    with pytest.raises(UserError, match=r"env\.timeout=0\.5: a reset of tests/AnySpaces-v0 took longer"):
-        examine(hanging, "async")
+    assert examine(hanging, "async").notes == ()  # training meets it again, and says so in the run's summary

@@ -48,7 +48,8 @@ def test_numbered_checkpoints_are_the_newest_and_stay_what_they_were(configure, 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path):
     path = tmp_path / "new" / "latest.pt"
-    checkpoints.save(path, {"config": {}, "spaces": {}, "iteration": 1, "agent": {}, "x": torch.ones(2)})
+    spaces = {"obs_size": 4, "num_actions": 2, "continuous": False}
+    checkpoints.save(path, {"config": {}, "spaces": spaces, "iteration": 1, "agent": {}, "x": torch.ones(2)})
     with pytest.raises((AttributeError, pickle.PicklingError)):
         checkpoints.save(path, {"x": lambda: None})
     assert checkpoints.load(path)["x"].tolist() == [1, 1]
