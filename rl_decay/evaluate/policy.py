@@ -17,7 +17,7 @@ from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
-from rl_decay.training import checkpoints
+from rl_decay.training.checkpoints import Checkpoint
 from rl_decay.training.content import Shape, misshapen
 
 
@@ -28,19 +28,19 @@ class Policy:
     the run's flat configuration, `iteration` the number of iterations it had trained.
     """
 
-    def __init__(self, content: dict[str, Any], source: Path, trust: Collection[str]):
-        self.config: dict[str, Any] = flat(config_to_train(content["config"], trust, source))
-        self.iteration: int = content["iteration"]
-        self.evaluation_cap: int | None = content.get("evaluation_cap")  # steps; None: begun before it was recorded
+    def __init__(self, checkpoint: Checkpoint, source: Path, trust: Collection[str]):
+        self.config: dict[str, Any] = flat(config_to_train(checkpoint.config, trust, source))
+        self.iteration = checkpoint.iteration
+        self.evaluation_cap = checkpoint.evaluation_cap
         self.env = env_of(self.config)
         self.codec = codec_of(self.env)
         self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
-        self._check(content["agent"], source)
-        self._actor, self._log_std = self._shape.unpack(content["agent"]["actor"]["parameters"])
+        self._check(checkpoint.agent, source)
+        self._actor, self._log_std = self._shape.unpack(checkpoint.agent["actor"]["parameters"])
         self._moments: Moments | None = None
         if self.config["normalize.obs"]:
             self._moments = Moments(1, self._shape.widths[0])
-            self._moments.load_state_dict(content["agent"]["obs_moments"])
+            self._moments.load_state_dict(checkpoint.agent["obs_moments"])
 
     def _check(self, agent: dict[str, Any], source: Path) -> None:
         """UserError unless the agent has the parts that a policy is made of, in the shapes of this task and network."""
@@ -83,7 +83,7 @@ def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: 
     path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)
     if not is_run(run_folder):
         raise UserError(f"{run_folder}: no run folder, for it holds no summary.json")
-    return Policy(checkpoints.load(path), path, trust)
+    return Policy(Checkpoint.load(path), path, trust)
 
 
 def env_of(config: dict[str, Any]) -> Env:

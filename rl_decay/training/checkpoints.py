@@ -8,6 +8,7 @@ import os
 import re
 import zipfile
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,8 +21,43 @@ from rl_decay.runs.files import entries, is_file, open_to_read
 from rl_decay.runs.layout import LATEST
 from rl_decay.training import out_of_memory
 from rl_decay.training.content import check_size, misfit_of_content
+from rl_decay.types import Spaces
 
 SCHEMA_VERSION = 2
+ONLY_TO_CONTINUE = ("run", "actions", "digests")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run at the end of an iteration: what its checkpoint files hold.
+
+    best.pt is a policy, not a place to go on from: its `run`, `actions` and `digests` are None.
+    """
+
+    config: dict[str, Any]  # flat
+    fingerprint: str | None
+    spaces: Spaces
+    evaluation_cap: int | None  # steps; None: without a cap, or begun before it was recorded
+    iteration: int
+    agent: dict[str, Any]  # of the one member
+    run: dict[str, Any] | None = None  # lengths of the run's files, and its counts
+    actions: Tensor | None = None  # [t, N(, A)] since the start of the segment in progress
+    digests: Tensor | None = None  # [1 + t] of what the task gave for them
+
+    def save(self, path: Path) -> None:
+        """Write the file, as `save`."""
+        content = {field.name: getattr(self, field.name) for field in fields(self)} | {"spaces": asdict(self.spaces)}
+        if self.run is None:
+            content = {name: value for name, value in content.items() if name not in ONLY_TO_CONTINUE}
+        save(path, content)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """Read a file; errors as `load`."""
+        content = load(path)
+        values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
+        values["spaces"] = Spaces(*(content["spaces"][field.name] for field in fields(Spaces)))
+        return cls(**values)
 
 
 def member_state(state: Any, member: int) -> Any:

@@ -38,6 +38,7 @@ from rl_decay.runs.unwritable import unwritable
 from rl_decay.system.descriptors import raise_limit
 from rl_decay.system.signals import watched
 from rl_decay.training import out_of_memory
+from rl_decay.training.checkpoints import Checkpoint
 from rl_decay.training.collector import Collector
 from rl_decay.training.device import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
 from rl_decay.training.saver import Saver
@@ -138,7 +139,7 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: Exi
     if any(job.start.moment != begun.moment for job in jobs):
         raise ValueError("the members of a population must have come equally far")
     folder = jobs[0].folder
-    device = same_device(recorded(folder)["device"], folder) if begun.content else resolve_device(shared.device)
+    device = same_device(recorded(folder)["device"], folder) if begun.checkpoint else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
     stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
@@ -167,8 +168,8 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
     streams = MemberStreams([config.seed for config in configs], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    heads = [checkpoint_head(config, envs.spaces, layout) for config in configs]
-    sinks = [_sink(job, layout, head, device, stack) for job, head in zip(jobs, heads, strict=True)]
+    empty = [empty_checkpoint(config, envs.spaces, layout) for config in configs]
+    sinks = [_sink(job, layout, checkpoint, device, stack) for job, checkpoint in zip(jobs, empty, strict=True)]
     collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
     trainer = Trainer(
         plan=layout,
@@ -179,11 +180,12 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
         eval_envs=eval_envs,
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=sinks,
-        saver=Saver(layout, ppo, collector, sinks, heads, lock),
+        saver=Saver(layout, ppo, collector, sinks, empty, lock),
     )
-    if begun.content and begun.content["actions"] is not None:
-        actions = torch.stack([s.content["actions"] for s in starts], dim=1)
-        trainer.resume(actions, [s.content.get("digests") for s in starts])
+    checkpoints = [start.checkpoint for start in starts if start.checkpoint is not None]
+    actions = [checkpoint.actions for checkpoint in checkpoints if checkpoint.actions is not None]
+    if actions:
+        trainer.resume(torch.stack(actions, dim=1), [checkpoint.digests for checkpoint in checkpoints])
     return trainer
 
 
@@ -202,11 +204,11 @@ def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
     return stack.enter_context(RunLock(*folders))
 
 
-def _sink(job: Job, layout: Plan, head: dict[str, Any], device: torch.device, stack: ExitStack) -> RunSink:
+def _sink(job: Job, layout: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack) -> RunSink:
     """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
-    about = record(job, layout, head, device)
+    about, checkpoint = record(job, layout, empty, device), job.start.checkpoint
     try:
-        sink = RunSink(job.folder, job.start.config, layout, about, job.start.content.get("run"))
+        sink = RunSink(job.folder, job.start.config, layout, about, checkpoint.run if checkpoint else None)
     except OSError as error:
         raise UserError(unwritable(job.folder, error)) from None
 
@@ -238,14 +240,14 @@ def member(config: Config) -> Member:
     )
 
 
-def record(job: Job, layout: Plan, head: dict[str, Any], device: torch.device) -> dict[str, Any]:
+def record(job: Job, layout: Plan, empty: Checkpoint, device: torch.device) -> dict[str, Any]:
     """What summary.json says of a run that training does not change."""
     config = job.start.config
     return {
         "env_id": config.env.id,
         "seed": config.seed,
-        "config": head["config"],
-        "fingerprint": head["fingerprint"],
+        "config": empty.config,
+        "fingerprint": empty.fingerprint,
         "overrides": list(job.overrides),
         "threads": config.threads,
         "compile": config.compile,
@@ -264,11 +266,13 @@ def _notes(job: Job, layout: Plan) -> list[str]:
     return [f"{label}: {text}" for label, text in layout.notes] + notes_of(job.start.history) + learned
 
 
-def checkpoint_head(config: Config, spaces: Spaces, layout: Plan) -> dict[str, Any]:
-    """What a checkpoint says beside the agent's state."""
-    return {
-        "config": flat(config),
-        "fingerprint": fingerprint(experiment_keys(config)),
-        "spaces": asdict(spaces),
-        "evaluation_cap": layout.evaluation_cap,
-    }
+def empty_checkpoint(config: Config, spaces: Spaces, layout: Plan) -> Checkpoint:
+    """What all checkpoints of a run say, before its first iteration."""
+    return Checkpoint(
+        config=flat(config),
+        fingerprint=fingerprint(experiment_keys(config)),
+        spaces=spaces,
+        evaluation_cap=layout.evaluation_cap,
+        iteration=0,
+        agent={},
+    )

@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rl_decay.config.plan import Plan
@@ -22,6 +22,7 @@ from rl_decay.runs.lock import LockLostError, RunLock
 from rl_decay.runs.recorder import RunSink
 from rl_decay.runs.unwritable import cause, interrupted_writing
 from rl_decay.training import checkpoints
+from rl_decay.training.checkpoints import Checkpoint
 from rl_decay.training.collector import Collector
 
 FLUSH_SECONDS = 5.0
@@ -37,7 +38,7 @@ class Saver:
     ppo: PPO
     collector: Collector
     runs: Sequence[RunSink]
-    checkpoint_head: Sequence[dict[str, Any]]  # per member: what a checkpoint says beside the agent's state
+    empty: Sequence[Checkpoint]  # per member: what all its checkpoints say
     lock: RunLock  # of the runs' folders
     failures: list[str] = field(default_factory=list, init=False)  # words for the person: folders that failed
     _flushed: float = field(default_factory=time.monotonic, init=False)
@@ -101,7 +102,7 @@ class Saver:
         for run in self.runs:
             best = run.folder / layout.CHECKPOINTS / layout.BEST
             with self.writing(run), suppress(UserError):  # there is none, or it is damaged
-                if checkpoints.load(best)["iteration"] > self.plan.start:
+                if Checkpoint.load(best).iteration > self.plan.start:
                     best.unlink()
 
     def _keep_copies(self, done: int) -> None:
@@ -124,9 +125,9 @@ class Saver:
         self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
     ) -> None:
         run, agent = self.runs[m], checkpoints.to_cpu(checkpoints.member_state(state, m))
-        content = {**self.checkpoint_head[m], "iteration": done, "agent": agent, **(place or {})}
+        checkpoint = replace(self.empty[m], iteration=done, agent=agent, **(place or {}))
         self._tell_lost_checkpoints(run, done)
-        checkpoints.save(run.folder / layout.CHECKPOINTS / name, content)
+        checkpoint.save(run.folder / layout.CHECKPOINTS / name)
         run.saved.add(name)
 
     def _tell_lost_checkpoints(self, run: RunSink, done: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from rl_decay.runs.files import exists
 from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.system.shell import absolute
-from rl_decay.training import checkpoints
+from rl_decay.training.checkpoints import Checkpoint, join_members, member_state, way_out
 from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
 from rl_decay.types import Spaces
 
@@ -42,7 +42,7 @@ class Start:
     iteration: int = 0
     clock: Clock | None = None  # None: of the plan
     ended: bool = False  # nothing is left to train
-    content: dict[str, Any] = field(default_factory=dict, compare=False)  # of the checkpoint; {} without one
+    checkpoint: Checkpoint | None = field(default=None, compare=False)  # of its own run; None at the beginning
     history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
     path: Path = Path()  # of the checkpoint
 
@@ -77,28 +77,29 @@ def start(config: Config, folder: Path) -> Start:
         return Start(with_absolute_paths(config))
     if not exists(path):
         return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
-    content = _own_checkpoint(path, config)
-    for name, length in content["run"]["files"].items():
+    checkpoint = _own_checkpoint(path, config)
+    assert checkpoint.run is not None
+    for name, length in checkpoint.run["files"].items():
         require(folder / name, length)
-    evaluation_curve(folder / layout.EVALUATIONS, content["run"]["files"][layout.EVALUATIONS])  # before anything is cut
-    clock, iteration = _clock(config, summary, content["iteration"]), content["iteration"]
+    evaluation_curve(folder / layout.EVALUATIONS, checkpoint.run["files"][layout.EVALUATIONS])  # before anything is cut
+    clock, iteration = _clock(config, summary, checkpoint.iteration), checkpoint.iteration
     history = _history(config, summary, iteration)
-    return Start(config, iteration, clock, content=content, history=history, path=path)
+    return Start(config, iteration, clock, checkpoint=checkpoint, history=history, path=path)
 
 
-def _own_checkpoint(path: Path, config: Config) -> dict[str, Any]:
-    content = checkpoints.load(path)
-    check_kinds(content["config"], path)
-    known = {key: content["config"][key] for key in experiment_names() if key in content["config"]}
+def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
+    checkpoint = Checkpoint.load(path)
+    check_kinds(checkpoint.config, path)
+    known = {key: checkpoint.config[key] for key in experiment_names() if key in checkpoint.config}
     foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER}
-    if foreign or "run" not in content:
+    if foreign or checkpoint.run is None:
         key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
         other = f"{key}={value}" if foreign else "a copy of best.pt"
         raise UserError(f"{path}: belongs to another run ({other}); put the run's own back, or delete it to start anew")
-    iteration, last = content["iteration"], iterations(config)
+    iteration, last = checkpoint.iteration, iterations(config)
     if iteration > last:
-        raise UserError(f"{path}: of iteration {iteration}, but the run has {last}{checkpoints.way_out(path)}")
-    return content
+        raise UserError(f"{path}: of iteration {iteration}, but the run has {last}{way_out(path)}")
+    return checkpoint
 
 
 def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
@@ -124,30 +125,30 @@ def _history(config: Config, summary: dict[str, Any], iteration: int) -> tuple[d
 def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
     """Give a new population the agents of its members' checkpoints, or of the checkpoints they branch from."""
     state = ppo.state_dict()
-    members = [checkpoints.member_state(state, m) for m in range(ppo.members)]
+    members = [member_state(state, m) for m in range(ppo.members)]
     for m, begun in enumerate(starts):
-        if begun.content:
+        if begun.checkpoint:
             members[m] = _own_agent(begun, ppo.networks.shape, members[m])
         elif begun.config.init_from is not None:
             members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
-    if any(s.content or s.config.init_from is not None for s in starts):
-        ppo.load_state_dict(checkpoints.join_members(members))
+    if any(s.checkpoint or s.config.init_from is not None for s in starts):
+        ppo.load_state_dict(join_members(members))
 
 
 def _own_agent(begun: Start, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
     """The agent of a run's own checkpoint, once all that it holds has the shapes that this run would have saved."""
-    config, content, rows = begun.config, begun.content, begun.config.env.num_envs * begun.config.algo.num_steps
-    assert begun.clock is not None
+    config, checkpoint, rows = begun.config, begun.checkpoint, begun.config.env.num_envs * begun.config.algo.num_steps
+    assert begun.clock is not None and checkpoint is not None
     steps = begun.iteration % begun.clock.segment_length * config.algo.num_steps
     problem = (
-        (None if content["spaces"] == asdict(shape.spaces) else f"its weights are not for {config.env.id}")
-        or misshapen(content["agent"], _trained_shapes(fresh, shape, rows), "agent")
-        or misfit_of_actions(content.get("actions"), steps, config.env.num_envs, shape.spaces)
-        or misfit_of_digests(content.get("digests"), steps)
+        (None if checkpoint.spaces == shape.spaces else f"its weights are not for {config.env.id}")
+        or misshapen(checkpoint.agent, _trained_shapes(fresh, shape, rows), "agent")
+        or misfit_of_actions(checkpoint.actions, steps, config.env.num_envs, shape.spaces)
+        or misfit_of_digests(checkpoint.digests, steps)
     )
     if problem:
-        raise UserError(f"{begun.path}: does not fit its run ({problem}){checkpoints.way_out(begun.path)}")
-    return content["agent"]
+        raise UserError(f"{begun.path}: does not fit its run ({problem}){way_out(begun.path)}")
+    return checkpoint.agent
 
 
 def _trained_shapes(fresh: dict[str, Any], shape: NetShape, rows: int) -> dict[str, Any]:
@@ -163,11 +164,11 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
     """
     path = absolute(str(config.init_from))
     try:
-        content = checkpoints.load(path)
-        known, keys = flat(config_to_compare(content["config"], path)), experiment_keys(config)
+        checkpoint = Checkpoint.load(path)
+        known, keys = flat(config_to_compare(checkpoint.config, path)), experiment_keys(config)
     except UserError as error:
         raise UserError(f"init_from={error}") from None
-    if content["spaces"] != asdict(spaces):
+    if checkpoint.spaces != spaces:
         raise UserError(
             f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
             f"{config.env.id}"
@@ -175,7 +176,7 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
     for key in SHAPING:
         if known[key] != keys[key]:
             raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {keys[key]}")
-    agent = content["agent"]
+    agent = checkpoint.agent
     taken = {group: {"parameters": fresh[group]["parameters"]} for group in ("actor", "critic")}
     for name in ("obs_moments", "reward_scaler"):
         if name in fresh:
