@@ -15,11 +15,12 @@ from rl_decay.compare import after_sweep
 from rl_decay.config.checks import check
 from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.config.trust import TRUST
-from rl_decay.console import run
+from rl_decay.console.run import EXIT_CODES, train
 from rl_decay.errors import UserError
-from rl_decay.runs.continuation import continue_command, recorded, recorded_config
+from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import require_inside
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
@@ -46,19 +47,19 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _resume(folder: Path, args: argparse.Namespace) -> int:
-    if recorded(folder):
-        return resume_run(folder, args.override, args.trust)
+    run = RunFolder(folder)
+    if run.summary:
+        return resume_run(run, args.override, args.trust)
     return resume_sweep(folder, args.override, args.trust, Options(workers=args.workers))
 
 
-def resume_run(folder: Path, overrides: Sequence[str], trust: Collection[str]) -> int:
+def resume_run(run: RunFolder, overrides: Sequence[str], trust: Collection[str]) -> int:
     """Continue one run as `train.py` would show it; returns the exit code."""
-    refuse_sweep_in_use(folder)
-    config = overridden(recorded_config(folder, trust), overrides)
-    words = (*recorded(folder)["overrides"], *overrides)
-    _log_to(folder / LOG)
-    result = run.train(config, folder, words)
-    return run.EXIT_CODES.get(result.status, 0)
+    refuse_sweep_in_use(run.path)
+    config = overridden(run.config(trust), overrides)
+    _log_to(run.path / LOG)
+    result = train(config, run.path, (*run.summary["overrides"], *overrides))
+    return EXIT_CODES.get(result.status, 0)
 
 
 def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str], options: Options) -> int:

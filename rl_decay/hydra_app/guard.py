@@ -27,6 +27,7 @@ from rl_decay.runs.claim import FolderClaim
 from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import exists
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import write_jobs
 from rl_decay.runs.layout import (
     CHECKPOINTS,
@@ -167,7 +168,7 @@ class RunGuard(Callback):
                 "resume=auto"
             )
         try:
-            same_experiment(wanted, folder)
+            same_experiment(wanted, RunFolder(folder))
             with RunLock(folder):  # or else Hydra writes its record while another training goes on
                 pass
         except UserError as error:

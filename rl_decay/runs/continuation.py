@@ -4,61 +4,33 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rl_decay.config.identity import changed_keys, experiment_keys
-from rl_decay.config.kinds import Fields
-from rl_decay.config.recorded import config_to_compare, config_to_train
+from rl_decay.config.recorded import config_to_compare
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, one_line, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.durable import cut, require
 from rl_decay.runs.files import entries, exists, require_inside
-from rl_decay.runs.summary import KINDS, read_summary, require_kinds
+from rl_decay.runs.folder import RunFolder
 from rl_decay.system.shell import absolute, as_typed
 
-# what a summary with a configuration must hold, for the run to go on
-CONTINUED = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
 WRITTEN = (layout.SUMMARY, layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS, layout.LOCK, ".hydra")
-ENDED = (layout.FINISHED, layout.DIVERGED)  # a diverged run would diverge again
 
 
-def recorded(folder: Path) -> dict[str, Any]:
-    """The summary of the run in a folder; {} where none has come so far as to have a configuration.
-
-    UserError for a summary that lacks what a continuation needs.
-    """
-    summary = read_summary(folder) if layout.is_run(folder) else {}
-    if "config" not in summary:
-        return {}
-    require_kinds(summary, Fields({key: KINDS.optional[key] for key in CONTINUED}), folder / layout.SUMMARY)
-    return summary
-
-
-def recorded_config(folder: Path, trust: Collection[str]) -> Config:
-    """The configuration of the run in a folder, to make its task: code that it names is installed or in `trust`.
-
-    UserError if there is no run, one of another version, or one that names code which nobody has vouched for.
-    """
-    summary = recorded(folder)
-    if not summary:
-        raise UserError(f"{folder}: no run to continue, for it holds no {layout.SUMMARY} with a configuration")
-    return config_to_train(summary["config"], trust, folder / layout.SUMMARY)
-
-
-def same_experiment(config: Config, folder: Path) -> Config:
-    """The configuration to continue a folder's run with; UserError names what would make it another experiment.
+def same_experiment(config: Config, run: RunFolder) -> Config:
+    """The configuration to continue a run with; UserError names what would make it another experiment.
 
     Keys that change nothing that is learned may differ. More total_steps need a `horizon`, which says what happens to
     the schedule; once given, it stays the run's own.
     """
-    summary = recorded(folder)
-    if not summary:
+    if not run.summary:
         return config
-    recorded_run = config_to_compare(summary["config"], folder / layout.SUMMARY)
+    recorded_run = config_to_compare(run.summary["config"], run.path / layout.SUMMARY)
     old = experiment_keys(recorded_run)
     config = _with_recorded_path(config, recorded_run.init_from)
     if re.fullmatch(rf"{re.escape(old['env.id'])}-v\d+", config.env.id):
@@ -70,9 +42,9 @@ def same_experiment(config: Config, folder: Path) -> Config:
     for key, (recorded_value, value) in changed_keys(old, experiment_keys(config)).items():
         if key not in ("total_steps", "horizon"):
             raise UserError(
-                f"{key}={value}: the run in {folder} has {key}={recorded_value}; another value is another run"
+                f"{key}={value}: the run in {run.path} has {key}={recorded_value}; another value is another run"
             )
-    _check_horizon(config, folder, old)
+    _check_horizon(config, run.path, old)
     return config
 
 
@@ -101,12 +73,6 @@ def _check_horizon(config: Config, folder: Path, old: Mapping[str, Any]) -> None
         )
     if after == before and config.horizon != old["horizon"]:
         raise UserError(f"horizon={config.horizon}: total_steps={after} is no more than the run in {folder} has")
-
-
-def has_ended(config: Config, summary: Mapping[str, Any]) -> bool:
-    """Whether nothing is left to train of a run that `same_experiment` has let through."""
-    status, total = summary.get("status"), summary.get("config", {}).get("total_steps")
-    return status == layout.DIVERGED or (status == layout.FINISHED and total == config.total_steps)
 
 
 def continue_command(folder: Path, trust: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ FINISHED = "finished"
 INTERRUPTED = "interrupted"
 DIVERGED = "diverged"
 FAILED = "failed"
+ENDED = (FINISHED, DIVERGED)  # a diverged run would diverge again
 STATUSES = (RUNNING, FINISHED, INTERRUPTED, DIVERGED, FAILED)
 
 COUNTERS = ("env_steps", "iteration", "valid_steps")

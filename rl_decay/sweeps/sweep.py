@@ -12,8 +12,9 @@ from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import flat
 from rl_decay.config.trust import modules_to_trust
 from rl_decay.errors import UserError
-from rl_decay.runs.continuation import continue_command, recorded, recorded_config, same_experiment
+from rl_decay.runs.continuation import continue_command, same_experiment
 from rl_decay.runs.files import exists, is_folder, require_inside
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
@@ -92,9 +93,10 @@ ENDED = "ended"
 
 def _moment(job: Job) -> Any:
     """What the job must share with those it trains with; UserError where its folder holds another experiment."""
-    same_experiment(job.config, job.folder)  # or else a run that has ended would be passed over without a word
+    run = RunFolder(job.folder)
+    same_experiment(job.config, run)  # or else a run that has ended would be passed over without a word
     try:
-        begun = start(job.config, job.folder)
+        begun = start(job.config, run)
     except UserError:
         return f"job {job.number}"  # alone, where training it will say the same
     return ENDED if begun.ended else begun.moment
@@ -111,20 +113,19 @@ def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
     if (sweep := sweep_above(folder)) is not None:
         raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
     listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
-    jobs = [job for job in run_folders(folder) if job in listed or recorded(job)]
-    if not jobs:
+    runs = [run for run in map(RunFolder, run_folders(folder)) if run.path in listed or run.summary]
+    if not runs:
         raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
-    for job in jobs:
-        require_inside(job, folder)
+    for run in runs:
+        require_inside(run.path, folder)
     source = f"{folder / JOBS}: job"
-    return [_job(job, listed.get(job, {}), number, trust, source) for number, job in enumerate(jobs)]
+    return [_job(run, listed.get(run.path, {}), number, trust, source) for number, run in enumerate(runs)]
 
 
-def _job(folder: Path, entry: dict[str, Any], number: int, trust: Collection[str], source: str) -> Job:
-    summary = recorded(folder)
-    if summary:
-        config = recorded_config(folder, trust)
+def _job(run: RunFolder, entry: dict[str, Any], number: int, trust: Collection[str], source: str) -> Job:
+    if run.summary:
+        config = run.config(trust)
     else:
         config = config_to_train(entry["config"], trust, f"{source} {entry['folder']}")
-    overrides = summary.get("overrides") or entry.get("overrides", ())
-    return Job(number, config, folder, tuple(overrides), entry.get("log_name", "train.log"))
+    overrides = run.summary.get("overrides") or entry.get("overrides", ())
+    return Job(number, config, run.path, tuple(overrides), entry.get("log_name", "train.log"))

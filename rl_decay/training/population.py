@@ -26,8 +26,9 @@ from rl_decay.envs.registry import with_version
 from rl_decay.errors import UserError, one_line
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
-from rl_decay.runs.continuation import recorded, with_absolute_paths
+from rl_decay.runs.continuation import with_absolute_paths
 from rl_decay.runs.durable import FileChangedError
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
 from rl_decay.runs.naming import run_folder
@@ -93,7 +94,8 @@ def train_population(
     sinks: Sequence[RunSink] = []
     with ExitStack() as stack:
         lock = _lock([Path(folder) for folder in folders], stack)
-        jobs = [Job(Path(f), start(c, Path(f)), o) for c, f, o in zip(configs, folders, given, strict=True)]
+        starts = [start(config, RunFolder(folder)) for config, folder in zip(configs, folders, strict=True)]
+        jobs = [Job(begun, words) for begun, words in zip(starts, given, strict=True)]
         todo = [job for job in jobs if not job.start.ended]
         if todo:
             sinks = _train(todo, show, lock, stack)
@@ -120,11 +122,15 @@ def train(config: Config, folder: str | Path | None = None) -> Result:
 
 @dataclass(frozen=True)
 class Job:
-    """One member's run: where it is written, where it begins, what was typed."""
+    """One member's run: where it begins, and what was typed."""
 
-    folder: Path
     start: Start
     overrides: Sequence[str]
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is written."""
+        return self.start.run.path
 
 
 def _result(job: Job, unrecorded: dict[str, Any] | None) -> Result:
@@ -139,7 +145,7 @@ def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: Exi
     if any(job.start.moment != begun.moment for job in jobs):
         raise ValueError("the members of a population must have come equally far")
     folder = jobs[0].folder
-    device = same_device(recorded(folder)["device"], folder) if begun.checkpoint else resolve_device(shared.device)
+    device = same_device(begun.run.summary["device"], folder) if begun.checkpoint else resolve_device(shared.device)
     stack.enter_context(cpu_threads(shared.threads))
     stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
@@ -262,7 +268,7 @@ def record(job: Job, layout: Plan, empty: Checkpoint, device: torch.device) -> d
 
 def _notes(job: Job, layout: Plan) -> list[str]:
     """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
-    learned = [note for note in recorded(job.folder).get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
+    learned = [note for note in job.start.run.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
     return [f"{label}: {text}" for label, text in layout.notes] + notes_of(job.start.history) + learned
 
 

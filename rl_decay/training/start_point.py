@@ -16,16 +16,10 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.ppo.networks import NetShape
 from rl_decay.ppo.update_monitor import probe_rows
 from rl_decay.runs import layout
-from rl_decay.runs.continuation import (
-    changed_versions,
-    check_links,
-    has_ended,
-    recorded,
-    same_experiment,
-    with_absolute_paths,
-)
+from rl_decay.runs.continuation import changed_versions, check_links, same_experiment, with_absolute_paths
 from rl_decay.runs.durable import require
 from rl_decay.runs.files import exists
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.system.shell import absolute
@@ -39,12 +33,12 @@ class Start:
     """Where and how a run begins. Runs can only train together if their `moment` is the same."""
 
     config: Config
+    run: RunFolder
     iteration: int = 0
     clock: Clock | None = None  # None: of the plan
     ended: bool = False  # nothing is left to train
     checkpoint: Checkpoint | None = field(default=None, compare=False)  # of its own run; None at the beginning
     history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
-    path: Path = Path()  # of the checkpoint
 
     @property
     def moment(self) -> tuple[int, Clock | None]:
@@ -52,31 +46,31 @@ class Start:
         return self.iteration, self.clock
 
 
-def start(config: Config, folder: Path) -> Start:
+def start(config: Config, run: RunFolder) -> Start:
     """Where a configuration begins in a folder: anew, or after the last checkpoint of the run that is there.
 
     UserError if the folder holds a run and resume=never, if that is another experiment, or if its checkpoint cannot be
     used.
     """
-    if config.horizon != "refuse" and not recorded(folder):
+    folder = run.path
+    if config.horizon != "refuse" and not run.summary:
         raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
     check_links(folder)
     if not layout.is_taken(folder):
-        return Start(with_absolute_paths(config))
+        return Start(with_absolute_paths(config), run)
     if config.resume == "never":
         raise UserError(
             f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
         )
-    config, summary = same_experiment(config, folder), recorded(folder)
-    if has_ended(config, summary):
-        return Start(config, ended=True)
-    path = folder / layout.CHECKPOINTS / layout.LATEST
+    config, summary, path = same_experiment(config, run), run.summary, run.latest
+    if run.has_ended(config):
+        return Start(config, run, ended=True)
     if not summary and exists(path):
         raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
     if not summary:
-        return Start(with_absolute_paths(config))
+        return Start(with_absolute_paths(config), run)
     if not exists(path):
-        return Start(config, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
+        return Start(config, run, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
     checkpoint = _own_checkpoint(path, config)
     assert checkpoint.run is not None
     for name, length in checkpoint.run["files"].items():
@@ -84,7 +78,7 @@ def start(config: Config, folder: Path) -> Start:
     evaluation_curve(folder / layout.EVALUATIONS, checkpoint.run["files"][layout.EVALUATIONS])  # before anything is cut
     clock, iteration = _clock(config, summary, checkpoint.iteration), checkpoint.iteration
     history = _history(config, summary, iteration)
-    return Start(config, iteration, clock, checkpoint=checkpoint, history=history, path=path)
+    return Start(config, run, iteration, clock, checkpoint=checkpoint, history=history)
 
 
 def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
@@ -147,7 +141,7 @@ def _own_agent(begun: Start, shape: NetShape, fresh: dict[str, Any]) -> dict[str
         or misfit_of_digests(checkpoint.digests, steps)
     )
     if problem:
-        raise UserError(f"{begun.path}: does not fit its run ({problem}){way_out(begun.path)}")
+        raise UserError(f"{begun.run.latest}: does not fit its run ({problem}){way_out(begun.run.latest)}")
     return checkpoint.agent
 
 

@@ -11,6 +11,7 @@ from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints
@@ -43,7 +44,7 @@ def equal(one, other):
 def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimizer(small, source):
     config = small(init_from=str(source), seed=5)
     ppo, untouched = fresh(config), fresh(config).state_dict()
-    load_agents(ppo, [Start(config)])
+    load_agents(ppo, [Start(config, RunFolder("new"))])
     begun, old = ppo.state_dict(), checkpoints.load(source)["agent"]
     for group in ("actor", "critic"):
         assert torch.equal(begun[group]["parameters"], old[group]["parameters"])
@@ -134,7 +135,7 @@ def test_members_of_a_population_branch_each_from_its_own(small, source, tmp_pat
     best = source.with_name(layout.BEST)
     configs = [small(init_from=str(source)), small(), small(init_from=str(best), seed=3)]
     ppo = fresh(*configs)
-    load_agents(ppo, [Start(config) for config in configs])
+    load_agents(ppo, [Start(config, RunFolder("new")) for config in configs])
     state, untouched = ppo.state_dict(), fresh(*configs).state_dict()
     for m, expected in ((0, source), (2, best)):
         for group in ("actor", "critic"):

@@ -22,6 +22,7 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from rl_decay import resume
 from rl_decay.config.schema import Config
 from rl_decay.runs import durable, layout
+from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.grouping import Job
 from rl_decay.sweeps.sweep import Options, Sweep
@@ -207,7 +208,7 @@ def train_all():
     def train(configs, folders) -> None:
         groups: dict[object, list[int]] = {}
         for m, (config, folder) in enumerate(zip(configs, folders, strict=True)):
-            begun = start(config, folder)
+            begun = start(config, RunFolder(folder))
             groups.setdefault((begun.ended, begun.moment), []).append(m)
         for group in groups.values():
             train_population([configs[m] for m in group], [folders[m] for m in group])

@@ -8,7 +8,7 @@ from rl_decay import resume
 from rl_decay.compare import __main__ as compare
 from rl_decay.evaluate import __main__ as evaluate
 
-COMMANDS = {"evaluate": (evaluate, "load_policy"), "resume": (resume, "recorded"), "compare": (compare, "run")}
+COMMANDS = {"evaluate": (evaluate, "load_policy"), "resume": (resume, "RunFolder"), "compare": (compare, "run")}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
