@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import gymnasium as gym
@@ -156,8 +156,9 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
         what = f"vec=async with {slots:,} environments in one process"
         require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
+    quiet = held_back() if vec == "async" else nullcontext()
     try:
-        with _explained(env), held_back(), warnings.catch_warnings():
+        with _explained(env), quiet, warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error so, then raises it
             return gym.make_vec(
                 env.id,

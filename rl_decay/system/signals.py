@@ -122,13 +122,34 @@ class _Watch:
 def held_back(*numbers: int) -> Iterator[None]:
     """Processes that are started inside see none of these signals before they `leave_to_parent`.
 
-    Here a signal comes afterwards, or at once if another thread takes it.
+    Here the first one is answered at the end, a second one at once. An answer inside could be lost: Python drops what a
+    handler raises while a fork runs the hooks that modules have left for it.
     """
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield
+        return
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if came:
+            handlers[number](number, frame)
+        came.append(number)
+
+    handlers = {}
+    for number in numbers:
+        handler = signal.getsignal(number)
+        if callable(handler):
+            handlers[number] = handler
+            signal.signal(number, note)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)  # one that this thread alone could take comes now
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            handlers[number](number, None)
 
 
 def leave_to_parent(*numbers: int) -> None:

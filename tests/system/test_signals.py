@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 from rl_decay.system.signals import SIGNALS, StopRequest, held_back, watched
 
@@ -79,6 +80,21 @@ def test_a_process_that_was_started_with_signals_held_back_never_sees_one():
     for number in SIGNALS:
         child.send_signal(number)  # while the interpreter starts
     assert child.communicate() == ("alive\n", "")
+
+
+def test_of_several_signals_that_are_held_back_the_second_is_answered_at_once():
+    came = []
+    before = signal.signal(signal.SIGHUP, lambda *_: came.append("SIGHUP"))
+    try:
+        with ThreadPoolExecutor(1) as others:  # its thread takes what this one does not
+            others.submit(int).result()
+            with held_back(signal.SIGHUP):
+                for answers in (0, 1, 2):
+                    others.submit(signal.raise_signal, signal.SIGHUP).result()
+                    assert len(came) == answers
+            assert len(came) == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_signal_that_was_held_back_comes_afterwards():
