@@ -7,7 +7,8 @@
 - Are two runs of one arm? `arm_keys` must be equal: those of the experiment but for the seed, with the schedule's knobs
   as they act. Asked by compare and by the last lines of a sweep.
 
-What may differ all the same: `MAY_DIFFER` in a run that was made longer, everything but `SHAPING` in one that branches.
+What may differ all the same: `MAY_DIFFER_WHEN_LONGER` in a run that was made longer, everything but `SHAPING` in one
+that branches.
 A key that is added to the schema is marked `later`, so that no earlier run becomes another experiment by it.
 """
 
@@ -24,7 +25,7 @@ import numpy as np
 from rl_decay.config.schedules import KNOBS, ROLES, role_curves
 from rl_decay.config.schema import Config, Role, Schedule, flat, walk
 
-MAY_DIFFER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
+MAY_DIFFER_WHEN_LONGER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
 SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
 WITHOUT_EFFECT = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))

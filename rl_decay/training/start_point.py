@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import MAY_DIFFER, SHAPING, changed_keys, experiment_keys, experiment_names
+from rl_decay.config.identity import MAY_DIFFER_WHEN_LONGER, SHAPING, changed_keys, experiment_keys, experiment_names
 from rl_decay.config.plan import Clock, iterations
 from rl_decay.config.recorded import check_kinds, config_to_compare
 from rl_decay.config.schema import Config, flat
@@ -85,7 +85,7 @@ def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
     checkpoint = Checkpoint.load(path)
     check_kinds(checkpoint.config, path)
     known = {key: checkpoint.config[key] for key in experiment_names() if key in checkpoint.config}
-    foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER}
+    foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER_WHEN_LONGER}
     if foreign or checkpoint.run is None:
         key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
         other = f"{key}={value}" if foreign else "a copy of best.pt"
