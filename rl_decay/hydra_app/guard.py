@@ -48,7 +48,7 @@ from rl_decay.runs.unwritable import unwritable
 
 log = logging.getLogger("rl_decay")
 
-RUNS_OWN = [(name,) for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS, LOCK, JOBS)]
+RUNS_OWN = {SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS, LOCK, JOBS}
 SWEEP = ExitStack()  # the lock of the sweep that this process launches
 CLAIMS: list[FolderClaim] = []  # folders of this program, until it ends
 REFUSED: dict[Path, str] = {}  # folders of this process's jobs whose summary.json does not say why they failed
@@ -234,7 +234,7 @@ def _check_names(config: DictConfig) -> None:
         raise UserError(
             f"hydra.output_subdir={record}: leads out of the run's folder; choose a name inside it, or null"
         )
-    if Path(record).parts[:1] in RUNS_OWN:
+    if RUNS_OWN.intersection(Path(record).parts[:1]):
         raise UserError(f"hydra.output_subdir={record}: a run keeps its own files under that name; choose another")
 
 

@@ -103,6 +103,8 @@ class RunLock:
         """Whether the lock file of a folder is the one that was taken. A new file may have the inode of an old one, so
         that only the first, which is open, is known by it; the others by their mark.
         """
+        if folder not in self.folders:
+            return False
         try:
             if folder == self.folders[0]:
                 assert self._descriptor is not None

@@ -176,6 +176,19 @@ def test_the_lock_of_a_first_run_that_has_ended_is_kept_for_the_others(three, go
                 pass
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_lock_that_cannot_be_made_again_is_told_with_its_reason(three, count):
+    with RunLock(*three[:count]) as lock:
+        (three[0] / "run.lock").unlink()
+        (three[0] / "run.lock").mkdir()
+        for _ in range(2):
+            with pytest.raises(IsADirectoryError):
+                lock.verify(three[0])
+        for folder in three[1:count]:
+            lock.verify(folder)
+            assert is_held(folder)
+
+
 def test_members_are_found_through_links_and_from_other_folders(three, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "link").symlink_to(three[1])
