@@ -6,7 +6,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def resume_run(run: RunFolder, overrides: Sequence[str], trust: Collection[str])
     """Continue one run as `train.py` would show it; returns the exit code."""
     refuse_sweep_in_use(run.path)
     config = overridden(run.config(trust), overrides)
-    _log_to(run.path / LOG)
-    result = train(config, run.path, (*run.summary["overrides"], *overrides))
+    with _logged_to(run.path / LOG):
+        result = train(config, run.path, (*run.summary["overrides"], *overrides))
     return EXIT_CODES.get(result.status, 0)
 
 
@@ -69,8 +70,7 @@ def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str],
         replace(job, config=overridden(job.config, overrides), overrides=(*job.overrides, *overrides))
         for job in recorded_jobs(folder, trust)
     ]
-    _log_to(folder / "resume.log")
-    with SweepLock(folder):
+    with _logged_to(folder / "resume.log"), SweepLock(folder):
         return _train_sweep(folder, jobs, options)
 
 
@@ -114,13 +114,20 @@ def _value(text: str) -> Any:
     return text
 
 
-def _log_to(path: Path) -> None:
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
     """Log lines on the terminal and behind those of the run's first process."""
     require_inside(path, path.parent)
     handlers = [logging.StreamHandler(sys.stdout), _Log(path, delay=True)]
     logging.basicConfig(
         level=logging.INFO, format="[%(asctime)s][%(name)s][%(levelname)s] - %(message)s", handlers=handlers, force=True
     )
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            logging.getLogger().removeHandler(handler)
+            handler.close()
 
 
 class _Log(logging.FileHandler):

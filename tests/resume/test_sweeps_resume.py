@@ -324,3 +324,9 @@ def test_a_log_that_cannot_be_written_is_told_once_and_stops_nothing(tmp_path, c
     said = [record.getMessage().split(":")[0] for record in caplog.records]
     assert said == ["one", "goes on without its log", "two"]
     assert str(tmp_path) in caplog.text
+
+
+def test_the_logs_of_a_command_that_has_ended_take_no_more_lines(finished, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    assert resume.main([str(finished / "my sweep")]) == 0
+    assert logging.getLogger().handlers == []
