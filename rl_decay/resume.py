@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,8 @@ def _logged_to(path: Path) -> Iterator[None]:
     finally:
         for handler in handlers:
             logging.getLogger().removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # lines for which there was no room
+                handler.close()
 
 
 class _Log(logging.FileHandler):
