@@ -23,6 +23,7 @@ from rich.table import Table
 from rl_decay.config.schema import Config, unflat
 from rl_decay.ppo.update_monitor import UpdateMonitor
 from rl_decay.runs import layout
+from rl_decay.runs.jobs import Job
 from rl_decay.training.population import train_population
 from rl_decay.training.saver import Saver
 from rl_decay.training.trainer import Trainer
@@ -63,7 +64,7 @@ def shares(configs: list[Config]) -> tuple[float, float, int]:
         timed(Saver, "save") as saving,
         timed(UpdateMonitor, "report") as monitoring,
     ):
-        train_population(configs, [Path(folder, str(config.seed)) for config in configs])
+        train_population([Job(config.seed, config, Path(folder, str(config.seed))) for config in configs])
         size = (Path(folder) / "0" / layout.CHECKPOINTS / layout.LATEST).stat().st_size
     return sum(saving) / sum(whole), sum(monitoring) / sum(whole), size
 

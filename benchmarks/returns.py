@@ -25,6 +25,7 @@ from hydra import compose, initialize_config_dir
 
 from rl_decay.config.schema import Config
 from rl_decay.hydra_app.compose import checked
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import METRICS
 from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import read
@@ -59,11 +60,11 @@ def measure(name: str, seeds: int) -> dict[str, Any]:
     overrides, asked, others = ROWS[name]
     configs = configurations(overrides, seeds)
     with tempfile.TemporaryDirectory() as folder:
-        folders = [Path(folder, str(config.seed)) for config in configs]
+        jobs = [Job(config.seed, config, Path(folder, str(config.seed))) for config in configs]
         start = time.perf_counter()
-        results = train_population(configs, folders)
+        results = train_population(jobs)
         seconds = time.perf_counter() - start
-        training = [float(read(path / METRICS)["charts/return_100"][-1]) for path in folders]
+        training = [float(read(job.folder / METRICS)["charts/return_100"][-1]) for job in jobs]
     return {
         "name": name,
         "task": configs[0].env.id,

@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rl_decay.config.schema import Config
+from rl_decay.runs.jobs import Job
 from rl_decay.training.population import train_population
 
 NUM_ENVS, NUM_STEPS, EPOCHS, MINIBATCHES, LR = 8, 128, 4, 4, 3e-4
@@ -65,7 +66,7 @@ def rl_decay_rate(iterations: int) -> float:
     """Speed of one run of ours."""
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
-        train_population([config_of(0, iterations)], [Path(folder)], show=lambda *_: watch)
+        train_population([Job(0, config_of(0, iterations), Path(folder))], show=lambda *_: watch)
     return watch.rate()
 
 
@@ -88,7 +89,8 @@ def _part_rate(iterations: int, first: int, last: int) -> float:
     configs = [config_of(seed, iterations) for seed in range(first, last)]
     with tempfile.TemporaryDirectory() as folder:
         _barrier.wait()  # all workers have started: they compete for the machine as they would in a sweep
-        train_population(configs, [Path(folder, str(c.seed)) for c in configs], show=lambda *_: watch)
+        jobs = [Job(config.seed, config, Path(folder, str(config.seed))) for config in configs]
+        train_population(jobs, show=lambda *_: watch)
     return watch.rate()
 
 

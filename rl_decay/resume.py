@@ -22,10 +22,10 @@ from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.endings import endings, failures, lines, shortfall
 from rl_decay.runs.files import require_inside
 from rl_decay.runs.folder import RunFolder
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import LOG
 from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
-from rl_decay.sweeps.grouping import Job
 from rl_decay.sweeps.sweep import Options, Sweep, recorded_jobs
 from rl_decay.system.commands import answered
 from rl_decay.system.signals import INTERRUPTED_CODE

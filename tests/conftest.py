@@ -10,12 +10,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
+from trained import train_configs
 
 from rl_decay.config.schema import Config
 from rl_decay.envs import repeatable
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
-from rl_decay.training.population import Result, train_population
+from rl_decay.training.population import Result
 
 MAY_SKIP = ("slow", "gpu", "browser")
 # A process that a shell started in the background ignores Ctrl-C, one that `nohup` started a closed terminal; so would
@@ -124,7 +125,7 @@ def train(tmp_path):
     numbers = itertools.count()
 
     def run(*configs: Config) -> list[Result]:
-        return train_population(configs, [tmp_path / f"run{next(numbers)}" for _ in configs])
+        return train_configs(configs, [tmp_path / f"run{next(numbers)}" for _ in configs])
 
     return run
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from trained import train_configs
 
 import rl_decay
 from rl_decay import load_policy
 from rl_decay.evaluate.replay import replay
 from rl_decay.schedules import linear
 from rl_decay.schedules.lr_scheduler import NamedGroupSchedule
-from rl_decay.training.population import train_population
 
 PACKAGE = Path(rl_decay.__file__).parent
 NORMALIZED = {"normalize__obs": True, "normalize__reward": True, "evaluation__early": 1}
@@ -54,11 +54,11 @@ def everything(configure):
 
     def run(case, folder):
         configs = [configure(**CASES[case], seed=seed) for seed in (0, 1)]
-        results = train_population(configs, [folder / "0", folder / "1"])
+        results = train_configs(configs, [folder / "0", folder / "1"])
         policy = load_policy(folder / "0")
         returns = replay(policy, 2).returns.tolist()
         longer = replace(configs[0], total_steps=2 * configs[0].total_steps, horizon="keep", resume="auto")
-        return train_population([longer], [folder / "0"]) + results[1:], returns, np.asarray(policy(OBSERVATIONS[case]))
+        return train_configs([longer], [folder / "0"]) + results[1:], returns, np.asarray(policy(OBSERVATIONS[case]))
 
     return run
 

@@ -9,6 +9,7 @@ from rl_decay.config.schema import Config
 from rl_decay.console.tables import Terminal
 from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError, escaped
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 from rl_decay.system.shell import as_typed
 from rl_decay.training.population import Result, train_population
@@ -20,7 +21,7 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> Result:
     """Train or continue one run with all that a person wants to see; errors as `train_population`."""
     terminal = Terminal()
     try:
-        (result,) = train_population([config], [folder], overrides=[overrides], show=terminal.plan)
+        (result,) = train_population([Job(0, config, folder, tuple(overrides))], show=terminal.plan)
     except TaskError as error:
         where = f" in {as_typed(folder)}" if error.log else ""
         raise UserError(f"{error}{where}") from error

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +15,9 @@ from omegaconf import DictConfig
 
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.jobs import compose_folder, job_of
+from rl_decay.runs.jobs import Job, record_jobs, title
 from rl_decay.runs.layout import is_taken
-from rl_decay.sweeps.grouping import Job, check_folders, record_jobs
+from rl_decay.sweeps.grouping import check_folders
 
 log = logging.getLogger("rl_decay")
 Item = TypeVar("Item")
@@ -68,15 +68,6 @@ def with_progress(items: Sequence[Item]) -> Iterator[Item]:
         yield item
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a job would be written, whether it can be run or not."""
-
-    number: int
-    folder: Path
-    overrides: Sequence[str]
-
-
 def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[str]]) -> None:
     """Compose every job of a grid and write the list of those that can be run into the sweep's folder.
 
@@ -85,15 +76,15 @@ def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[
     own check of a sweep.
     """
     jobs: list[Job] = []
-    places: list[Place] = []
+    folders: list[tuple[str, Path]] = []  # of jobs that cannot be run as well
     for number, words in enumerate(with_progress(grid)):
         cfg, folder = compose_folder(loader, config, words, number)
-        places.append(Place(number, folder, words))
+        folders.append((title(number, words), folder))
         try:
             jobs.append(job_of(cfg, folder, number))
         except UserError:
             continue
-    check_folders(places)
+    check_folders(folders)
     for job in jobs:
         check_free(job)
     if jobs:

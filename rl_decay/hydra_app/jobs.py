@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
-from rl_decay.sweeps.grouping import Job
+from rl_decay.runs.jobs import Job, title
 
 SWEEP_KEY, SUBDIR_KEY = "hydra.sweep.dir", "hydra.sweep.subdir"
 FOLDERS: list[Path] = []  # of all jobs that this program has composed
@@ -91,4 +91,4 @@ def job_of(cfg: DictConfig, folder: Path, number: int) -> Job:
 def _title(cfg: DictConfig, number: int) -> str:
     words = OmegaConf.to_container(cfg.hydra.overrides.task)
     assert isinstance(words, list)
-    return f"job {number} ({' '.join(filter_overrides(words))})"
+    return f"job {title(number, filter_overrides(words))}"

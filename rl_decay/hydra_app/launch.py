@@ -17,9 +17,9 @@ from rl_decay.hydra_app.guard import REFUSED, refuse_run
 from rl_decay.hydra_app.jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.refusals import refuse
+from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.grouping import Job, record_jobs
 from rl_decay.sweeps.sweep import Options, Sweep
 
 

@@ -1,13 +1,18 @@
-"""jobs.json: what a sweep was asked to do, so that jobs that never began can be started later."""
+"""The job, one run that was asked for, and jobs.json, the list of a sweep's jobs.
+
+With the list a later process can start jobs that never began.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rl_decay.config.kinds import Fields, misfit
+from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import replace
 from rl_decay.runs.files import exists
@@ -17,6 +22,45 @@ from rl_decay.runs.layout import JOBS
 LONGEST = 2**30  # bytes: a sweep of 100,000 jobs has a third of it
 WAY_OUT = "; move it away to continue the runs that have begun without those that have not"
 ENTRY = Fields({"folder": str, "config": dict[str, Any]}, {"number": int, "overrides": list[str], "log_name": str})
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run that was asked for: its number in its sweep (0 alone), what it trains and into which folder.
+
+    overrides: what was typed, for summary.json. log_name: the file in the folder that takes the log lines.
+    """
+
+    number: int
+    config: Config
+    folder: Path
+    overrides: tuple[str, ...] = ()
+    log_name: str = "train.log"
+
+    @property
+    def title(self) -> str:
+        """Number and overrides, by which a message names the job."""
+        return title(self.number, self.overrides)
+
+
+def title(number: int, overrides: Sequence[str]) -> str:
+    """How a message names a job after the word "job"."""
+    return f"{number} ({' '.join(overrides)})"
+
+
+def record_jobs(sweep: Path, jobs: Sequence[Job]) -> None:
+    """Add jobs to the list in a sweep's folder, beside those that an earlier sweep there was asked for."""
+    write_jobs(sweep, [_entry(sweep, job) for job in jobs])
+
+
+def _entry(sweep: Path, job: Job) -> dict[str, Any]:
+    return {
+        "folder": job.folder.relative_to(sweep).as_posix(),
+        "number": job.number,
+        "log_name": job.log_name,
+        "overrides": list(job.overrides),
+        "config": flat(job.config),
+    }
 
 
 def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:

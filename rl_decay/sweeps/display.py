@@ -18,7 +18,8 @@ from rl_decay.config.arm_names import arm_names
 from rl_decay.config.memory import in_words
 from rl_decay.config.schema import Config, flat
 from rl_decay.console.tables import progress_columns
-from rl_decay.sweeps.grouping import Job, Population
+from rl_decay.runs.jobs import Job
+from rl_decay.sweeps.grouping import Population
 from rl_decay.sweeps.reporter import Ended, Progress
 from rl_decay.system.narrow import fitted
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rl_decay.errors import UserError
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import ENDED, RUNNING, is_run
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary, write_summary
-from rl_decay.sweeps.grouping import Job
 
 Unrecorded = tuple[Path, str]  # a job's folder, and how it ended
 

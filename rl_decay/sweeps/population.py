@@ -24,12 +24,7 @@ def train_jobs(index: int, population: Population, listen: Listener, asked: Aske
         return Reporter(index, population, plan, listen, asked)
 
     try:
-        results = train_population(
-            [job.config for job in population],
-            [job.folder for job in population],
-            overrides=[job.overrides for job in population],
-            show=show,
-        )
+        results = train_population(population, show=show)
     except UserError as error:
         return record_endings(population, FAILED, str(error))
     except Exception as error:

@@ -10,7 +10,7 @@ from rl_decay.config.memory import PROCESS, cause, on_host, parts
 from rl_decay.config.schema import Config, Env
 from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError, one_line
-from rl_decay.sweeps.grouping import Job
+from rl_decay.runs.jobs import Job
 from rl_decay.training.device import free_memory, refuse_beyond, resolve_device
 from rl_decay.types import Spaces
 
@@ -30,8 +30,7 @@ class Room:
             task, needed = self._task(job.config.env), self.needed(job.config, 1)
             if task is None or needed is None:
                 continue
-            name = f"job {job.number} ({' '.join(job.overrides)})"
-            refuse_beyond(needed, self.free, f"{name}: {one_line(cause(job.config, task))}: it needs")
+            refuse_beyond(needed, self.free, f"job {job.title}: {one_line(cause(job.config, task))}: it needs")
             most = min(most, self.free // needed)
         return most
 

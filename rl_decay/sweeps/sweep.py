@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,17 @@ from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, same_experiment
 from rl_decay.runs.files import exists, is_folder, require_inside
 from rl_decay.runs.folder import RunFolder
-from rl_decay.runs.jobs import read_jobs
+from rl_decay.runs.jobs import Job, read_jobs
 from rl_decay.runs.layout import JOBS
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.sweep_folder import run_folders, sweep_above
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import SweepDisplay
-from rl_decay.sweeps.grouping import Job, Population, check_folders, populations
+from rl_decay.sweeps.grouping import Population, check_folders, populations
 from rl_decay.sweeps.room import Room
 from rl_decay.system.descriptors import raise_limit
 from rl_decay.system.shell import as_typed
-from rl_decay.training.start_point import start
+from rl_decay.training.start_point import find_start_point
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,27 @@ class Sweep:
     """
 
     def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
-        check_folders(jobs)
+        check_folders([(job.title, job.folder) for job in jobs])
         raise_limit()
         self.jobs = jobs
         self.folder = folder
-        moments = {job.number: _moment(job) for job in jobs}
-        todo = [replace(job, moment=moments[job.number]) for job in jobs if moments[job.number] != ENDED]
-        self.ended = {number for number, moment in moments.items() if moment == ENDED}
+        points = {job.number: _resume_point(job) for job in jobs}
+        todo = [job for job in jobs if points[job.number] != NOTHING_LEFT]
+        self.ended = {number for number, point in points.items() if point == NOTHING_LEFT}
         self.workers = 0
         self.unrecorded: dict[Path, str] = {}  # failures that no summary.json could take
         self.groups: list[Population] = []
         self.room = Room(todo)
         for job in todo:
             if exists(job.folder):
-                with RunLock(job.folder):  # or else the run of another training would be called failed
+                # Refuse a folder in use now: the worker's refusal would be written down as the end of that run.
+                with RunLock(job.folder):
                     pass
         if todo:
             count = options.workers or workers.default_workers(todo[0].config.device, len(todo))
             self.workers = self.room.workers(todo, min(count, len(todo)))
             fitting = partial(self.room.members, workers=self.workers)
-            self.groups = populations(todo, self.workers, options.max_members, fitting)
+            self.groups = populations(todo, self.workers, options.max_members, fitting, points)
 
     def train(self) -> bool:
         """Train what is left and say how to look at it; False if a signal kept some from finishing."""
@@ -88,18 +89,21 @@ class Sweep:
         return outcome.whole
 
 
-ENDED = "ended"
+NOTHING_LEFT = "nothing left"  # the resume point of a run that has ended
 
 
-def _moment(job: Job) -> Any:
-    """What the job must share with those it trains with; UserError where its folder holds another experiment."""
+def _resume_point(job: Job) -> Hashable:
+    """What the members of one population share beside their configuration: how far they have come.
+
+    UserError where the folder holds another experiment.
+    """
     run = RunFolder(job.folder)
-    same_experiment(job.config, run)  # or else a run that has ended would be passed over without a word
+    same_experiment(job.config, run)  # before the question of its end: a finished run of another experiment is refused
     try:
-        begun = start(job.config, run)
+        begins = find_start_point(job, run)
     except UserError:
-        return f"job {job.number}"  # alone, where training it will say the same
-    return ENDED if begun.ended else begun.moment
+        return f"job {job.number}"  # a population of its own: training it raises the same error
+    return NOTHING_LEFT if begins.ended else begins.resume_point
 
 
 def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:

@@ -1,4 +1,4 @@
-"""The composition root: configurations in, finished run folders out. `run` is the only way to train."""
+"""The composition root: jobs in, finished run folders out. `train_population` is the only way to train."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import with_absolute_paths
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.folder import RunFolder
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import FAILED, INTERRUPTED
 from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
 from rl_decay.runs.naming import run_folder
@@ -43,7 +44,7 @@ from rl_decay.training.checkpoints import Checkpoint
 from rl_decay.training.collector import Collector
 from rl_decay.training.device import cpu_threads, keep_freed_memory, require_memory, resolve_device, same_device
 from rl_decay.training.saver import Saver
-from rl_decay.training.start_point import Start, load_agents, start
+from rl_decay.training.start_point import StartPoint, find_start_point, load_agents
 from rl_decay.training.trainer import Display, Trainer
 from rl_decay.types import Member, Spaces
 
@@ -72,35 +73,28 @@ class Result:
         return math.nan if value is None else value
 
 
-def train_population(
-    configs: Sequence[Config],
-    folders: Sequence[Path],
-    *,
-    overrides: Sequence[Sequence[str]] | None = None,
-    show: ShowPlan | None = None,
-) -> list[Result]:
-    """Train one population: member m as configs[m] says, into folders[m]; returns one result per member.
+def train_population(jobs: Sequence[Job], *, show: ShowPlan | None = None) -> list[Result]:
+    """Train the jobs as one population, each into its folder; returns one result per job, in their order.
 
     With resume=auto a folder's run is continued, and one that has ended is left as it is. The configurations may
     differ in per-member fields only, and unfinished runs must have come equally far (ValueError). UserError, before
     anything is written, for a configuration that cannot be run and for a folder that holds another run. `show` gets
     (configuration, plan, device) before the first step and may return a display for the progress.
     """
-    given = overrides or [[]] * len(configs)
-    configs = [with_full_id(check(config)) for config in configs]
-    if any(population_keys(config) != population_keys(configs[0]) for config in configs):
+    jobs = [replace(job, config=with_full_id(check(job.config)), folder=Path(job.folder)) for job in jobs]
+    structure = population_keys(jobs[0].config)
+    if any(population_keys(job.config) != structure for job in jobs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
     sinks: Sequence[RunSink] = []
     with ExitStack() as stack:
-        lock = _lock([Path(folder) for folder in folders], stack)
-        starts = [start(config, RunFolder(folder)) for config, folder in zip(configs, folders, strict=True)]
-        jobs = [Job(begun, words) for begun, words in zip(starts, given, strict=True)]
-        todo = [job for job in jobs if not job.start.ended]
-        if todo:
-            sinks = _train(todo, show, lock, stack)
+        lock = _lock([job.folder for job in jobs], stack)
+        starts = [find_start_point(job, RunFolder(job.folder)) for job in jobs]
+        unfinished = [start for start in starts if not start.ended]
+        if unfinished:
+            sinks = _train(unfinished, show, lock, stack)
     unrecorded = {sink.folder: sink.summary() for sink in sinks if not sink.recorded}
-    return [_result(job, unrecorded.get(job.folder)) for job in jobs]
+    return [_result(start, unrecorded.get(start.job.folder)) for start in starts]
 
 
 def with_full_id(config: Config) -> Config:
@@ -117,68 +111,60 @@ def train(config: Config, folder: str | Path | None = None) -> Result:
     if not isinstance(folder, (str, PathLike)) or folder == "" or "\0" in str(folder):
         raise UserError(f"folder={one_line(repr(folder))}: must be a path")
     refuse_sweep_in_use(Path(folder))
-    return train_population([config], [Path(folder)])[0]
+    return train_population([Job(0, config, Path(folder))])[0]
 
 
-@dataclass(frozen=True)
-class Job:
-    """One member's run: where it begins, and what was typed."""
-
-    start: Start
-    overrides: Sequence[str]
-
-    @property
-    def folder(self) -> Path:
-        """Where the run is written."""
-        return self.start.run.path
-
-
-def _result(job: Job, unrecorded: dict[str, Any] | None) -> Result:
+def _result(start: StartPoint, unrecorded: dict[str, Any] | None) -> Result:
+    folder = start.job.folder
     if unrecorded is not None:
-        return Result(job.folder, unrecorded, recorded=False)
-    return Result(job.folder, read_summary(job.folder), trained=not job.start.ended)
+        return Result(folder, unrecorded, recorded=False)
+    return Result(folder, read_summary(folder), trained=not start.ended)
 
 
-def _train(jobs: Sequence[Job], show: ShowPlan | None, lock: RunLock, stack: ExitStack) -> Sequence[RunSink]:
+def _train(starts: Sequence[StartPoint], show: ShowPlan | None, lock: RunLock, stack: ExitStack) -> Sequence[RunSink]:
     """Train one population; returns its runs as they ended."""
-    shared, begun = jobs[0].start.config, jobs[0].start
-    if any(job.start.moment != begun.moment for job in jobs):
+    first = starts[0]
+    if any(start.resume_point != first.resume_point for start in starts):
         raise ValueError("the members of a population must have come equally far")
-    folder = jobs[0].folder
-    device = same_device(begun.run.summary["device"], folder) if begun.checkpoint else resolve_device(shared.device)
-    stack.enter_context(cpu_threads(shared.threads))
+    if first.checkpoint is None:
+        device = resolve_device(first.config.device)
+    else:
+        device = same_device(first.run.summary["device"], first.run.path)
+    stack.enter_context(cpu_threads(first.config.threads))
     stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
     with out_of_memory.explained(), watched("the task, which is made and tried out before training"):
-        trainer = _trainer(jobs, device, lock, stack)
-    trainer.display = show(shared, trainer.plan, str(device)) if show else None
-    for changed in begun.history[-1:]:
-        for version in changed.get("versions", ()):
+        trainer = _trainer(starts, device, lock, stack)
+    trainer.display = show(first.config, trainer.plan, str(device)) if show else None
+    for continuation in first.history[-1:]:
+        for version in continuation.get("versions", ()):
             log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
     trainer.train()
     return trainer.runs
 
 
-def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: ExitStack) -> Trainer:
-    starts = [job.start for job in jobs]
-    configs, begun = [s.config for s in starts], starts[0]
-    shared, count = configs[0], len(configs)
+def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, stack: ExitStack) -> Trainer:
+    """Make everything that a population needs, and bring it to where its runs begin."""
+    first, count = starts[0], len(starts)
+    shared = first.config  # in its structural keys
     stack.enter_context(kept())
     # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
     require_memory(shared, codec_of(shared.env).spaces, count, device)
     task = examine(shared.env, shared.vec)
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
-    layout = plan(shared, envs.time_limit, begun.clock, begun.iteration, [Note(*note) for note in task.notes])
-    members = [member(config) for config in configs]
-    streams = MemberStreams([config.seed for config in configs], envs.spaces)
+    timetable = plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
+    members = [member(start.config) for start in starts]
+    streams = MemberStreams([start.config.seed for start in starts], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    empty = [empty_checkpoint(config, envs.spaces, layout) for config in configs]
-    sinks = [_sink(job, layout, checkpoint, device, stack) for job, checkpoint in zip(jobs, empty, strict=True)]
+    empty = [empty_checkpoint(start.config, envs.spaces, timetable) for start in starts]
+    sinks = []
+    for start, checkpoint in zip(starts, empty, strict=True):
+        sinks.append(_sink(start, timetable, checkpoint, device, stack))
     collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
     trainer = Trainer(
-        plan=layout,
+        plan=timetable,
         members=members,
         ppo=ppo,
         collector=collector,
@@ -186,13 +172,17 @@ def _trainer(jobs: Sequence[Job], device: torch.device, lock: RunLock, stack: Ex
         eval_envs=eval_envs,
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=sinks,
-        saver=Saver(layout, ppo, collector, sinks, empty, lock),
+        saver=Saver(timetable, ppo, collector, sinks, empty, lock),
     )
-    checkpoints = [start.checkpoint for start in starts if start.checkpoint is not None]
+    _replay(trainer, [start.checkpoint for start in starts if start.checkpoint is not None])
+    return trainer
+
+
+def _replay(trainer: Trainer, checkpoints: Sequence[Checkpoint]) -> None:
+    """Bring the environments to where the checkpoints were saved, if that was inside a segment."""
     actions = [checkpoint.actions for checkpoint in checkpoints if checkpoint.actions is not None]
     if actions:
         trainer.resume(torch.stack(actions, dim=1), [checkpoint.digests for checkpoint in checkpoints])
-    return trainer
 
 
 def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> GymnasiumVec:
@@ -210,13 +200,15 @@ def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
     return stack.enter_context(RunLock(*folders))
 
 
-def _sink(job: Job, layout: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack) -> RunSink:
+def _sink(start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack) -> RunSink:
     """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
-    about, checkpoint = record(job, layout, empty, device), job.start.checkpoint
+    header = summary_header(start, timetable, empty, device)
+    folder = start.job.folder
+    saved = None if start.checkpoint is None else start.checkpoint.run
     try:
-        sink = RunSink(job.folder, job.start.config, layout, about, checkpoint.run if checkpoint else None)
+        sink = RunSink(folder, start.config, timetable, header, saved)
     except OSError as error:
-        raise UserError(unwritable(job.folder, error)) from None
+        raise UserError(unwritable(folder, error)) from None
 
     def close(kind: type[BaseException] | None, *_: object) -> None:
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
@@ -246,39 +238,39 @@ def member(config: Config) -> Member:
     )
 
 
-def record(job: Job, layout: Plan, empty: Checkpoint, device: torch.device) -> dict[str, Any]:
+def summary_header(start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device) -> dict[str, Any]:
     """What summary.json says of a run that training does not change."""
-    config = job.start.config
+    config = start.config
     return {
         "env_id": config.env.id,
         "seed": config.seed,
         "config": empty.config,
         "fingerprint": empty.fingerprint,
-        "overrides": list(job.overrides),
+        "overrides": list(start.job.overrides),
         "threads": config.threads,
         "compile": config.compile,
         "vec": config.vec,
         "device": str(device),
-        **asdict(layout.clock),
-        "resumed": list(job.start.history),
-        "notes": _notes(job, layout),
+        **asdict(timetable.clock),
+        "resumed": list(start.history),
+        "notes": _notes(start, timetable),
         "versions": versions(),
     }
 
 
-def _notes(job: Job, layout: Plan) -> list[str]:
+def _notes(start: StartPoint, timetable: Plan) -> list[str]:
     """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
-    learned = [note for note in job.start.run.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
-    return [f"{label}: {text}" for label, text in layout.notes] + notes_of(job.start.history) + learned
+    learned = [note for note in start.run.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
+    return [f"{label}: {text}" for label, text in timetable.notes] + notes_of(start.history) + learned
 
 
-def empty_checkpoint(config: Config, spaces: Spaces, layout: Plan) -> Checkpoint:
+def empty_checkpoint(config: Config, spaces: Spaces, timetable: Plan) -> Checkpoint:
     """What all checkpoints of a run say, before its first iteration."""
     return Checkpoint(
         config=flat(config),
         fingerprint=fingerprint(experiment_keys(config)),
         spaces=spaces,
-        evaluation_cap=layout.evaluation_cap,
+        evaluation_cap=timetable.evaluation_cap,
         iteration=0,
         agent={},
     )

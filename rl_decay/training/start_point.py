@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from rl_decay.runs.continuation import changed_versions, check_links, same_exper
 from rl_decay.runs.durable import require
 from rl_decay.runs.files import exists
 from rl_decay.runs.folder import RunFolder
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.system.shell import absolute
@@ -29,10 +30,10 @@ from rl_decay.types import Spaces
 
 
 @dataclass(frozen=True)
-class Start:
-    """Where and how a run begins. Runs can only train together if their `moment` is the same."""
+class StartPoint:
+    """Where and how a run begins. Runs can only train together if their `resume_point` is the same."""
 
-    config: Config
+    job: Job  # with the configuration that is trained: of a run begun before, with what was recorded of it
     run: RunFolder
     iteration: int = 0
     clock: Clock | None = None  # None: of the plan
@@ -41,44 +42,63 @@ class Start:
     history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
 
     @property
-    def moment(self) -> tuple[int, Clock | None]:
-        """What a population shares."""
+    def config(self) -> Config:
+        """The configuration that is trained."""
+        return self.job.config
+
+    @property
+    def resume_point(self) -> tuple[int, Clock | None]:
+        """Iteration and clock, which a population shares."""
         return self.iteration, self.clock
 
 
-def start(config: Config, run: RunFolder) -> Start:
-    """Where a configuration begins in a folder: anew, or after the last checkpoint of the run that is there.
+def find_start_point(job: Job, run: RunFolder) -> StartPoint:
+    """Where a job begins in its folder: anew, or after the last checkpoint of the run that is there.
 
     UserError if the folder holds a run and resume=never, if that is another experiment, or if its checkpoint cannot be
     used.
     """
-    folder = run.path
-    if config.horizon != "refuse" and not run.summary:
-        raise UserError(f"horizon={config.horizon}: {folder} holds no run to make longer")
-    check_links(folder)
-    if not layout.is_taken(folder):
-        return Start(with_absolute_paths(config), run)
-    if config.resume == "never":
+    if job.config.horizon != "refuse" and not run.summary:
+        raise UserError(f"horizon={job.config.horizon}: {run.path} holds no run to make longer")
+    check_links(run.path)
+    if not layout.is_taken(run.path):
+        return _new(job, run)
+    if job.config.resume == "never":
         raise UserError(
-            f"{folder} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
+            f"{run.path} holds a run already; nothing was changed. Choose another folder, or continue it with "
+            "resume=auto"
         )
-    config, summary, path = same_experiment(config, run), run.summary, run.latest
-    if run.has_ended(config):
-        return Start(config, run, ended=True)
-    if not summary and exists(path):
-        raise UserError(f"{path}: there is no {layout.SUMMARY} that says of which run; move it away to start anew")
-    if not summary:
-        return Start(with_absolute_paths(config), run)
-    if not exists(path):
-        return Start(config, run, clock=_clock(config, summary, 0), history=_history(config, summary, 0))
-    checkpoint = _own_checkpoint(path, config)
-    assert checkpoint.run is not None
-    for name, length in checkpoint.run["files"].items():
-        require(folder / name, length)
-    evaluation_curve(folder / layout.EVALUATIONS, checkpoint.run["files"][layout.EVALUATIONS])  # before anything is cut
-    clock, iteration = _clock(config, summary, checkpoint.iteration), checkpoint.iteration
-    history = _history(config, summary, iteration)
-    return Start(config, run, iteration, clock, checkpoint=checkpoint, history=history)
+    job = replace(job, config=same_experiment(job.config, run))
+    if run.has_ended(job.config):
+        return StartPoint(job, run, ended=True)
+    if run.summary:
+        return _continued(job, run)
+    if exists(run.latest):
+        raise UserError(
+            f"{run.latest}: there is no {layout.SUMMARY} that says of which run; move it away to start anew"
+        )
+    return _new(job, run)
+
+
+def _new(job: Job, run: RunFolder) -> StartPoint:
+    """The beginning of a run whose folder holds nothing of it."""
+    return StartPoint(replace(job, config=with_absolute_paths(job.config)), run)
+
+
+def _continued(job: Job, run: RunFolder) -> StartPoint:
+    """The last checkpoint of a run that was begun before, or its beginning if it was never saved."""
+    config, iteration, checkpoint = job.config, 0, None
+    if exists(run.latest):
+        checkpoint = _own_checkpoint(run.latest, config)
+        iteration = checkpoint.iteration
+        assert checkpoint.run is not None
+        for name, length in checkpoint.run["files"].items():
+            require(run.path / name, length)
+        # Read the table before anything is cut: a damaged one must leave the folder as it is.
+        evaluation_curve(run.path / layout.EVALUATIONS, checkpoint.run["files"][layout.EVALUATIONS])
+    clock = _clock(config, run.summary, iteration)
+    history = _history(config, run.summary, iteration)
+    return StartPoint(job, run, iteration, clock, checkpoint=checkpoint, history=history)
 
 
 def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
@@ -116,7 +136,7 @@ def _history(config: Config, summary: dict[str, Any], iteration: int) -> tuple[d
     return (*summary.get("resumed", ()), entry)
 
 
-def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
+def load_agents(ppo: PPO, starts: Sequence[StartPoint]) -> None:
     """Give a new population the agents of its members' checkpoints, or of the checkpoints they branch from."""
     state = ppo.state_dict()
     members = [member_state(state, m) for m in range(ppo.members)]
@@ -129,7 +149,7 @@ def load_agents(ppo: PPO, starts: Sequence[Start]) -> None:
         ppo.load_state_dict(join_members(members))
 
 
-def _own_agent(begun: Start, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
+def _own_agent(begun: StartPoint, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
     """The agent of a run's own checkpoint, once all that it holds has the shapes that this run would have saved."""
     config, checkpoint, rows = begun.config, begun.checkpoint, begun.config.env.num_envs * begun.config.algo.num_steps
     assert begun.clock is not None and checkpoint is not None

@@ -7,6 +7,7 @@ import sys
 
 import gymnasium as gym
 import pytest
+from trained import train_configs
 
 import rl_decay
 from rl_decay import compare, resume
@@ -18,7 +19,6 @@ from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.jobs import write_jobs
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 NAME = "strangers_task"
 TASK = """
@@ -52,8 +52,8 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("strange")
     (folder / f"{NAME}.py").write_text(TASK)
     sys.path.insert(0, str(folder))
-    train_population([unflat(SMALL)], [folder / "run"])
-    train_population([unflat(SMALL)], [folder / "sweep" / "begun"])
+    train_configs([unflat(SMALL)], [folder / "run"])
+    train_configs([unflat(SMALL)], [folder / "sweep" / "begun"])
     sys.path.remove(str(folder))
     entry = {"folder": "waiting", "number": 1, "overrides": [], "config": flat(unflat(SMALL | {"seed": 1}))}
     write_jobs(folder / "sweep", [entry])
@@ -160,7 +160,7 @@ def test_what_a_person_types_needs_no_word(ran, train_in, home, tmp_path):
 def test_the_weights_of_a_strangers_checkpoint_are_taken_without_its_task(ran, tmp_path):
     source = tmp_path / "run" / "checkpoints" / "best.pt"
     config = unflat(SMALL | {"env.id": "Pendulum-v1", "init_from": str(source)})
-    assert train_population([config], [tmp_path / "branch"])[0].status == "finished"
+    assert train_configs([config], [tmp_path / "branch"])[0].status == "finished"
     assert not ran()
 
 

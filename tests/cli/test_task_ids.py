@@ -5,11 +5,12 @@ import sys
 
 import gymnasium as gym
 import pytest
+from trained import train_configs
 
 from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import Config, flat
+from rl_decay.errors import UserError
 from rl_decay.runs.summary import read_summary, write_summary
-from rl_decay.training.population import UserError, train_population
 
 ENV = 'gym.register("{0}-v2", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=20)\n'
 
@@ -35,7 +36,7 @@ def test_both_words_for_a_task_are_one_experiment(configure, tmp_path):
     prints = []
     for name in ("Push", "Push-v0"):
         config = configure(env__id=f"tests/{name}")
-        (result,) = train_population([config], [tmp_path / name])
+        (result,) = train_configs([config], [tmp_path / name])
         prints.append(result.summary["fingerprint"])
     assert prints == [fingerprint(experiment_keys(configure(env__id="tests/Push-v0")))] * 2
 
@@ -43,12 +44,12 @@ def test_both_words_for_a_task_are_one_experiment(configure, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*Using the latest versioned environment")
 def test_a_run_that_was_recorded_without_version_stays_what_it_was(configure, tmp_path):
     config = configure(env__id="tests/Push-v0")
-    (result,) = train_population([config], [tmp_path / "mine"])
+    (result,) = train_configs([config], [tmp_path / "mine"])
     old = {**result.summary, "status": "interrupted", "config": flat(config) | {"env.id": "tests/Push"}}
     (tmp_path / "mine" / "checkpoints" / "latest.pt").unlink()
     write_summary(tmp_path / "mine", old)
     config = configure(env__id="tests/Push", resume="auto")
-    (again,) = train_population([config], [tmp_path / "mine"])
+    (again,) = train_configs([config], [tmp_path / "mine"])
     assert again.status == "finished" and again.summary["env_id"] == "tests/Push"
 
 
@@ -63,7 +64,7 @@ def test_from_python_the_current_folder_is_no_place_to_look(module, tmp_path, mo
     config = Config()
     config.env.id = f"{module}-v2"
     with pytest.raises(UserError, match="no module nearby_tasks is installed"):
-        train_population([config], [tmp_path / "mine"])
+        train_configs([config], [tmp_path / "mine"])
     assert str(tmp_path) not in sys.path
 
 

@@ -4,6 +4,7 @@ import math
 import re
 
 import pytest
+from trained import train_configs
 
 from rl_decay.config.checks import CHOICES, check
 from rl_decay.config.plan import plan
@@ -11,7 +12,6 @@ from rl_decay.config.schedules import unused_knobs
 from rl_decay.config.schema import Config, Schedule, flat
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
-from rl_decay.training.population import train_population
 
 COUNTS = ["total_steps", "threads", "segments", "env.num_envs", "algo.num_steps", "algo.epochs", "algo.minibatches"]
 COUNTS += ["evaluation.episodes", "evaluation.late", "checkpoint.every"]
@@ -176,7 +176,7 @@ def test_only_async_environments_can_time_out():
 
 def test_a_bad_configuration_leaves_no_folder(tmp_path):
     with pytest.raises(UserError, match=r"actor\.lr=-1"):
-        train_population([configured({"actor.lr": -1})], [tmp_path / "run"])
+        train_configs([configured({"actor.lr": -1})], [tmp_path / "run"])
     assert not (tmp_path / "run").exists()
 
 

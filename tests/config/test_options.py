@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from trained import train_configs
 
 from rl_decay.config.checks import PRESETS, preset_note
 from rl_decay.config.plan import plan
 from rl_decay.config.schema import Algo, Config, Env, Net
 from rl_decay.hydra_app.compose import checked
 from rl_decay.schedules import CURVES
-from rl_decay.training.population import train_population
 
 CONF = Path(__file__).parents[2] / "conf"
 OPTIONS = sorted(
@@ -35,7 +35,7 @@ SMALL = (
 def test_every_option_composes_builds_and_runs_two_iterations(compose, tmp_path, option):
     overrides = [option] if option.startswith("logger=") else ["logger=none", option]
     config = checked(compose(*overrides, *SMALL))
-    (result,) = train_population([config], [tmp_path / "run"], overrides=[[option]])
+    (result,) = train_configs([config], [tmp_path / "run"])
     assert (result.status, result.summary["iterations"]) == ("finished", 2)
     assert bool(list(result.folder.glob("events.out.tfevents.*"))) == (option == "logger=tensorboard")
 

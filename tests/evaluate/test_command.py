@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from trained import train_configs
 
 from rl_decay.config.schema import Config, Env
 from rl_decay.evaluate.__main__ import main
@@ -14,7 +15,6 @@ from rl_decay.evaluate.replay import replay
 from rl_decay.runs.summary import write_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def finished(tmp_path_factory):
     config.actor.lr = config.critic.lr = 1e-2
     config.evaluation.episodes = 3
     config.logger.tensorboard = False
-    (result,) = train_population([config], [tmp_path_factory.mktemp("run") / "mine"])
+    (result,) = train_configs([config], [tmp_path_factory.mktemp("run") / "mine"])
     means = read(result.folder / "evaluations.csv")["return_mean"]
     assert means.argmax() < len(means) - 1
     return result.folder
@@ -157,7 +157,7 @@ def test_a_video_is_a_file_with_an_episode_in_it(finished, tmp_path, capsys, mon
 
 def test_a_run_with_arguments_of_its_task_plays_with_them_again(tmp_path, configure):
     config = configure(env=Env(id="tests/Push-v0", kwargs={"length": 5, "size": 2}, num_envs=2))
-    (result,) = train_population([config], [tmp_path / "mine"])
+    (result,) = train_configs([config], [tmp_path / "mine"])
     policy = load_policy(result.folder)
     assert policy.env.kwargs == {"length": 5, "size": 2}
     assert (replay(policy).lengths <= 5).all()

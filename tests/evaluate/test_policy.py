@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box
+from trained import train_configs
 
 import rl_decay
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.runs.summary import write_summary
 from rl_decay.training import population
-from rl_decay.training.population import train_population
 
 RUNS = {
     "discrete": {"env__id": "CartPole-v1"},
@@ -30,7 +30,7 @@ def trained(request, configure, tmp_path, monkeypatch):
     agents = []
     monkeypatch.setattr(population, "PPO", lambda *parts: agents.append(PPO(*parts)) or agents[-1])
     values = RUNS[request.param] | {"total_steps": 128, "actor__lr": 1e-2}
-    (result,) = train_population([configure(**values)], [tmp_path / "mine"])
+    (result,) = train_configs([configure(**values)], [tmp_path / "mine"])
     return agents[0], rl_decay.load_policy(result.folder)
 
 
@@ -77,7 +77,7 @@ def test_another_shape_is_refused(trained):
 
 def test_normalisation_is_part_of_the_policy(configure, tmp_path):
     config = configure(**RUNS["normalised"])
-    (result,) = train_population([config], [tmp_path / "mine"])
+    (result,) = train_configs([config], [tmp_path / "mine"])
     policy = rl_decay.load_policy(result.folder)
     obs = some(policy.codec.obs_space, 4)
     before = policy(obs)
@@ -88,7 +88,7 @@ def test_normalisation_is_part_of_the_policy(configure, tmp_path):
 
 
 def test_a_list_of_numbers_will_do(configure, tmp_path):
-    (result,) = train_population([configure()], [tmp_path / "mine"])
+    (result,) = train_configs([configure()], [tmp_path / "mine"])
     policy = rl_decay.load_policy(str(result.folder), "best")
     assert policy([0.0, 0.0, 0.0, 0.0]) in (0, 1)
     assert policy.config["env.id"] == "CartPole-v1"

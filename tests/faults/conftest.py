@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+from trained import train_configs
 
 from rl_decay import resume
 from rl_decay.config.schema import Config, unflat
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
-from rl_decay.training.population import Result, train_population
+from rl_decay.training.population import Result
 
 CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("running_train_py_for_faults", CLI)
@@ -162,7 +163,7 @@ def killed():
     def run(folder: Path, config: Config, iteration: int) -> tuple[Result, Path]:
         whole, left = folder / "whole", folder / "left"
         watching = Watching({iteration: [(whole, left)]})
-        (result,) = train_population([config], [whole], show=lambda *_: watching)
+        (result,) = train_configs([config], [whole], show=lambda *_: watching)
         return result, left
 
     return run
@@ -173,7 +174,7 @@ def stopped():
     """Train and stop in order after an iteration: stopped(folder, config, iteration) -> folder."""
 
     def run(folder: Path, config: Config, iteration: int) -> Path:
-        (result,) = train_population([config], [folder], show=lambda *_: Watching(stop_after=iteration))
+        (result,) = train_configs([config], [folder], show=lambda *_: Watching(stop_after=iteration))
         assert result.status == "interrupted"
         return folder
 

@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pytest
 import torch
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
 from rl_decay.runs.folder import RunFolder
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints
-from rl_decay.training.population import member, train_population
-from rl_decay.training.start_point import Start, load_agents
+from rl_decay.training.population import member
+from rl_decay.training.start_point import StartPoint, load_agents
 from rl_decay.types import Spaces
 
 SPACES = Spaces(3, 1, continuous=True)
@@ -26,6 +28,11 @@ SPACES = Spaces(3, 1, continuous=True)
 def source(whole):
     """The last checkpoint of a run of eight iterations."""
     return whole / layout.CHECKPOINTS / layout.LATEST
+
+
+def start_point(config):
+    """The beginning of a new run."""
+    return StartPoint(Job(0, config, Path("new")), RunFolder("new"))
 
 
 def fresh(*configs):
@@ -44,7 +51,7 @@ def equal(one, other):
 def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimizer(small, source):
     config = small(init_from=str(source), seed=5)
     ppo, untouched = fresh(config), fresh(config).state_dict()
-    load_agents(ppo, [Start(config, RunFolder("new"))])
+    load_agents(ppo, [start_point(config)])
     begun, old = ppo.state_dict(), checkpoints.load(source)["agent"]
     for group in ("actor", "critic"):
         assert torch.equal(begun[group]["parameters"], old[group]["parameters"])
@@ -60,7 +67,7 @@ def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimi
 
 
 def test_a_branch_begins_its_own_schedule_and_counts_from_zero(small, source, tmp_path):
-    (result,) = train_population([small(init_from=str(source))], [tmp_path / "branch"])
+    (result,) = train_configs([small(init_from=str(source))], [tmp_path / "branch"])
     table = read(tmp_path / "branch" / layout.METRICS)
     assert result.status == "finished"
     assert table["iteration"].tolist() == list(range(1, 9)) and table["env_steps"][0] == 32
@@ -70,7 +77,7 @@ def test_a_branch_begins_its_own_schedule_and_counts_from_zero(small, source, tm
 
 def test_a_branch_says_where_it_comes_from_and_leaves_its_source_alone(small, source, tmp_path, files):
     before = files(source.parents[1])
-    train_population([small(init_from=str(source))], [tmp_path / "branch"])
+    train_configs([small(init_from=str(source))], [tmp_path / "branch"])
     said = read_summary(tmp_path / "branch")
     assert said["config"]["init_from"] == str(source)
     saved = checkpoints.load(tmp_path / "branch" / layout.CHECKPOINTS / layout.LATEST)
@@ -80,13 +87,13 @@ def test_a_branch_says_where_it_comes_from_and_leaves_its_source_alone(small, so
 
 
 def test_a_branch_learns_something_else_than_a_run_from_scratch(small, source, whole, tmp_path, different):
-    train_population([small(init_from=str(source))], [tmp_path / "branch"])
+    train_configs([small(init_from=str(source))], [tmp_path / "branch"])
     assert different(tmp_path / "branch", whole) != []
 
 
 def test_a_branch_may_change_what_its_weights_do_not_depend_on(small, source, tmp_path):
     values = {"algo__clip": 0.1, "actor__lr": 1e-3, "schedule__actor__curve": "none", "algo__num_steps": 32, "seed": 9}
-    (result,) = train_population([small(init_from=str(source), **values)], [tmp_path / "branch"])
+    (result,) = train_configs([small(init_from=str(source), **values)], [tmp_path / "branch"])
     assert result.status == "finished"
 
 
@@ -102,21 +109,21 @@ def test_a_branch_may_change_what_its_weights_do_not_depend_on(small, source, tm
 )
 def test_another_network_or_normalisation_is_refused_by_name(key, value, small, source, tmp_path):
     with pytest.raises(UserError, match=f"init_from={source}: .*{key.replace('__', '.')}="):
-        train_population([small(init_from=str(source), **{key: value})], [tmp_path / "branch"])
+        train_configs([small(init_from=str(source), **{key: value})], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
 @pytest.mark.parametrize("task", ["tests/Push-v0", "CartPole-v1"])
 def test_a_task_of_other_sizes_is_refused_by_name(task, small, source, tmp_path):
     with pytest.raises(UserError, match=r"init_from=.*tests/Faulty-v0"):
-        train_population([small(init_from=str(source), env__id=task)], [tmp_path / "branch"])
+        train_configs([small(init_from=str(source), env__id=task)], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
 def test_a_missing_checkpoint_is_named(small, tmp_path):
     for path in (tmp_path / "nothing.pt", tmp_path):
         with pytest.raises(UserError, match=f"{path}: no such checkpoint"):
-            train_population([small(init_from=str(path))], [tmp_path / "branch"])
+            train_configs([small(init_from=str(path))], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 
@@ -135,7 +142,7 @@ def test_members_of_a_population_branch_each_from_its_own(small, source, tmp_pat
     best = source.with_name(layout.BEST)
     configs = [small(init_from=str(source)), small(), small(init_from=str(best), seed=3)]
     ppo = fresh(*configs)
-    load_agents(ppo, [Start(config, RunFolder("new")) for config in configs])
+    load_agents(ppo, [start_point(config) for config in configs])
     state, untouched = ppo.state_dict(), fresh(*configs).state_dict()
     for m, expected in ((0, source), (2, best)):
         for group in ("actor", "critic"):
@@ -143,9 +150,9 @@ def test_members_of_a_population_branch_each_from_its_own(small, source, tmp_pat
             assert torch.equal(own, checkpoints.load(expected)["agent"][group]["parameters"])
     assert equal(checkpoints.member_state(state, 1), checkpoints.member_state(untouched, 1))
     folders = [tmp_path / f"together{m}" for m in range(3)]
-    train_population(configs, folders)
+    train_configs(configs, folders)
     for m, config in enumerate(configs):
-        train_population([config], [tmp_path / f"alone{m}"])
+        train_configs([config], [tmp_path / f"alone{m}"])
         assert different(folders[m], tmp_path / f"alone{m}") == []
 
 
@@ -192,20 +199,20 @@ def test_a_relative_path_is_one_of_the_folder_where_the_command_is_typed(
 @pytest.mark.parametrize("kwargs", [{"size": 2}, {"length": 9}])
 def test_weights_for_other_actions_are_refused_though_padding_makes_their_arrays_equal(kwargs, small, tmp_path):
     """Two forces instead of one: a head has at least two columns. Another length changes no size, and may be."""
-    train_population([small(env__id="tests/Push-v0")], [tmp_path / "source"])
+    train_configs([small(env__id="tests/Push-v0")], [tmp_path / "source"])
     path = str(tmp_path / "source" / layout.CHECKPOINTS / layout.LATEST)
     branch = small(env__id="tests/Push-v0", env__kwargs=kwargs, init_from=path)
     if "size" in kwargs:
         with pytest.raises(UserError, match="init_from="):
-            train_population([branch], [tmp_path / "branch"])
+            train_configs([branch], [tmp_path / "branch"])
         assert not layout.is_taken(tmp_path / "branch")
     else:
-        assert train_population([branch], [tmp_path / "branch"])[0].status == "finished"
+        assert train_configs([branch], [tmp_path / "branch"])[0].status == "finished"
 
 
 def test_a_run_may_branch_from_its_own_past_into_a_new_folder_only(small, left, source, tmp_path, files):
     before = files(left)
     own = left / layout.CHECKPOINTS / layout.LATEST
     with pytest.raises(UserError, match=r"init_from=.*another value is another run"):
-        train_population([small(init_from=str(own), resume="auto")], [left])
+        train_configs([small(init_from=str(own), resume="auto")], [left])
     assert files(left) == before

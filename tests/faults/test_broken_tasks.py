@@ -8,15 +8,15 @@ import signal
 
 import numpy as np
 import pytest
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.grouping import Job
-from rl_decay.training.population import train_population
 from rl_decay.types import Spaces
 
 AFTER = 40  # steps of a copy; with 16 a rollout the third iteration breaks, or an evaluation of long episodes
@@ -63,7 +63,7 @@ def vec(request):
 @pytest.mark.parametrize("how", FAILING)
 def test_a_broken_step_fails_the_run_by_name_and_keeps_what_was_written(how, vec, small, tmp_path, capfd):
     with pytest.raises(UserError) as raised:
-        train_population([faulty(small, how, vec)], [tmp_path / "mine"])
+        train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     assert f"env.id=tests/Faulty-v0: {FAILING[how]}" in str(raised.value)
     assert "\n" not in str(raised.value)
     # 16 steps an iteration, some of them resets: 40 steps last for two whole iterations at least
@@ -75,7 +75,7 @@ def test_a_broken_step_fails_the_run_by_name_and_keeps_what_was_written(how, vec
 
 @pytest.mark.parametrize("how", DIVERGING)
 def test_what_is_not_finite_ends_the_run_as_diverged(how, vec, small, tmp_path):
-    (result,) = train_population([faulty(small, how, vec)], [tmp_path / "mine"])
+    (result,) = train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     said = whole_rows(tmp_path / "mine", 3)
     assert result.status == "diverged"
     assert said["reason"] == f"{DIVERGING[how]} in iteration {said['iterations']}"
@@ -86,7 +86,7 @@ def test_what_is_not_finite_ends_the_run_as_diverged(how, vec, small, tmp_path):
 def test_nonsense_that_arrays_would_swallow_never_trains_to_the_end(how, vec, small, tmp_path):
     """None would become NaN, and one number would be copied into all three of an observation."""
     try:
-        train_population([faulty(small, how, vec)], [tmp_path / "mine"])
+        train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     except UserError as error:
         assert "env.id=tests/Faulty-v0: its step failed" in str(error)
     assert read_summary(tmp_path / "mine")["status"] in ("failed", "diverged")
@@ -94,7 +94,7 @@ def test_nonsense_that_arrays_would_swallow_never_trains_to_the_end(how, vec, sm
 
 @pytest.mark.parametrize("how", HARMLESS)
 def test_numbers_of_another_type_are_taken_as_float32(how, vec, small, tmp_path):
-    (result,) = train_population([faulty(small, how, vec)], [tmp_path / "mine"])
+    (result,) = train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     assert result.status == "finished"
 
 
@@ -103,7 +103,7 @@ def test_sync_and_async_swallow_or_refuse_the_same(small, tmp_path):
     for how in HARMLESS:
         folders = [tmp_path / f"{how} {vec}" for vec in ("sync", "async")]
         for folder, vec in zip(folders, ("sync", "async")):
-            train_population([faulty(small, how, vec)], [folder])
+            train_configs([faulty(small, how, vec)], [folder])
         one, other = (read(folder / layout.METRICS) for folder in folders)
         assert all(np.array_equal(one[c], other[c], equal_nan=True) for c in one if c != "charts/SPS")
 
@@ -111,7 +111,7 @@ def test_sync_and_async_swallow_or_refuse_the_same(small, tmp_path):
 @pytest.mark.parametrize("how", ["constructor", "reset"])
 def test_a_task_that_cannot_begin_is_one_message(how, vec, small, tmp_path, capfd):
     with pytest.raises(UserError) as raised:
-        train_population([faulty(small, how, vec)], [tmp_path / "mine"])
+        train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     reason = {"constructor": "has no licence", "reset": "its reset failed with RuntimeError: the simulator is out of"}
     assert "env.id=tests/Faulty-v0" in str(raised.value) and reason[how] in str(raised.value)
     assert "Traceback" not in capfd.readouterr().err
@@ -121,14 +121,14 @@ def test_a_task_that_cannot_begin_is_one_message(how, vec, small, tmp_path, capf
 def test_a_step_that_hangs_ends_at_the_timeout(small, tmp_path):
     config = faulty(small, "hang", "async", env__timeout=5.0)  # every other step must be faster
     with pytest.raises(UserError, match=r"env.timeout=5.0: a step of tests/Faulty-v0 took longer"):
-        train_population([config], [tmp_path / "mine"])
+        train_configs([config], [tmp_path / "mine"])
     assert whole_rows(tmp_path / "mine", 2)["status"] == "failed"
     assert multiprocessing.active_children() == []
 
 
 def test_a_process_of_a_task_that_is_killed_is_named(small, tmp_path):
     with pytest.raises(UserError, match=r"env.id=tests/Faulty-v0: a process of it died during a step"):
-        train_population([faulty(small, "kill", "async")], [tmp_path / "mine"])
+        train_configs([faulty(small, "kill", "async")], [tmp_path / "mine"])
     assert whole_rows(tmp_path / "mine", 2)["status"] == "failed"
     assert multiprocessing.active_children() == []
 
@@ -143,9 +143,9 @@ class Killing:
 
 def test_a_process_killed_from_outside_is_named_and_the_run_continues_exactly(small, tmp_path, resumed, different):
     config = small(vec="async")
-    train_population([config], [tmp_path / "whole"])
+    train_configs([config], [tmp_path / "whole"])
     with pytest.raises(UserError, match="a process of it died"):
-        train_population([config], [tmp_path / "mine"], show=lambda *_: Killing())
+        train_configs([config], [tmp_path / "mine"], show=lambda *_: Killing())
     assert resumed(tmp_path / "mine").code == 0
     assert different(tmp_path / "mine", tmp_path / "whole") == []
 
@@ -167,9 +167,9 @@ def test_once_the_task_is_repaired_the_run_goes_on_as_if_it_had_never_broken(
 ):
     config = small(env__kwargs={"how": how, "after": 8}, vec="async", env__timeout=5.0 if how == "hang" else None)
     with pytest.raises(UserError):
-        train_population([config], [tmp_path / "mine"])
+        train_configs([config], [tmp_path / "mine"])
     repaired()
-    train_population([config], [tmp_path / "whole"])
+    train_configs([config], [tmp_path / "whole"])
     assert resumed(tmp_path / "mine").code == 0
     assert different(tmp_path / "mine", tmp_path / "whole") == []
 
@@ -206,7 +206,7 @@ def test_the_neighbours_of_a_broken_task_say_why_they_failed_and_keep_their_rows
     repaired()
     assert resumed(tmp_path / "sweep", "--workers", "1").code == 0
     for m, config in enumerate(configs):
-        train_population([config], [tmp_path / f"alone{m}"])
+        train_configs([config], [tmp_path / f"alone{m}"])
         assert different(tmp_path / "sweep" / f"job{m}", tmp_path / f"alone{m}") == []
 
 
@@ -217,7 +217,7 @@ def test_the_neighbours_of_a_diverging_member_are_as_they_would_have_been_alone(
     workers.train([population], 1, lambda progress: None)
     assert [read_summary(job.folder)["status"] for job in population] == ["finished", "diverged", "finished"]
     for m in (0, 2):
-        train_population([configs[m]], [tmp_path / f"alone{m}"])
+        train_configs([configs[m]], [tmp_path / f"alone{m}"])
         assert different(population[m].folder, tmp_path / f"alone{m}") == []
 
 

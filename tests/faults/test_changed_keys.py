@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trained import train_configs
 
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
@@ -13,7 +14,6 @@ from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
-from rl_decay.training.population import train_population
 from rl_decay.types import Spaces
 
 # every key that makes another experiment, with a value that could be trained but is not the run's
@@ -164,9 +164,9 @@ def test_words_that_cannot_be_followed_are_one_line_and_change_nothing(words, sa
 
 def test_a_horizon_needs_a_run_that_is_continued(small, tmp_path):
     with pytest.raises(UserError, match=r"horizon=keep: .* resume=auto"):
-        train_population([small(horizon="keep")], [tmp_path / "mine"])
+        train_configs([small(horizon="keep")], [tmp_path / "mine"])
     with pytest.raises(UserError, match=r"horizon=hold: .* holds no run to make longer"):
-        train_population([small(horizon="hold", resume="auto")], [tmp_path / "mine"])
+        train_configs([small(horizon="hold", resume="auto")], [tmp_path / "mine"])
     assert not layout.is_taken(tmp_path / "mine")
 
 
@@ -216,7 +216,7 @@ def assert_rates(folder, expected):
 @pytest.mark.parametrize("curve, horizon", LONGER)
 def test_the_rates_of_a_longer_run(curve, horizon, small, tmp_path, resumed, notes):
     folder = tmp_path / "mine"
-    train_population([small(**CURVES[curve])], [folder])
+    train_configs([small(**CURVES[curve])], [folder])
     before = (folder / layout.METRICS).read_text()
     assert resumed(folder, "total_steps=512", f"horizon={horizon}").code == 0
     assert_rates(folder, LONGER[curve, horizon])
@@ -313,7 +313,7 @@ def test_made_longer_before_anything_was_saved(killed, small, resumed, tmp_path)
 def test_a_longer_run_is_cut_where_it_was_cut_before(small, tmp_path, resumed, push):
     """Segments of 4 iterations: cuts after 4, 8 and 12, and the slots are reset from the seeds of segments 0 to 3."""
     config = small(env__id="tests/Push-v0")
-    train_population([config], [tmp_path / "mine"])
+    train_configs([config], [tmp_path / "mine"])
     push.resets.clear()
     assert resumed(tmp_path / "mine", "total_steps=512", "horizon=keep").code == 0
     streams = MemberStreams([0], Spaces(5, 1, continuous=True))

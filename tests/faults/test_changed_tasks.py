@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box
+from trained import train_configs
 
 from rl_decay.compare.reading import own
 from rl_decay.compare.report import provenance
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 STEP = 17
 
@@ -54,7 +54,7 @@ def left(killed, small, tmp_path):
 
 
 def continued(folder, small):
-    (result,) = train_population([small(env__id="tests/Drifting-v0", segments=1, resume="auto")], [folder])
+    (result,) = train_configs([small(env__id="tests/Drifting-v0", segments=1, resume="auto")], [folder])
     assert result.status == "finished"
     return read_summary(folder)
 
@@ -105,7 +105,7 @@ def test_a_member_that_differs_is_named_alone(small, killed, monkeypatch, tmp_pa
     content = checkpoints.load(path)
     content["digests"][STEP] += 1
     checkpoints.save(path, content)
-    train_population(configs, folders)
+    train_configs(configs, folders)
     notes = [read_summary(folder)["notes"] for folder in folders]
     assert notes[0] == [] and f"in step {STEP} of" in notes[1][0]
 

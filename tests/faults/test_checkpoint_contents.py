@@ -5,13 +5,13 @@ import zipfile
 
 import pytest
 import torch
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
 from rl_decay.training.content import MOST_VALUES, check_size
-from rl_decay.training.population import train_population
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def test_what_is_larger_than_its_file_is_refused_at_once(kind, left, latest, res
     resumed(left).refused(str(latest), "not a readable rl_decay checkpoint")
     for use in (
         lambda: load_policy(left),
-        lambda: train_population([small(init_from=str(latest))], [tmp_path / "branch"]),
+        lambda: train_configs([small(init_from=str(latest))], [tmp_path / "branch"]),
     ):
         with pytest.raises(UserError, match="not a readable"):
             use()
@@ -210,7 +210,7 @@ def test_a_policy_and_a_branch_need_the_weights_in_their_shapes(part, latest, sm
         with pytest.raises(UserError, match="does not fit tests/Faulty-v0"):
             load_policy(folder)
         with pytest.raises(UserError, match=r"init_from=.*does not fit \(agent"):
-            train_population([small(init_from=str(latest))], [tmp_path / "branch"])
+            train_configs([small(init_from=str(latest))], [tmp_path / "branch"])
     assert not layout.is_taken(tmp_path / "branch")
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 
 class Payload:
@@ -231,7 +231,7 @@ def test_resume_names_the_checkpoint_and_changes_nothing(damage, latest, content
 def test_branching_names_the_checkpoint_and_leaves_no_run(damage, latest, content, small, tmp_path):
     said = damage(latest, content, tmp_path)
     with pytest.raises(UserError) as refused:
-        train_population([small(init_from=str(latest))], [tmp_path / "branch"])
+        train_configs([small(init_from=str(latest))], [tmp_path / "branch"])
     assert all(word in str(refused.value) for word in (str(latest), *said))
     assert not (tmp_path / "ran").exists()
     assert not layout.is_run(tmp_path / "branch")
@@ -270,7 +270,7 @@ def test_a_deleted_checkpoint_starts_the_run_anew(left, latest, resumed, differe
 def test_the_checkpoint_of_another_run_is_refused_by_what_tells_them_apart(
     left, latest, small, resumed, files, tmp_path
 ):
-    train_population([small(seed=1)], [tmp_path / "other"])
+    train_configs([small(seed=1)], [tmp_path / "other"])
     shutil.copy(tmp_path / "other" / layout.CHECKPOINTS / layout.LATEST, latest)
     before = files(left)
     resumed(left).refused(str(latest), "another run", "seed=1")
@@ -322,5 +322,5 @@ def test_a_checkpoint_without_its_summary_is_not_cleared_away(whole, small, tmp_
     folder = Path(shutil.copytree(whole, tmp_path / "run"))
     (folder / layout.SUMMARY).unlink()
     with pytest.raises(UserError, match=r"there is no summary\.json"):
-        train_population([small(resume="auto")], [folder])
+        train_configs([small(resume="auto")], [folder])
     assert (folder / layout.CHECKPOINTS / layout.LATEST).exists()

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
+from trained import train_configs
 
 from rl_decay.compare.__main__ import main as compare
 from rl_decay.config.schema import Env
@@ -18,10 +19,9 @@ from rl_decay.envs.spaces import Codec
 from rl_decay.errors import UserError, error_words, escaped, one_line, shell_word
 from rl_decay.runs import layout
 from rl_decay.runs.endings import endings, failures
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.grouping import Job
-from rl_decay.training.population import train_population
 
 WORDS = "a\nb\x1b[31m <script>alert(1)</script> | `code` \ud800\u202e" + "x" * 10_000
 
@@ -77,7 +77,7 @@ def assert_plain(text):
 @pytest.mark.parametrize("where", ["constructor", "reset", "step"])
 def test_a_tasks_own_words_are_one_line(where, vec, shouting, tmp_path):
     with pytest.raises(UserError) as raised:
-        train_population([shouting(where, vec)], [tmp_path / "mine"])
+        train_configs([shouting(where, vec)], [tmp_path / "mine"])
     assert_plain(str(raised.value))
     assert r"RuntimeError: a b\x1b[31m <script>" in str(raised.value)
     if where == "step":
@@ -87,7 +87,7 @@ def test_a_tasks_own_words_are_one_line(where, vec, shouting, tmp_path):
 @pytest.mark.parametrize("where", ["constructor", "step"])
 def test_an_exception_without_words_is_named(where, shouting, tmp_path):
     with pytest.raises(UserError, match="Mute: a Mute without words"):
-        train_population([shouting(where, mute=True)], [tmp_path / "mine"])
+        train_configs([shouting(where, mute=True)], [tmp_path / "mine"])
 
 
 def test_spaces_that_say_too_much(tmp_path):

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
@@ -17,7 +18,6 @@ from rl_decay.runs import durable, layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 TRAIN = Path(__file__).parents[2] / "train.py"
 LIMITED = """
@@ -189,15 +189,15 @@ def test_no_space_in_a_population_names_it_in_every_folder(full_at, small, disk,
     folders = [tmp_path / f"run{seed}" for seed in range(3)]
     disk(full_at)
     try:
-        results = train_population([small(seed=seed) for seed in range(3)], folders)
+        results = train_configs([small(seed=seed) for seed in range(3)], folders)
     except UserError as error:  # before training began
         assert "No space left on device" in str(error)
     else:
         reasons = {(result.status, result.summary["reason"]) for result in results}
         assert reasons == {("failed", "cannot be written (No space left on device)")}
     disk()
-    whole = train_population([small(seed=seed) for seed in range(3)], [tmp_path / f"whole{seed}" for seed in range(3)])
-    again = [train_population([small(seed=m, resume="auto")], [folder])[0] for m, folder in enumerate(folders)]
+    whole = train_configs([small(seed=seed) for seed in range(3)], [tmp_path / f"whole{seed}" for seed in range(3)])
+    again = [train_configs([small(seed=m, resume="auto")], [folder])[0] for m, folder in enumerate(folders)]
     assert [r.status for r in (*whole, *again)] == 6 * ["finished"]
 
 

@@ -4,15 +4,16 @@ import shutil
 
 import numpy as np
 import pytest
+from trained import train_configs
 
 from rl_decay.config import plan
+from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.evaluate.replay import replay
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints
-from rl_decay.training.population import UserError, train_population
 
 ONCE, NOW = 60, 25  # steps after which an evaluation's episode was cut once, and is cut now
 
@@ -46,9 +47,9 @@ def test_an_older_run_keeps_its_columns_and_its_cap(endless, stopped, monkeypatc
         once.setattr(plan, "LONGEST_EPISODE", ONCE)
         folder = stopped(tmp_path / "old", endless, 4)
         shutil.copytree(folder, tmp_path / "whole")
-        train_population([endless], [tmp_path / "whole"])
+        train_configs([endless], [tmp_path / "whole"])
     aged(folder)
-    (result,) = train_population([endless], [folder])
+    (result,) = train_configs([endless], [folder])
     assert result.status == "finished"
     curve, expected = read(folder / layout.EVALUATIONS), read(tmp_path / "whole" / layout.EVALUATIONS)
     assert layout.CUT not in curve and expected.pop(layout.CUT).tolist() == [2.0] * len(curve["iteration"])
@@ -72,4 +73,4 @@ def test_a_cap_of_ones_own_is_another_experiment(endless, small, stopped, tmp_pa
     aged(folder)
     endless.evaluation.max_steps = 7
     with pytest.raises(UserError, match=r"evaluation\.max_steps=7: .*has evaluation\.max_steps=None"):
-        train_population([endless], [folder])
+        train_configs([endless], [folder])

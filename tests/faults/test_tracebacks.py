@@ -6,13 +6,13 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
+from trained import train_configs
 
 from rl_decay.envs.faults import described
 from rl_decay.errors import UserError
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.grouping import Job
-from rl_decay.training.population import train_population
 
 PLACE = r"line \d+ of test_tracebacks\.py"
 
@@ -87,7 +87,7 @@ def raising(small, how="nothing", vec="sync", **kwargs):
 @pytest.mark.parametrize("how", KINDS)
 def test_the_line_names_kind_and_place_and_the_log_has_the_rest(how, vec, small, tmp_path):
     with pytest.raises(UserError, match=f"its step failed with {KINDS[how]}; the traceback is in train.log$"):
-        train_population([raising(small, how, vec)], [tmp_path / "mine"])
+        train_configs([raising(small, how, vec)], [tmp_path / "mine"])
     log = (tmp_path / "mine" / "train.log").read_text()
     assert log.startswith("Traceback") and "in _fail" in log and "\x1b" not in log
     assert read_summary(tmp_path / "mine")["reason"].endswith("; the traceback is in train.log")
@@ -122,7 +122,7 @@ def test_a_person_is_told_the_folder(words, train_in, tmp_path):
 )
 def test_a_constructor_is_named_by_its_line(kwargs, expected, small, tmp_path):
     with pytest.raises(UserError, match=rf"env\.id=tests/Raising-v0 with env\.kwargs=\{{.*\}}: {expected}"):
-        train_population([raising(small, **kwargs)], [tmp_path / "mine"])
+        train_configs([raising(small, **kwargs)], [tmp_path / "mine"])
 
 
 def test_an_error_without_a_place_of_its_own_has_its_kind_alone():

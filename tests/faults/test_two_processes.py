@@ -5,13 +5,13 @@ import shutil
 import signal
 
 import pytest
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.lock import RunLock, SweepLock
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.grouping import Job
-from rl_decay.training.population import train_population
 
 LONG = {"env__id": "CartPole-v1", "total_steps": 10**7, "checkpoint__every": 1}
 KEPT = (".hydra/config.yaml", ".hydra/hydra.yaml", ".hydra/overrides.yaml")
@@ -47,27 +47,27 @@ def test_train_py_is_refused_and_touches_nothing(held, words, train_in, tmp_path
 def test_a_program_is_refused_and_touches_nothing(held, small, mode):
     before = everything(held)
     with pytest.raises(UserError, match=r"is in use|holds a run already"):
-        train_population([small(resume=mode)], [held])
+        train_configs([small(resume=mode)], [held])
     assert everything(held) == before
 
 
 def test_a_folder_that_two_begin_at_once_goes_to_one_of_them(small, tmp_path):
     with RunLock(tmp_path), pytest.raises(UserError, match="is in use"):
-        train_population([small()], [tmp_path])
+        train_configs([small()], [tmp_path])
     assert not layout.is_run(tmp_path)
 
 
 def test_a_population_is_refused_whole_where_one_folder_is_in_use(left, small, tmp_path):
     before = everything(left)
     with RunLock(left), pytest.raises(UserError, match="is in use"):
-        train_population([small(seed=1, resume="auto"), small(resume="auto")], [tmp_path / "other", left])
+        train_configs([small(seed=1, resume="auto"), small(resume="auto")], [tmp_path / "other", left])
     assert everything(left) == before
     assert not layout.is_run(tmp_path / "other")
 
 
 def test_one_population_cannot_train_two_members_into_one_folder(small, tmp_path):
     with pytest.raises(UserError, match="is in use"):
-        train_population([small(seed=1), small(seed=2)], [tmp_path / "one", tmp_path / "one"])
+        train_configs([small(seed=1), small(seed=2)], [tmp_path / "one", tmp_path / "one"])
     assert not layout.is_run(tmp_path / "one")
 
 
@@ -118,10 +118,10 @@ def test_a_member_in_training_is_not_continued_alone(small, resumed, tmp_path):
             if iteration == 4:
                 for folder in folders:
                     with pytest.raises(UserError, match=f"{folder} is in use") as refusal:
-                        train_population([small(resume="auto")], [folder])
+                        train_configs([small(resume="auto")], [folder])
                     refusals.append(refusal)
 
-    results = train_population([small(), small(seed=1)], folders, show=lambda *_: Trying())
+    results = train_configs([small(), small(seed=1)], folders, show=lambda *_: Trying())
     assert [result.status for result in results] == 2 * ["finished"]
     assert len(refusals) == 2
 
@@ -141,7 +141,7 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     train_in(tmp_path, *words(**LONG), "hydra.run.dir=mine", "resume=auto", "checkpoint.keep=1").refused("is in use")
     resumed(mine).refused("is in use")
     with pytest.raises(UserError, match="is in use"):
-        train_population([small(**LONG, resume="auto")], [mine])
+        train_configs([small(**LONG, resume="auto")], [mine])
     assert {name: (mine / name).read_bytes() for name in KEPT} == record
     assert (mine / "train.log").read_bytes().startswith(log)
     assert b"error" not in (mine / "train.log").read_bytes()

@@ -5,6 +5,7 @@ import shutil
 from contextlib import ExitStack
 
 import pytest
+from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.runs import durable, layout
@@ -12,7 +13,6 @@ from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints, saver
-from rl_decay.training.population import train_population
 
 TABLES = (layout.METRICS, layout.EVALUATIONS)
 
@@ -34,7 +34,7 @@ class Doing:
 
 
 def train(configs, folders, deed, iteration=5):
-    return train_population(configs, folders, show=lambda *_: Doing(iteration, deed))
+    return train_configs(configs, folders, show=lambda *_: Doing(iteration, deed))
 
 
 def events_of(folder):
@@ -114,7 +114,7 @@ def test_a_summary_that_vanishes_is_written_again_at_once(small, whole, differen
             there.append(layout.is_run(folder))
             super().iteration(iteration, runs, scalars, evaluated)
 
-    train_population([small()], [folder], show=lambda *_: Removing(5, (folder / layout.SUMMARY).unlink))
+    train_configs([small()], [folder], show=lambda *_: Removing(5, (folder / layout.SUMMARY).unlink))
     assert there == 8 * [True]
     assert different(folder, whole) == []
 
@@ -130,7 +130,7 @@ def test_a_lock_that_vanishes_is_taken_again(small, whole, different, tmp_path):
                     RunLock(folder).__enter__()
                 refusals.append(refusal)
 
-    train_population([small()], [folder], show=lambda *_: Watching(5, (folder / layout.LOCK).unlink))
+    train_configs([small()], [folder], show=lambda *_: Watching(5, (folder / layout.LOCK).unlink))
     assert len(refusals) == 1
     assert different(folder, whole) == []
 

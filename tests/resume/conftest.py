@@ -18,17 +18,17 @@ from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+from trained import train_configs
 
 from rl_decay import resume
 from rl_decay.config.schema import Config
 from rl_decay.runs import durable, layout
 from rl_decay.runs.folder import RunFolder
+from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.grouping import Job
 from rl_decay.sweeps.sweep import Options, Sweep
 from rl_decay.training import checkpoints, saver
-from rl_decay.training.population import train_population
-from rl_decay.training.start_point import start
+from rl_decay.training.start_point import find_start_point
 
 CLI = Path(__file__).parents[1] / "cli" / "conftest.py"
 _spec = importlib.util.spec_from_file_location("running_train_py", CLI)
@@ -208,10 +208,10 @@ def train_all():
     def train(configs, folders) -> None:
         groups: dict[object, list[int]] = {}
         for m, (config, folder) in enumerate(zip(configs, folders, strict=True)):
-            begun = start(config, RunFolder(folder))
-            groups.setdefault((begun.ended, begun.moment), []).append(m)
+            start = find_start_point(Job(m, config, folder), RunFolder(folder))
+            groups.setdefault((start.ended, start.resume_point), []).append(m)
         for group in groups.values():
-            train_population([configs[m] for m in group], [folders[m] for m in group])
+            train_configs([configs[m] for m in group], [folders[m] for m in group])
 
     return train
 

@@ -8,10 +8,10 @@ import time
 from functools import partial
 
 import pytest
+from trained import train_configs
 
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 SHAPES = {
     "continuous-sync": {"env__id": "tests/Push-v0", "segments": 1},
@@ -61,11 +61,11 @@ EVERY = {"segments": 1, "total_steps": 4 * ITERATION, "evaluation__early": 1, "e
 def test_killed_at_every_state_of_the_disk_and_continued(population, folders, killed, train_all, unlike, count, stride):
     # segments=1: four iterations without a reset, so checkpoints lie inside a segment and episodes run across them
     configs, whole = population(count, **EVERY), folders("whole", count)
-    train_population(configs, whole)
+    train_configs(configs, whole)
     found = {}
     for at in itertools.count(1, stride):
         cut = folders(f"at{at}", count)
-        if not killed(partial(train_population, configs, cut), at=at):
+        if not killed(partial(train_configs, configs, cut), at=at):
             break
         train_all(configs, cut)
         found[at] = unlike(whole, cut)
@@ -77,10 +77,10 @@ def test_killed_at_every_state_of_the_disk_and_continued(population, folders, ki
 
 def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population, folders, killed, unlike):
     configs, whole = population(1, **EVERY), folders("whole", 1)
-    train_population(configs, whole)
+    train_configs(configs, whole)
     (begun,) = folders("begun", 1)
     # the first process dies behind its checkpoint of iteration 2, with a row of a later iteration written
-    assert killed(partial(train_population, configs, [begun]), at=34)
+    assert killed(partial(train_configs, configs, [begun]), at=34)
     assert saved(begun) == 2 < len((begun / layout.METRICS).read_text().splitlines()) - 1
     found = {}
     # tables cut back (3 states at most), the summary replaced (3), a new event file (2), the rows of iteration 3 in
@@ -88,8 +88,8 @@ def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population
     for at in range(1, 15):
         cut = folders(f"at{at}", 1)
         shutil.copytree(begun, cut[0])
-        assert killed(partial(train_population, configs, cut), at=at)
-        train_population(configs, cut)
+        assert killed(partial(train_configs, configs, cut), at=at)
+        train_configs(configs, cut)
         found[at] = unlike(whole, cut)
     assert {at: names for at, names in found.items() if names} == {}
 
@@ -128,7 +128,7 @@ def killed_at_random(population, folders, killed, go_on, unlike):
     def run(shape, count, kills, seed):
         configs, whole = population(count, **SHAPES[shape]), folders("whole", count)
         begun = time.monotonic()
-        assert not killed(partial(train_population, configs, whole))  # a fork too, for the time that it takes
+        assert not killed(partial(train_configs, configs, whole))  # a fork too, for the time that it takes
         seconds, moments, strikes, found = time.monotonic() - begun, random.Random(seed), 0, []
         for attempt in itertools.count():
             cut = folders(f"cut{attempt}", count)
@@ -157,20 +157,20 @@ class Signalling:
 @pytest.mark.parametrize("iteration", [1, 2, 5, 6])
 def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration):
     configs, whole, cut = population(2, **SHAPES["continuous-sync-segments"]), *(folders(n, 2) for n in ("a", "b"))
-    train_population(configs, whole)
-    stopped = train_population(configs, cut, show=lambda *_: Signalling(iteration))
+    train_configs(configs, whole)
+    stopped = train_configs(configs, cut, show=lambda *_: Signalling(iteration))
     assert [(r.status, r.summary["iterations"], saved(r.folder)) for r in stopped] == [
         (layout.INTERRUPTED, iteration, iteration)
     ] * 2
-    train_population(configs, cut)
+    train_configs(configs, cut)
     # a stop keeps a numbered copy too, so older ones may go that an uninterrupted run has
     assert unlike(whole, cut, ignore=("iteration_", "files")) == []
 
 
 def test_stopped_by_sigterm_at_any_moment_with_environments_in_processes(population, folders, killed, unlike):
     configs, whole, cut = population(1, **SHAPES["continuous-async"]), folders("whole", 1), folders("cut", 1)
-    train_population(configs, whole)
+    train_configs(configs, whole)
     for after in (0.05, 0.15, 0.1):
-        killed(partial(train_population, configs, cut), after=after, by=signal.SIGTERM)
-    train_population(configs, cut)
+        killed(partial(train_configs, configs, cut), after=after, by=signal.SIGTERM)
+    train_configs(configs, cut)
     assert unlike(whole, cut, ignore=("iteration_", "files")) == []

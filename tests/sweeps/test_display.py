@@ -5,9 +5,9 @@ import logging
 import pytest
 
 from rl_decay.config.schema import Config
+from rl_decay.runs.jobs import Job
 from rl_decay.sweeps import display, reporter
 from rl_decay.sweeps.display import SweepDisplay
-from rl_decay.sweeps.grouping import Job
 from rl_decay.sweeps.reporter import Ended, Progress, Reporter
 
 

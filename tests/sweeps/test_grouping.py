@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from rl_decay.config.identity import population_keys
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
+from rl_decay.runs.jobs import Job
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.display import arms, populations_table
-from rl_decay.sweeps.grouping import Job, check_folders, populations
+from rl_decay.sweeps.grouping import check_folders, populations
 
 PER_MEMBER = {key for key, _, about in walk(Config()) if about["per_member"]}
 OTHER = {  # a second value for every key whose type alone does not give one
@@ -110,7 +111,7 @@ def test_every_job_once_in_order_and_within_the_bounds(kinds, count, limit):
 
 def test_two_jobs_with_the_same_folder_are_both_named():
     with pytest.raises(UserError, match=r"jobs 0 \(seed=0\) and 2 \(seed=2\).*same folder twin"):
-        check_folders([job(0, folder="twin"), job(1), job(2, folder="twin")])
+        check_folders([(j.title, j.folder) for j in (job(0, folder="twin"), job(1), job(2, folder="twin"))])
 
 
 def test_an_arm_is_named_by_what_differs_the_seed_aside():

@@ -8,8 +8,9 @@ import pytest
 from rl_decay.config.memory import PROCESS, parts
 from rl_decay.config.schema import Config, unflat
 from rl_decay.errors import UserError
+from rl_decay.runs.jobs import Job
 from rl_decay.sweeps import room
-from rl_decay.sweeps.grouping import Job, populations
+from rl_decay.sweeps.grouping import populations
 from rl_decay.sweeps.room import Room
 from rl_decay.types import Spaces
 

@@ -15,8 +15,8 @@ from contextlib import suppress
 import pytest
 
 from rl_decay.config.schema import Config
+from rl_decay.runs.jobs import Job
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.grouping import Job
 from rl_decay.sweeps.reporter import Ended, Progress
 from rl_decay.sweeps.worker import Farewell, Heartbeat, _Line
 

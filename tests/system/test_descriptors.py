@@ -11,13 +11,15 @@ from rl_decay.system.descriptors import limit, raise_limit
 MANY_MEMBERS = """
 import resource, sys
 from pathlib import Path
+from rl_decay.runs.jobs import Job
 from rl_decay.training.population import train_population
 from rl_decay.config.schema import unflat
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))  # nothing is left to raise
 small = {"env.num_envs": 1, "algo.num_steps": 4, "algo.minibatches": 2, "net.hidden": [4], "total_steps": 4}
 small |= {"evaluation.episodes": 1, "evaluation.early": 0, "evaluation.late": 1, "device": "cpu"}
 configs = [unflat(small | {"seed": seed}) for seed in range(80)]
-results = train_population(configs, [Path(sys.argv[1], str(config.seed)) for config in configs])
+jobs = [Job(seed, config, Path(sys.argv[1], str(seed))) for seed, config in enumerate(configs)]
+results = train_population(jobs)
 print({result.status for result in results})
 """
 

@@ -3,12 +3,12 @@
 import logging
 
 import pytest
+from trained import train_configs
 
 from rl_decay.config.plan import ENDLESS
 from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
-from rl_decay.training.population import train_population
 
 LOG = "rl_decay"
 
@@ -55,7 +55,7 @@ def test_a_continued_run_knows_what_was_told_and_what_was_played(car, tmp_path):
             return "a test" if done in (1, 3) else None
 
     for done, notes in ((1, 0), (3, 1), (4, 1)):
-        (result,) = train_population([config], [tmp_path / "run"], show=lambda *_: Stop())
+        (result,) = train_configs([config], [tmp_path / "run"], show=lambda *_: Stop())
         assert (result.summary["iterations"], len(endless_notes(result))) == (done, notes)
 
 

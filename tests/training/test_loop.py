@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from trained import train_configs
 
 from rl_decay.envs.repeatable import SEED as EXAMINATION
 from rl_decay.errors import UserError
@@ -12,7 +13,6 @@ from rl_decay.runs import layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints
-from rl_decay.training.population import train_population
 
 
 def numbers(cells):
@@ -126,7 +126,7 @@ def test_a_run_that_never_began_says_so(configure, tmp_path, kind, status):
         raise kind
 
     with pytest.raises(kind):
-        train_population([configure()], [tmp_path], show=show)
+        train_configs([configure()], [tmp_path], show=show)
     summary = read_summary(tmp_path)
     assert (summary["status"], summary["reason"]) == (status, "training did not begin")
 
@@ -135,12 +135,12 @@ def test_a_run_that_never_began_says_so(configure, tmp_path, kind, status):
 def test_the_remains_of_a_run_are_not_continued(name, configure, tmp_path):
     (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="holds a run already"):
-        train_population([configure()], [tmp_path])
+        train_configs([configure()], [tmp_path])
 
 
 def test_a_folder_that_cannot_be_written(configure):
     with pytest.raises(UserError, match="/proc/nowhere: cannot be written"):
-        train_population([configure()], [Path("/proc/nowhere")])
+        train_configs([configure()], [Path("/proc/nowhere")])
 
 
 def test_a_longer_time_limit_is_the_tasks(configure, train):
