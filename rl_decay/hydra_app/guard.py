@@ -9,7 +9,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from rl_decay import compare
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
-from rl_decay.hydra_app.jobs import FOLDERS, is_grid
+from rl_decay.hydra_app.jobs import is_grid
+from rl_decay.hydra_app.program import new_program, program
 from rl_decay.hydra_app.refusals import line_for, refuse
 from rl_decay.runs.claim import FolderClaim
 from rl_decay.runs.continuation import check_links, same_experiment
@@ -49,9 +50,6 @@ from rl_decay.runs.unwritable import unwritable
 log = logging.getLogger("rl_decay")
 
 RUNS_OWN = {SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS, LOCK, JOBS}
-SWEEP = ExitStack()  # the lock of the sweep that this process launches
-CLAIMS: list[FolderClaim] = []  # folders of this program, until it ends
-REFUSED: dict[Path, str] = {}  # folders of this process's jobs whose summary.json does not say why they failed
 
 
 @contextmanager
@@ -61,6 +59,7 @@ def explained() -> Iterator[None]:
     Hydra reports errors itself, and ends the program, unless it is told to pass them on.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"
+    held = new_program().held
     try:
         with warnings.catch_warnings():
             # Hydra warns, and goes on, where a callback raises or a folder of configurations is missing.
@@ -75,9 +74,7 @@ def explained() -> Iterator[None]:
         refuse(line_for(error))
     finally:
         logging.shutdown()
-        SWEEP.close()
-        while CLAIMS:
-            CLAIMS.pop().end()
+        held.close()
 
 
 def _check_flags() -> None:
@@ -120,7 +117,7 @@ def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) ->
             return
     except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
         pass
-    REFUSED[folder] = message
+    program().refused[folder] = message
 
 
 def refusing(callback: Callable[..., None]) -> Callable[..., None]:
@@ -177,8 +174,6 @@ class RunGuard(Callback):
     @refusing
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a sweep folder that holds runs, unless resume=auto."""
-        REFUSED.clear()
-        FOLDERS.clear()
         _check_names(config)
         for key in ("launcher", "sweeper"):
             if config.hydra[key] is None:
@@ -193,7 +188,7 @@ class RunGuard(Callback):
                 "the sweep, or add to it, with resume=auto"
             )
         try:
-            SWEEP.enter_context(SweepLock(folder))
+            program().held.enter_context(SweepLock(folder))
         except UserError as error:
             refuse(f"hydra.sweep.dir={error}")
         if not is_grid(config.hydra):
@@ -205,10 +200,10 @@ class RunGuard(Callback):
         diverged. Read from the folders: jobs may have run elsewhere.
         """
         folder = Path(config.hydra.sweep.dir)
-        own = list(dict.fromkeys([*run_folders(folder), *(_as_typed(job, folder) for job in FOLDERS)]))
+        own = list(dict.fromkeys([*run_folders(folder), *(_as_typed(job, folder) for job in program().folders)]))
         if config.compare != "none":
             compare.after_sweep(folder, own)
-        refused = {_as_typed(job, folder): why for job, why in REFUSED.items()}
+        refused = {_as_typed(job, folder): why for job, why in program().refused.items()}
         runs = endings(folder, own, refused)
         print(*lines(runs), sep="\n")
         for failure in failures(runs):
@@ -241,7 +236,7 @@ def _check_names(config: DictConfig) -> None:
 def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
     """Make the folder this program's own, before Hydra writes anything into it."""
     try:
-        CLAIMS.append(FolderClaim(folder, own))
+        program().held.callback(FolderClaim(folder, own).end)
         with tempfile.TemporaryFile(dir=folder):  # Hydra's own first write would say less
             pass
     except UserError as error:

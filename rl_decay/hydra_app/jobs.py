@@ -17,10 +17,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
+from rl_decay.hydra_app.program import program
 from rl_decay.runs.jobs import Job, title
 
 SWEEP_KEY, SUBDIR_KEY = "hydra.sweep.dir", "hydra.sweep.subdir"
-FOLDERS: list[Path] = []  # of all jobs that this program has composed
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def compose_folder(
         )
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = str(folder)
-    FOLDERS.append(folder)
+    program().folders.append(folder)
     return cfg, folder
 
 

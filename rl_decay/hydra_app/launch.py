@@ -13,9 +13,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.grid import check_free, with_progress
-from rl_decay.hydra_app.guard import REFUSED, refuse_run
+from rl_decay.hydra_app.guard import refuse_run
 from rl_decay.hydra_app.jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.hydra_app.objective import objective
+from rl_decay.hydra_app.program import program
 from rl_decay.hydra_app.refusals import refuse
 from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
@@ -57,7 +58,7 @@ def launch(
             _record(cfg, c.folder)
         context.callbacks.on_job_start(config=cfg, task_function=task)
     whole = sweep.train()
-    REFUSED.update(sweep.unrecorded)
+    program().refused.update(sweep.unrecorded)
     returns = []
     for c in composed:
         cfg = c.hydra_config

@@ -80,6 +80,8 @@ CHARTS = {  # TensorBoard's custom scalars: category -> chart -> tags
     },
 }
 CUT = "cut"  # column of evaluations.csv: how many episodes were cut at evaluation.max_steps
+# Columns that came after runs had been recorded without them: such a run goes on without them. Add a new tag here too.
+LATER_COLUMNS = (CUT,)
 FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
 
 

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,11 @@ class RunSink:
             clear(folder)
         else:
             cut_back(folder, self._older)
-        self._metrics = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
-        self._evaluations = CsvTable(folder / layout.EVALUATIONS, _evaluation_columns(folder, config))
+        self._metrics = CsvTable(folder / layout.METRICS, _columns(folder / layout.METRICS, layout.METRIC_COLUMNS))
+        evaluation_columns = layout.evaluation_columns(config.evaluation.episodes)
+        self._evaluations = CsvTable(
+            folder / layout.EVALUATIONS, _columns(folder / layout.EVALUATIONS, evaluation_columns)
+        )
         if resumed is not None:
             self._restore(resumed)
         self.write_summary()
@@ -144,9 +147,9 @@ class RunSink:
         oscillation, value = self._take(steps, mean)
         row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
         row |= {"score": value if self._scored else None, "episode_length": float(lengths.mean())}
-        if layout.CUT in self._evaluations.columns:
-            row[layout.CUT] = cut
-        self._evaluations.append(row | {f"return_{i}": float(r) for i, r in enumerate(returns)})
+        row[layout.CUT] = cut
+        row |= {f"return_{i}": float(r) for i, r in enumerate(returns)}
+        self._evaluations.append(_without_later(row, self._evaluations))
         tags = {"eval/return": mean} | ({"eval/score": value} if self._scored else {})
         return tags | {tag: v for tag, v in oscillation.items() if tag in layout.TAGS}
 
@@ -169,7 +172,7 @@ class RunSink:
             charts["charts/return_100"] = self.return_100
         steps = iteration * self.plan.steps_per_iteration
         counters = {"env_steps": steps, "iteration": iteration, "valid_steps": self.valid_steps}
-        self._metrics.append(counters | charts | dict(scalars))
+        self._metrics.append(_without_later(counters | charts | dict(scalars), self._metrics))
         if self._events is not None:
             self._events.scalars(steps, charts | dict(scalars))
 
@@ -252,9 +255,14 @@ class RunSink:
         return unit(self._task) == "score"
 
 
-def _evaluation_columns(folder: Path, config: Config) -> tuple[str, ...]:
-    """The columns of a run's evaluations.csv; a run that was begun without the count of cut episodes goes on so."""
-    columns = layout.evaluation_columns(config.evaluation.episodes)
-    path = folder / layout.EVALUATIONS
-    header = tuple(read(path)) if path.exists() else ()
-    return columns if layout.CUT in header or not header else tuple(name for name in columns if name != layout.CUT)
+def _columns(path: Path, columns: Sequence[str]) -> Sequence[str]:
+    """The columns of a table to write: those that it has, where it was begun before the later ones came."""
+    header = read(path) if path.exists() else {}
+    if not header:
+        return columns
+    return [name for name in columns if name in header or name not in layout.LATER_COLUMNS]
+
+
+def _without_later(row: Mapping[str, Any], table: CsvTable) -> dict[str, Any]:
+    """A row without the later columns that the table lacks."""
+    return {name: value for name, value in row.items() if name in table.columns or name not in layout.LATER_COLUMNS}

@@ -74,3 +74,18 @@ def test_a_cap_of_ones_own_is_another_experiment(endless, small, stopped, tmp_pa
     endless.evaluation.max_steps = 7
     with pytest.raises(UserError, match=r"evaluation\.max_steps=7: .*has evaluation\.max_steps=None"):
         train_configs([endless], [folder])
+
+
+def test_a_run_begun_before_a_tag_came_goes_on_without_its_column(small, stopped, monkeypatch, tmp_path):
+    new = "update/churn"
+    with monkeypatch.context() as earlier:
+        earlier.setattr(layout, "METRIC_COLUMNS", tuple(name for name in layout.METRIC_COLUMNS if name != new))
+        earlier.setattr(layout, "LATER_COLUMNS", (layout.CUT, new))
+        folder = stopped(tmp_path / "old", small(), 4)
+    with pytest.raises(UserError, match=r"metrics\.csv: its columns are not those of this run"):
+        train_configs([small(resume="auto")], [folder])  # a column that did not come later has been removed
+    monkeypatch.setattr(layout, "LATER_COLUMNS", (layout.CUT, new))
+    (result,) = train_configs([small(resume="auto")], [folder])
+    assert result.status == "finished"
+    table = read(folder / layout.METRICS)
+    assert new not in table and len(table["iteration"]) == result.summary["iterations"]
