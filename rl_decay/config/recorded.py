@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,7 @@ from rl_decay.config.schema import Config, unflat, walk
 from rl_decay.config.trust import require_trust
 from rl_decay.errors import UserError
 
-
-def _kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, Kind]]:
-    for f in fields(section):
-        if is_dataclass(f.type):
-            yield from _kinds(f.type, f"{prefix}{f.name}.")
-        else:
-            yield prefix + f.name, f.type
-
-
-KINDS = dict(_kinds(Config))  # of every key of the schema
+KINDS: dict[str, Kind] = {key: about["kind"] for key, _, about in walk(Config())}
 # A run may be older than the other keys; without one of these, what it learned is unknown.
 NEEDED = [key for key, _, about in walk(Config()) if about["experiment"] and not about["later"]]
 
