@@ -27,7 +27,7 @@ def check_value(key: str, value: Any, about: About) -> None:
     numbers = _numbers(value, about)
     if not all(_in_range(number, about) for number in numbers):
         raise UserError(f"{key}={shown(value)}: must be {range_words(about)}")
-    # PyTorch and NumPy hold whole numbers in 64 bits, and most others in float32, where a larger one is infinite.
+    # PyTorch and NumPy hold whole numbers in 64 bits, and most other numbers in float32: a larger one is infinite.
     is_whole = about["kind"] in WHOLE_KINDS
     largest = LARGEST_WHOLE if is_whole else LARGEST_FLOAT32
     if any(abs(number) > largest for number in numbers):
@@ -54,7 +54,7 @@ def range_words(about: About) -> str:
 
 def _float_words(about: About) -> str:
     above, at_least, at_most = about["above"], about["at_least"], about["at_most"]
-    if above == -math.inf:
+    if above == -math.inf:  # schema.ANY_FINITE
         return "finite"
     lower = f"{at_least} or more" if above is None else f"more than {above}"
     if at_most is None:
@@ -65,7 +65,7 @@ def _float_words(about: About) -> str:
 
 
 def _numbers(value: Any, about: About) -> list[Any]:
-    """The numbers in a value: none in a text, a truth value, null or a dict, each width in a list."""
+    """The numbers that a value holds: the items of a list, and none for null and for keys that are no numbers."""
     if value is None or about["kind"] not in WHOLE_KINDS + FLOAT_KINDS:
         return []
     return value if isinstance(value, list) else [value]

@@ -2,7 +2,7 @@
 
 Metadata of a field:
   help        one line for people. What the metadata below says, it does not repeat.
-  choices     the words that the value must be one of; empty: the value is no word, or another file lists them.
+  choices     the words of which the value must be one. Empty: the value is free, or another file lists the words.
   above, at_least, at_most
               the range of a number, or of each number in a list; a number with a range must also be finite.
               All None: the key has no range, or another file checks it.
@@ -14,9 +14,10 @@ Metadata of a field:
               fingerprint, so that those runs stay the same experiment.
   code        True: the value names code, which is imported. From a recorded file it needs the person's trust.
 
-`config/ranges.py` checks choices and ranges. The files in conf/ hold only values that differ from these defaults.
+`config/ranges.py` checks choices and ranges. The options of conf/algo, conf/net and conf/logger hold only values that
+differ from these defaults; presets and experiments may repeat a default that their results depend on.
 The classes are not frozen because OmegaConf would then refuse to compose them; nothing assigns to them after checking.
-Annotations are types at run time, not text: `walk` hands them on, so this file has no `from __future__` import.
+This file has no `from __future__ import annotations`: `walk` hands the annotations on as types, not as text.
 """
 
 import copy
@@ -26,10 +27,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
 from typing import Any
 
+# Defaults of the metadata: a key that states nothing but its help has these.
 LIMITS = {"choices": (), "above": None, "at_least": None, "at_most": None, "unit": "", "null": ""}
 FLAGS = {"per_member": False, "experiment": True, "later": False, "code": False}
-ABOUT = LIMITS | FLAGS  # metadata of a key that states nothing but its help
-ANY_FINITE = -math.inf  # as `above`: a range without an end
+ABOUT = LIMITS | FLAGS
+ANY_FINITE = -math.inf  # as `above`: the range of all finite numbers
 
 
 def _key(default: Any, help: str, **about: Any) -> Any:
@@ -81,8 +83,8 @@ class Group:
 class Role:
     """The curve of one scheduled value. A knob that is null takes the shared one.
 
-    The curves themselves (`rl_decay/schedules/curves.py`) hold their names, their knobs and the ranges of these;
-    `config/schedules.py` asks them.
+    `rl_decay/schedules/curves.py` holds the names of the curves, their knobs and the ranges of these knobs, and
+    `config/schedules.py` checks them. So no choices and ranges are stated here.
     """
 
     curve: str = _key("none", "name of a curve", per_member=True)
@@ -218,7 +220,7 @@ def unflat(values: Mapping[str, Any]) -> Config:
             raise KeyError(key)
         *sections, name = key.split(".")
         section = reduce(getattr, sections, config)
-        setattr(section, name, copy.deepcopy(value))  # a copy: the list stays the caller's alone
+        setattr(section, name, copy.deepcopy(value))  # a copy, or a later change of the caller's list would change both
     return config
 
 
