@@ -149,5 +149,8 @@ def _is_of_an_editable_install(finder: object) -> bool:
     """Whether a .pth file has put the finder in place. It knows its own packages alone, wherever they lie."""
     # The line reads `import __editable___name_finder; __editable___name_finder.install()`. The finder's class must come
     # from that very module: a part of a longer name would let a stranger's finder pass.
-    finder_module = re.compile(rf"\b{re.escape(getattr(finder, '__module__', ''))}\b")
-    return any(line.startswith("import") and finder_module.search(line) for _, line in _pth_lines())
+    module = getattr(finder, "__module__", "")
+    if not module:  # an empty pattern would match every line
+        return False
+    word = re.compile(rf"\b{re.escape(module)}\b")
+    return any(line.startswith("import") and word.search(line) for _, line in _pth_lines())

@@ -47,20 +47,20 @@ def test_debug_runs_two_iterations_of_any_task(compose, name):
 
 
 @pytest.mark.parametrize("group", ["algo", "net", "logger"])
-def test_no_option_repeats_a_default_of_the_schema(conf, said, group):
+def test_no_option_repeats_a_default_of_the_schema(conf, file_keys, group):
     defaults = flat(Config())
     for file in (conf / group).glob("*.yaml"):
-        changed = {f"{group}.{key}": value for key, value in said(f"{group}/{file.name}").items()}
+        changed = {f"{group}.{key}": value for key, value in file_keys(f"{group}/{file.name}").items()}
         assert changed.keys() <= defaults.keys(), file
         assert [key for key, value in changed.items() if value == defaults[key]] == [], file
 
 
-def test_the_table_of_contents_sets_no_key(said):
-    assert [key for key in said("config.yaml") if not key.startswith("hydra.")] == []
+def test_the_table_of_contents_sets_no_key(file_keys):
+    assert [key for key in file_keys("config.yaml") if not key.startswith("hydra.")] == []
 
 
-def test_only_the_preset_moves_the_default_options_away_from_the_schema(keys, said):
-    assert keys() == flat(Config()) | said("env/cartpole.yaml")
+def test_only_the_preset_moves_the_default_options_away_from_the_schema(keys, file_keys):
+    assert keys() == flat(Config()) | file_keys("env/cartpole.yaml")
 
 
 @pytest.mark.parametrize("role", ["actor", "critic", "clip", "entropy"])
