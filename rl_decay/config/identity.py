@@ -95,7 +95,13 @@ def arm_keys(config: Mapping[str, Any]) -> dict[str, Any]:
     ignored = {*OUTSIDE_ARMS, *SHARED, *ROLE_KNOBS}
     if not acting:
         ignored.add("schedule.inclusive")  # without decay, progress moves nothing
-    return {key: acting.get(key, value) for key, value in config.items() if key in acting or key not in ignored}
+    arm = {}
+    for key, value in config.items():
+        if key in acting:
+            arm[key] = acting[key]  # first, because the keys of a role's knobs are among the ignored ones
+        elif key not in ignored:
+            arm[key] = value
+    return arm
 
 
 def _schedule(config: Mapping[str, Any]) -> Schedule:

@@ -49,10 +49,11 @@ def parts(config: Config, spaces: Spaces, members: int = 1) -> Parts:
     # exist at a time; a minibatch keeps the outputs and the gradients of all layers.
     whole_pass = sum(sorted(widths)[-2:])
     minibatch_pass = 2 * sum(widths) // config.algo.minibatches
+    floats_per_step = 6 * obs + 4 * actions + 25  # observations, actions and scalars, with all their copies
     copies = config.env.num_envs + config.evaluation.episodes
     return {
         "parameters": 2 * parameters * FLOAT * (BUFFERS * members + SAVED),  # 2: actor and critic
-        "rollout": members * (rows + config.env.num_envs) * FLOAT * (6 * obs + 4 * actions + 25),
+        "rollout": members * (rows + config.env.num_envs) * FLOAT * floats_per_step,
         "permutations": members * rows * INDEX * config.algo.epochs,
         "update": members * rows * FLOAT * 2 * max(whole_pass, minibatch_pass),
         "environments": members * copies * (COPY[config.vec] + 8 * FLOAT * obs),

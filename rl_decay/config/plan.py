@@ -106,8 +106,8 @@ def plan(
     num_iterations = iterations(config)
     if clock is None:
         clock = Clock(
-            segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit),
-            num_iterations,
+            segment_length=segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit),
+            horizon_iterations=num_iterations,
             evaluation_cap=episode_cap(time_limit, config.evaluation.max_steps),
         )
     points = evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late)
