@@ -1,7 +1,7 @@
-"""The words by which a person tells the arms of a comparison apart.
+"""Names of a comparison's arms, in the words of the command line: `schedule=linear actor.lr=0.001`.
 
-`values` are what `arm_keys` makes of a flat configuration. A key that only some of the values have tells nothing apart
-by being there: a curve without a knob differs from one with it by its name.
+The functions take what `arm_keys` returns for each flat configuration. A key that only some arms have does not separate
+them: a curve without a knob has another name than a curve with it, and the name is enough.
 """
 
 from __future__ import annotations
@@ -14,76 +14,83 @@ from rl_decay.config.identity import arm_keys
 from rl_decay.config.schedules import FOLLOWERS
 from rl_decay.errors import escaped
 
+ALL_DIGITS = 17  # of a float: enough to tell any two apart
+
 
 def differing(values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The keys that have several values among those that have them, in the order of their appearance."""
-    found: dict[str, set[str]] = {}
-    for value in values:
-        for key, v in value.items():
-            found.setdefault(key, set()).add(text(v))
-    return tuple(key for key, distinct in found.items() if len(distinct) > 1)
+    """The keys with more than one value among the mappings that have them, in the order of their first appearance."""
+    distinct: dict[str, set[str]] = {}
+    for mapping in values:
+        for key, value in mapping.items():
+            distinct.setdefault(key, set()).add(text(value))  # as text, because a list cannot be in a set
+    return tuple(key for key, texts in distinct.items() if len(texts) > 1)
 
 
 def differing_within(groups: Sequence[Any], values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """The keys that differ within a group; groups[i] is that of values[i]. What differs between tasks only, presets and
-    budgets, is part of the task.
+    """The keys that differ within at least one group; groups[i] is the group of values[i].
+
+    With tasks as groups, keys that differ only between tasks, such as budgets, are left out: they are part of the task.
     """
-    members: dict[Any, list[Mapping[str, Any]]] = {}
-    for group, value in zip(groups, values, strict=True):
-        members.setdefault(group, []).append(value)
-    keys: dict[str, None] = {}
-    for group in members.values():
-        keys |= dict.fromkeys(differing(group))
+    by_group: dict[Any, list[Mapping[str, Any]]] = {}
+    for group, mapping in zip(groups, values, strict=True):
+        by_group.setdefault(group, []).append(mapping)
+    keys: dict[str, None] = {}  # a dict, because a set would lose the order
+    for mappings in by_group.values():
+        keys |= dict.fromkeys(differing(mappings))
     return tuple(keys)
 
 
 def arm_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The name of each flat configuration's arm: the seed aside, what tells it apart from the others, after its task
-    where there are several.
-    """
-    values, tasks = [arm_keys(config) for config in configs], [config["env.id"] for config in configs]
-    shown = names(values, differing_within(tasks, values))
-    if len(set(tasks)) > 1:
-        return [f"{task} {name}" for task, name in zip(tasks, shown, strict=True)]
-    return shown
+    """The name of each configuration's arm: the keys that differ without the seed, after the task if tasks differ."""
+    values = [arm_keys(config) for config in configs]
+    tasks = [config["env.id"] for config in configs]
+    arms = names(values, differing_within(tasks, values))
+    if len(set(tasks)) == 1:
+        return arms
+    return [f"{task} {arm}" for task, arm in zip(tasks, arms, strict=True)]
 
 
 def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
-    """What to type for each: `schedule=linear actor.lr=0.001`; the schedule alone where no key is given.
+    """The command-line words of each arm for the given keys; its schedule if no key is given, `all` if it has none.
 
-    Numbers have three digits, or all of theirs where three would give two different arms one name.
+    Numbers have three digits, or all digits if two different arms would have one name otherwise.
     """
     keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in FOLLOWERS)
-    short = [_name(value, keys, digits=3) for value in values]
-    full = [_name(value, keys, digits=17) for value in values]
-    shown = short if len(set(short)) == len(set(full)) else full
-    return [name or "all" for name in shown]
+    short = [_name(mapping, keys, digits=3) for mapping in values]
+    exact = [_name(mapping, keys, digits=ALL_DIGITS) for mapping in values]
+    unambiguous = short if len(set(short)) == len(set(exact)) else exact
+    return [name or "all" for name in unambiguous]
 
 
-def text(value: Any, digits: int = 17) -> str:
+def text(value: Any, digits: int = ALL_DIGITS) -> str:
     """A value as a person types it: 0.001, true, null, [64,64]."""
     if isinstance(value, str):
         return escaped(value)
-    if isinstance(value, float) and digits < 17:
+    if isinstance(value, float) and digits < ALL_DIGITS:
         return f"{value:.{digits}g}"
     return json.dumps(value, separators=(",", ":"), sort_keys=True, default=str)
 
 
-def _name(values: Mapping[str, Any], keys: Sequence[str], digits: int) -> str:
+def _name(mapping: Mapping[str, Any], keys: Sequence[str], digits: int) -> str:
     curves_first = sorted(keys, key=lambda key: not key.endswith(".curve"))
-    shown = {key: text(values[key], digits) for key in curves_first if key in values}
-    words = {_joined(key, shown): value for key, value in shown.items()}
+    texts = {key: text(mapping[key], digits) for key in curves_first if key in mapping}
+    words: dict[str, str] = {}
+    for key, value in texts.items():
+        words[_word(key, texts)] = value  # actor and critic may share a word, and then they share the value
     return " ".join(f"{word}={value}" for word, value in words.items())
 
 
-def _joined(key: str, shown: Mapping[str, str]) -> str:
-    """The word for a key; one word for both groups where actor and critic agree. Curves are options: schedule/actor."""
+def _word(key: str, texts: Mapping[str, str]) -> str:
+    """The word that a person types for a key: an option of a group for a curve (`schedule/actor`), else the key.
+
+    Where actor and critic agree, both keys get the shared word: `schedule`, `schedule.final`.
+    """
     section, _, rest = key.partition(".")
     role, _, knob = rest.partition(".")
     if section != "schedule" or not knob:
         return key
-    both = [shown.get(f"schedule.{follower}.{knob}") for follower in FOLLOWERS]
-    shared = role in FOLLOWERS and both[0] == both[1]
+    actor, critic = (texts.get(f"schedule.{follower}.{knob}") for follower in FOLLOWERS)
+    is_shared = role in FOLLOWERS and actor == critic
     if knob == "curve":
-        return "schedule" if shared else f"schedule/{role}"
-    return f"schedule.{knob}" if shared else key
+        return "schedule" if is_shared else f"schedule/{role}"
+    return f"schedule.{knob}" if is_shared else key

@@ -1,38 +1,22 @@
-"""What a configuration must satisfy before anything is built from it."""
+"""Whether a configuration can be run, asked before anything is built from it.
+
+The schema states what one key may be, and `config/ranges.py` checks it. This file holds the rules between keys, and the
+rules for a task's arguments.
+"""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable
 from typing import Any
 
-from rl_decay.config.numbers import check_scheduled, check_sizes
-from rl_decay.config.schedules import role_curves
-from rl_decay.config.schema import Config, flat
+from rl_decay.config.ranges import FLOAT32_WORDS, LARGEST_FLOAT32, check_value
+from rl_decay.config.schedules import BASE_KEYS, FOLLOWERS, role_curves
+from rl_decay.config.schema import Config, flat, walk
 from rl_decay.config.values import plain_config
 from rl_decay.errors import UserError, one_line, shown
+from rl_decay.metrics.tasks import fitting_preset
 
-# the task each preset in conf/env was tuned for; every other task fits `generic`
-PRESETS = {
-    "CartPole-v1": "cartpole",
-    "Acrobot-v1": "acrobot",
-    "MountainCar-v0": "mountain_car",
-    "MountainCarContinuous-v0": "mountain_car_continuous",
-    "Pendulum-v1": "pendulum",
-}
-CHOICES = {
-    "device": ("auto", "cpu", "cuda"),
-    "compile": ("none", "inductor"),
-    "vec": ("sync", "async"),
-    "resume": ("never", "auto"),
-    "compare": ("auto", "none"),
-    "horizon": ("refuse", "keep", "stretch", "hold"),
-    "net.activation": ("tanh", "relu"),
-    "algo.grad_clip": ("per_group", "joint"),
-}
-
-# arguments of gymnasium.make and make_vec that are not the task's own: who decides them
+# Arguments of gymnasium.make and make_vec that no task may be given by env.kwargs, each with who decides it.
 RESERVED = {
     "id": "env.id names the task",
     "render_mode": "`python -m rl_decay.evaluate --video` chooses it",
@@ -42,65 +26,25 @@ RESERVED = {
     "vector_kwargs": "training chooses them",
     "wrappers": "put the wrapper around the task where it is registered",
 }
-TIME_LIMIT, NO_LIMIT = "max_episode_steps", -1  # Gymnasium's argument of every task, and its word for none
-REACH = 100_000  # how far from a number of minibatches one that fits is looked for: rollouts may be of any size
-
-Rule = tuple[Callable[[Any], bool], str]
-AT_LEAST_ONE: Rule = (lambda x: _whole(x) and x >= 1, "a whole number of at least 1")
-COUNT: Rule = (lambda x: _whole(x) and x >= 0, "a whole number, 0 or more")
-NOT_NEGATIVE: Rule = (lambda x: 0 <= x < math.inf, "0 or more, and finite")
-POSITIVE: Rule = (lambda x: 0 < x < math.inf, "more than 0, and finite")
-OPTIONAL_COUNT: Rule = (lambda x: x is None or AT_LEAST_ONE[0](x), "a whole number of at least 1; or null")
-SHARE: Rule = (lambda x: 0 <= x <= 1, "between 0 and 1")
-OPTIONAL_POSITIVE: Rule = (lambda x: x is None or 0 < x < math.inf, "more than 0, and finite; or null")
-# longer ones overflow the clocks of poll()
-SECONDS: Rule = (lambda x: x is None or 0 < x <= 1e6, "more than 0, at most 1,000,000 seconds; or null for ever")
-
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(
-        (
-            "total_steps",
-            "threads",
-            "segments",
-            "env.num_envs",
-            "algo.num_steps",
-            "algo.epochs",
-            "algo.minibatches",
-            "evaluation.episodes",
-            "evaluation.late",
-        ),
-        AT_LEAST_ONE,
-    ),
-    **dict.fromkeys(("seed", "evaluation.seed", "evaluation.early", "checkpoint.keep"), COUNT),
-    **dict.fromkeys(("actor.lr", "critic.lr", "algo.entropy_coef", "algo.value_coef"), NOT_NEGATIVE),
-    **dict.fromkeys(("schedule.start", "schedule.final"), NOT_NEGATIVE),
-    **dict.fromkeys(("algo.gamma", "algo.gae_lambda", "schedule.warmup"), SHARE),
-    "algo.clip": POSITIVE,
-    **dict.fromkeys(("algo.value_clip", "algo.max_grad_norm", "algo.target_kl"), OPTIONAL_POSITIVE),
-    "env.timeout": SECONDS,
-    **dict.fromkeys(("checkpoint.every", "evaluation.max_steps"), OPTIONAL_COUNT),
-    "net.hidden": (lambda x: all(_whole(width) and width >= 1 for width in x), "a list of whole numbers of at least 1"),
-    "net.log_std": (math.isfinite, "finite"),
-}
+TIME_LIMIT = "max_episode_steps"  # the argument by which Gymnasium limits any task's episodes
+NO_LIMIT = -1  # the value of TIME_LIMIT for endless episodes
+SUGGESTIONS = 3  # numbers of minibatches that a message proposes
+REACH = (
+    100_000  # numbers tried on each side for a suggestion: a rollout may have 2^63 rows, a search must not take hours
+)
 
 
 def check(config: Config) -> Config:
-    """A configuration that can be run, in plain values; UserError names the first key that cannot, and the way out.
+    """A configuration that can be run, in plain values; UserError names a key that cannot be run, and the way out.
 
-    The given object stays as it is.
+    The given object stays unchanged.
     """
     config = plain_config(config)
-    values = flat(config)
-    for key, options in CHOICES.items():
-        if values[key] not in options:
-            raise UserError(f"{key}={shown(values[key])}: choose one of {', '.join(options)}")
-    for key, (holds, text) in RULES.items():
-        if not _holds(holds, values[key]):
-            raise UserError(f"{key}={shown(values[key])}: must be {text}")
-    check_sizes(config)
+    for key, value, about in walk(config):
+        check_value(key, value, about)
     _check_kwargs(config.env.kwargs)
-    role_curves(config.schedule)
-    check_scheduled(config)
+    role_curves(config.schedule)  # raises for an unknown curve, and for a knob that its curve does not take
+    _check_scheduled(config)
     _check_rollout(config)
     if config.horizon != "refuse" and config.resume == "never":
         raise UserError(f"horizon={config.horizon}: only a run that is continued can become longer; add resume=auto")
@@ -109,63 +53,71 @@ def check(config: Config) -> Config:
     return config
 
 
-def _whole(x: Any) -> bool:
-    return isinstance(x, int) and not isinstance(x, bool)
-
-
-def _holds(rule: Callable[[Any], bool], value: Any) -> bool:
-    try:
-        return bool(rule(value))
-    except (TypeError, OverflowError):  # a value of another type, given from Python; a whole number of 400 digits
-        return False
-
-
 def _check_kwargs(kwargs: dict[str, Any]) -> None:
     for name, reason in RESERVED.items():
         if name in kwargs:
             raise UserError(f"env.kwargs.{name}={kwargs[name]}: no argument of the task, {reason}; remove it")
     try:
-        json.dumps(kwargs, allow_nan=False)
+        json.dumps(kwargs, allow_nan=False)  # summary.json and the fingerprint hold them as JSON
     except (TypeError, ValueError) as error:
         raise UserError(f"env.kwargs={shown(kwargs)}: must be plain, finite values ({one_line(error)})") from None
     limit = kwargs.get(TIME_LIMIT)
-    if not (limit is None or (_whole(limit) and (limit == NO_LIMIT or limit >= 1))):
+    is_whole = isinstance(limit, int) and not isinstance(limit, bool)
+    if limit is not None and not (is_whole and (limit == NO_LIMIT or limit >= 1)):
         raise UserError(
             f"env.kwargs.{TIME_LIMIT}={shown(limit)}: must be a whole number of at least 1; null for the task's own "
             "limit, -1 for none"
         )
 
 
+def _check_scheduled(config: Config) -> None:
+    """UserError where a base value times a factor of its schedule, the number that training uses, is too large."""
+    values = flat(config)
+    for role, curve in role_curves(config.schedule).items():
+        base_key = BASE_KEYS[role]
+        base = values[base_key]
+        for knob in ("start", "final"):
+            factor = curve.knobs.get(knob, 0.0)
+            if base * factor > LARGEST_FLOAT32:
+                is_shared = role in FOLLOWERS and values[f"schedule.{role}.{knob}"] is None
+                key = f"schedule.{knob}" if is_shared else f"schedule.{role}.{knob}"
+                raise UserError(f"{key}={factor}: times {base_key}={base} it must be at most {FLOAT32_WORDS}")
+
+
 def _check_rollout(config: Config) -> None:
-    rows, count = config.env.num_envs * config.algo.num_steps, config.algo.minibatches
+    """UserError where the steps are too few for one rollout, or a rollout cannot be cut into equal minibatches."""
+    rows = config.env.num_envs * config.algo.num_steps
+    minibatches = config.algo.minibatches
     if config.total_steps < rows:
         raise UserError(
             f"total_steps={config.total_steps}: one iteration takes env.num_envs * algo.num_steps = {rows} steps; ask "
             "for at least that many"
         )
-    if rows % count or rows // count < 2:
-        near = _nearest_divisors(rows, count)
+    # Advantages are normalised within a minibatch, and a single row has no standard deviation.
+    if rows % minibatches or rows // minibatches < 2:
+        fitting = sorted(_fitting_minibatches(rows, minibatches))
         raise UserError(
-            f"algo.minibatches={count}: a rollout of env.num_envs * algo.num_steps = {rows} rows must be cut into "
-            f"equal minibatches of at least 2; the nearest that fit: {', '.join(map(str, sorted(near))) or 'none'}"
+            f"algo.minibatches={minibatches}: a rollout of env.num_envs * algo.num_steps = {rows} rows must be cut "
+            f"into equal minibatches of at least 2; the nearest that fit: {', '.join(map(str, fitting)) or 'none'}"
         )
 
 
-def _nearest_divisors(rows: int, count: int) -> list[int]:
-    """Up to three divisors of `rows`, of at least 2 rows each, nearest first; the search ends after `REACH` numbers."""
-    middle = min(count, rows // 2)
-    near: list[int] = []
+def _fitting_minibatches(rows: int, asked: int) -> list[int]:
+    """Up to SUGGESTIONS divisors of `rows` that leave at least 2 rows each, the nearest to `asked` first."""
+    most = rows // 2
+    middle = min(asked, most)
+    fitting: list[int] = []
     for distance in range(min(rows, REACH)):
-        both = dict.fromkeys((middle - distance, middle + distance))
-        near += [n for n in both if 1 <= n <= rows // 2 and rows % n == 0]
-        if len(near) >= 3:
+        candidates = dict.fromkeys((middle - distance, middle + distance))  # a dict: at distance 0 both are one number
+        fitting += [count for count in candidates if 1 <= count <= most and rows % count == 0]
+        if len(fitting) >= SUGGESTIONS:
             break
-    return near[:3]
+    return fitting[:SUGGESTIONS]
 
 
 def preset_note(config: Config) -> str | None:
-    """A line for the plan where the task is not its preset's: whose hyperparameters are used, which preset fits."""
-    fitting = PRESETS.get(config.env.id.rpartition(":")[2], "generic")
+    """A line for the plan if the hyperparameters are another task's: which preset they are, which preset fits."""
+    fitting = fitting_preset(config.env.id)
     if config.env.preset in (fitting, "none"):
         return None
     return f"{config.env.id} runs with the hyperparameters of env={config.env.preset}; env={fitting} fits it"

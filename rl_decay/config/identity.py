@@ -1,15 +1,16 @@
-"""When two runs are the same: all of it.
+"""Three questions about two runs, each answered by the keys that must be equal.
 
-- May two jobs train together? `population_keys` must be equal, all keys without `per_member`, and the jobs must have
-  come equally far. Asked by sweeps and by training/population.py.
-- Are two runs one experiment? `experiment_keys` must be equal: all keys but those with `experiment=False`, and those
-  marked `later` where they have their default. `fingerprint` is their hash. Asked by resume, `init_from`, folder names.
-- Are two runs of one arm? `arm_keys` must be equal: those of the experiment but for the seed, with the schedule's knobs
-  as they act. Asked by compare and by the last lines of a sweep.
+- May two jobs train together? `population_keys`: all keys without `per_member`. (The jobs must also have come equally
+  far.) Asked by sweeps and by training/population.py.
+- Are two runs one experiment? `experiment_keys`: all keys but those with `experiment=False`, and but those marked
+  `later` that have their default. `fingerprint` is their hash. Asked by resume, `init_from` and folder names.
+- Do two runs belong to one arm? `arm_keys`: the keys of the experiment without the seed, with the schedule's knobs as
+  the curves use them. Asked by compare and by the last lines of a sweep.
 
-What may differ all the same: `MAY_DIFFER_WHEN_LONGER` in a run that was made longer, everything but `SHAPING` in one
-that branches.
-A key that is added to the schema is marked `later`, so that no earlier run becomes another experiment by it.
+Two exceptions: a run that was made longer may differ in `MAY_DIFFER_WHEN_LONGER`, and a run that takes another run's
+weights (`init_from`) may differ in everything but `SHAPING`.
+A key that is added to the schema is marked `later`. Otherwise every run recorded before it would become another
+experiment, with another fingerprint.
 """
 
 from __future__ import annotations
@@ -25,78 +26,94 @@ import numpy as np
 from rl_decay.config.schedules import KNOBS, ROLES, role_curves
 from rl_decay.config.schema import Config, Role, Schedule, flat, walk
 
-MAY_DIFFER_WHEN_LONGER = ("total_steps", "horizon")  # between a checkpoint and its run, once that was made longer
-SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")  # what weights were made for
+# Keys in which a run may differ from its checkpoint after `horizon=...` made it longer.
+MAY_DIFFER_WHEN_LONGER = ("total_steps", "horizon")
+# Keys that give the network its shape and its inputs their scale: weights are of no use under other values.
+SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
-WITHOUT_EFFECT = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))
+ROLE_KNOBS = tuple(f"schedule.{role}.{knob}" for role in ROLES for knob in KNOBS)
+OUTSIDE_ARMS = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))
 
 
 def population_keys(config: Config) -> dict[str, Any]:
     """The keys that all members of a population must share."""
-    return {key: value for key, value, metadata in walk(config) if not metadata["per_member"]}
+    return {key: value for key, value, about in walk(config) if not about["per_member"]}
 
 
 def fingerprint(values: Mapping[str, Any]) -> str:
-    """SHA-256, in hex, of values as canonical JSON: keys sorted, no spaces, floats by repr. Equal values, equal print.
+    """SHA-256, in hex, of values as canonical JSON: keys sorted, no spaces, floats by repr.
 
-    1 and 1.0 differ. ValueError for NaN and infinities, TypeError for what JSON does not know.
+    1 and 1.0 differ. ValueError for NaN and infinities, TypeError for a type that JSON does not have.
     """
     text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_number)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def experiment_keys(config: Config) -> dict[str, Any]:
-    """The part of a flat configuration that decides what is learned: all but the keys marked `experiment=False`, and
-    those marked `later` where they have their default.
+    """The part of a flat configuration that decides what is learned: all keys but those marked `experiment=False`, and
+    but those marked `later` that have their default.
     """
     defaults = flat(Config())
-    return {
-        key: value
-        for key, value, about in walk(config)
-        if about["experiment"] and not (about["later"] and value == defaults[key])
-    }
+    decisive = {}
+    for key, value, about in walk(config):
+        # A run that was recorded before the key came did what the default does, so the default is left out.
+        is_as_before = about["later"] and value == defaults[key]
+        if about["experiment"] and not is_as_before:
+            decisive[key] = value
+    return decisive
 
 
 def experiment_names() -> tuple[str, ...]:
-    """The keys that decide what is learned."""
+    """The keys that decide what is learned, whatever their values."""
     return tuple(key for key, _, about in walk(Config()) if about["experiment"])
 
 
 def changed_keys(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """{key: (old value, new value)} of what differs between the `experiment_keys` of two runs."""
+    """{key: (old value, new value)} of the keys that differ between the `experiment_keys` of two runs."""
     defaults = flat(Config())
     changed = {}
     for key in dict.fromkeys((*new, *old)):
-        before, after = old.get(key, defaults[key]), new.get(key, defaults[key])
+        before = old.get(key, defaults[key])  # a key may be missing: `later` keys are left out at their default
+        after = new.get(key, defaults[key])
         if before != after:
             changed[key] = before, after
     return changed
 
 
 def arm_keys(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a flat configuration that decide what is learned, the seed aside, and each role's knobs as they act.
+    """The keys of a flat configuration that decide its arm: the experiment's without the seed, and each role's knobs at
+    the values that its curve uses.
 
     Shared knobs go to the roles that take them, and a knob that no curve takes goes away. So `schedule.final=0.1` is
-    the same experiment as `schedule.actor.final=0.1 schedule.critic.final=0.1`, and without decay it is none at all.
+    the same experiment as `schedule.actor.final=0.1 schedule.critic.final=0.1`, and changes nothing without decay.
     Errors: KeyError for a missing key of the schedule, UserError as role_curves.
     """
-    curves = role_curves(_schedule(config))
-    acting = {f"schedule.{role}.{knob}": v for role, curve in curves.items() for knob, v in curve.knobs.items()}
-    idle = {*WITHOUT_EFFECT, *SHARED, *(f"schedule.{role}.{knob}" for role in ROLES for knob in KNOBS)}
+    acting: dict[str, Any] = {}
+    for role, curve in role_curves(_schedule(config)).items():
+        for knob, value in curve.knobs.items():
+            acting[f"schedule.{role}.{knob}"] = value
+    ignored = {*OUTSIDE_ARMS, *SHARED, *ROLE_KNOBS}
     if not acting:
-        idle.add("schedule.inclusive")
-    return {key: acting.get(key, value) for key, value in config.items() if key in acting or key not in idle}
+        ignored.add("schedule.inclusive")  # without decay, progress moves nothing
+    arm = {}
+    for key, value in config.items():
+        if key in acting:
+            arm[key] = acting[key]  # first, because the keys of a role's knobs are among the ignored ones
+        elif key not in ignored:
+            arm[key] = value
+    return arm
 
 
 def _schedule(config: Mapping[str, Any]) -> Schedule:
-    values: dict[str, Any] = {
-        role: Role(*(config[f"schedule.{role}.{f.name}"] for f in fields(Role))) for role in ROLES
-    }
-    values |= {name: config[f"schedule.{name}"] for name in (*KNOBS, "inclusive")}
+    """The schedule section of a flat configuration."""
+    values: dict[str, Any] = {name: config[f"schedule.{name}"] for name in (*KNOBS, "inclusive")}
+    for role in ROLES:
+        values[role] = Role(**{f.name: config[f"schedule.{role}.{f.name}"] for f in fields(Role)})
     return Schedule(**values)
 
 
 def _number(value: Any) -> Any:
+    """The Python number of a NumPy scalar, which JSON does not know."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"JSON has no {type(value).__name__}: {value!r}")

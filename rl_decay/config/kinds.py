@@ -1,4 +1,7 @@
-"""The kinds of values in files, as Python's own type hints, and the words for a value that is of another one."""
+"""Type checks for values that were read from a file: `kind` is a Python type hint, or a class of this file.
+
+Everything that a stranger's JSON holds goes through `misfit` before the product uses it.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,18 @@ from typing import Any, get_args, get_origin
 
 from rl_decay.errors import one_line
 
-LARGEST = 2**64  # of whole numbers, seeds included; larger ones cannot even become a float everywhere
+LARGEST = 2**64  # the largest size of a whole number, seeds included: a larger one may fail to become a float
+VALUE_WIDTH = 60  # characters of a value in a message
 
-# bool, int, float (whole or not, but finite), str, None, Any, list[T], dict[str, T], unions of these, a tuple of texts
-# to choose from, `Whole` or `Fields`
+# A kind is bool, int, float (whole or not, but finite), str, None, Any, list[T], dict[str, T], a union of these, a
+# tuple of texts to choose from, a `Whole` or a `Fields`.
 Kind = Any
+WORDS = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text", type(None): "null"}
 
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number of at least `least`, or null where that is allowed."""
+    """A whole number of at least `least`; also null if `or_null`."""
 
     least: int
     or_null: bool = False
@@ -27,26 +32,32 @@ class Whole:
 
 @dataclass(frozen=True)
 class Fields:
-    """An object of JSON: the keys that it must have and those that it may have, with their kinds; others are free."""
+    """A JSON object with `required` keys and perhaps `optional` ones, each of its kind; other keys are ignored."""
 
     required: Mapping[str, Kind]
     optional: Mapping[str, Kind] = field(default_factory=dict)
 
 
 def misfit(value: Any, kind: Kind, name: str = "") -> str | None:
-    """What is wrong with a value, in words that begin with its name; None where it is of the kind."""
+    """Why a value is not of the kind, in words that begin with its name; None if it is of the kind.
+
+    Of a list or a dict the first wrong entry is named, with its place: `hidden[1] is 'x', not a whole number`.
+    """
     if isinstance(kind, Fields) and isinstance(value, dict):
         return _misfit_of_fields(value, kind, name)
     if get_origin(kind) is list and isinstance(value, list):
-        inner = ((item, get_args(kind)[0], f"{name}[{i}]") for i, item in enumerate(value))
+        (item_kind,) = get_args(kind)
+        places = ((f"{name}[{i}]", item) for i, item in enumerate(value))
     elif get_origin(kind) is dict and isinstance(value, dict):
-        inner = ((item, get_args(kind)[1], _joined(name, key)) for key, item in value.items())
+        _, item_kind = get_args(kind)
+        places = ((_joined(name, key), item) for key, item in value.items())
     elif _fits(value, kind):
         return None
     else:
-        return f"{name or 'it'} is {one_line(repr(value), 60)}, not {words(kind)}"
-    for part in inner:
-        if problem := misfit(*part):
+        return f"{name or 'it'} is {one_line(repr(value), VALUE_WIDTH)}, not {words(kind)}"
+    for place, item in places:
+        problem = misfit(item, item_kind, place)
+        if problem:
             return problem
     return None
 
@@ -54,37 +65,41 @@ def misfit(value: Any, kind: Kind, name: str = "") -> str | None:
 def words(kind: Kind) -> str:
     """A kind in a person's words."""
     if isinstance(kind, Whole):
-        return f"a whole number of at least {kind.least}" + " or null" * kind.or_null
+        return f"a whole number of at least {kind.least}" + (" or null" if kind.or_null else "")
     if isinstance(kind, tuple):
         return f"one of {', '.join(kind)}"
     if isinstance(kind, UnionType):
         return " or ".join(words(part) for part in get_args(kind))
-    if isinstance(kind, Fields):
-        return "an object"
-    names = {bool: "true or false", int: "a whole number", float: "a finite number", str: "text", type(None): "null"}
-    return names.get(kind) or ("a list" if get_origin(kind) is list else "an object")
+    if get_origin(kind) is list:
+        return "a list"
+    return "an object" if isinstance(kind, Fields) else WORDS.get(kind, "an object")
 
 
 def _misfit_of_fields(values: dict[str, Any], kind: Fields, name: str) -> str | None:
     for key in kind.required:
         if key not in values:
             return f"it has no {_joined(name, key)}"
-    for key, wanted in {**kind.required, **kind.optional}.items():
-        if key in values and (problem := misfit(values[key], wanted, _joined(name, key))):
-            return problem
+    for key, key_kind in {**kind.required, **kind.optional}.items():
+        if key in values:
+            problem = misfit(values[key], key_kind, _joined(name, key))
+            if problem:
+                return problem
     return None
 
 
 def _fits(value: Any, kind: Kind) -> bool:
-    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
-    if kind is Any or kind is None:
-        return kind is Any or value is None
+    # True and False are ints in Python, but no numbers in JSON.
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
+    if kind is Any:
+        return True
+    if kind is None:
+        return value is None
     if kind is int:
-        return whole
-    if kind is float:
-        return whole or (isinstance(value, float) and math.isfinite(value))
+        return is_whole
+    if kind is float:  # JSON may write 1.0 as 1
+        return is_whole or (isinstance(value, float) and math.isfinite(value))
     if isinstance(kind, Whole):
-        return kind.or_null if value is None else whole and value >= kind.least
+        return kind.or_null if value is None else is_whole and value >= kind.least
     if isinstance(kind, tuple):
         return value in kind
     if isinstance(kind, UnionType):

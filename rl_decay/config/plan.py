@@ -10,15 +10,14 @@ from rl_decay.config.schema import Config
 from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.schedules import progress
 
-EPISODES_PER_SEGMENT = 10
+EPISODES_PER_SEGMENT = 10  # in time limits: a segment of fewer would cut off a large part of all episodes
 LONGEST_EPISODE = 1_000  # steps of an evaluation's episode in a task without a time limit
-LONGEST_ONCE = 10_000  # the same in runs that were begun before it was recorded
+LONGEST_ONCE = 10_000  # the same in runs that began before checkpoints recorded it
 
 
 @dataclass(frozen=True)
 class Clock:
-    """What must not move when a run is continued: where it is cut into segments, the time of its schedules, and where
-    episodes of its evaluations are cut.
+    """The lengths that stay when a run is continued: of its segments, its schedules and its evaluations' episodes.
 
     horizon_iterations is the T of the schedules, and held_at the iteration from which on they stand still, if any.
     """
@@ -26,18 +25,18 @@ class Clock:
     segment_length: int  # iterations
     horizon_iterations: int
     held_at: int | None = None
-    evaluation_cap: int | None = None  # steps; None: the run was begun before it was recorded
+    evaluation_cap: int | None = None  # steps; None: the run began before checkpoints recorded it
 
     def progress(self, iteration: int, inclusive: bool) -> float:
-        """What the curves are given in an iteration, in [0, 1]."""
-        moment = iteration if self.held_at is None else min(iteration, self.held_at)
-        return progress(moment, self.horizon_iterations, inclusive)
+        """The progress that the curves see in an iteration, in [0, 1]."""
+        clock_iteration = iteration if self.held_at is None else min(iteration, self.held_at)
+        return progress(clock_iteration, self.horizon_iterations, inclusive)
 
     def longer(self, horizon: str, iteration: int, num_iterations: int) -> Clock:
         """The clock of a run that goes on from `iteration` to a later end.
 
         keep: the old slope to its end, then its last value. stretch: progress over the new total, from now on.
-        hold: the values of the last update before `iteration`.
+        hold: the values of the last update before `iteration`; a run that was held before stays held where it was.
         """
         if horizon == "stretch":
             return replace(self, horizon_iterations=num_iterations, held_at=None)
@@ -47,7 +46,7 @@ class Clock:
 
 
 class Note(NamedTuple):
-    """Something about a run that needs a person's attention: a marked line of the plan, and a line of summary.json."""
+    """Words that need a person's attention: a marked line of the plan, and a line of summary.json."""
 
     label: str
     text: str
@@ -83,15 +82,15 @@ class Plan:
 
     @property
     def segments(self) -> int:
-        """Number of segments."""
+        """Number of segments; the last may be shorter."""
         return -(-self.num_iterations // self.clock.segment_length)
 
 
-ENDLESS = "endless episodes"  # the label of `endless_segment`
+ENDLESS = "endless episodes"  # label of `endless_segment`, by which training/population.py finds a recorded note
 
 
 def endless_segment(steps: int) -> Note:
-    """What to say after a segment of so many steps per environment in which no episode ended."""
+    """The note after a segment of `steps` steps per environment in which no episode ended."""
     return Note(
         ENDLESS,
         f"no episode ended in a whole segment of {steps:,} steps per environment: episodes are longer than a segment, "
@@ -103,17 +102,22 @@ def plan(
     config: Config, time_limit: int | None, clock: Clock | None = None, start: int = 0, notes: Sequence[Note] = ()
 ) -> Plan:
     """Lay out a run of a configuration that was checked; a resumed run brings its clock and its start."""
-    per_iteration = config.env.num_envs * config.algo.num_steps
+    steps_per_iteration = config.env.num_envs * config.algo.num_steps
     num_iterations = iterations(config)
-    length = segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit)
-    first_cap = episode_cap(time_limit, config.evaluation.max_steps)
-    clock = clock or Clock(length, num_iterations, evaluation_cap=first_cap)
+    if clock is None:
+        clock = Clock(
+            segment_length=segment_length(num_iterations, config.segments, config.algo.num_steps, time_limit),
+            horizon_iterations=num_iterations,
+            evaluation_cap=episode_cap(time_limit, config.evaluation.max_steps),
+        )
     points = evaluation_points(num_iterations, config.evaluation.early, config.evaluation.late)
     cap = recorded_cap(time_limit, clock.evaluation_cap)
-    unlimited = time_limit is None and config.evaluation.max_steps is None
+    all_notes = list(notes)
+    if time_limit is None and config.evaluation.max_steps is None:
+        all_notes.append(unlimited_evaluations(config, len(points), cap))
     return Plan(
         asked_steps=config.total_steps,
-        steps_per_iteration=per_iteration,
+        steps_per_iteration=steps_per_iteration,
         num_iterations=num_iterations,
         clock=clock,
         segments_asked=config.segments,
@@ -123,12 +127,12 @@ def plan(
         time_limit=time_limit,
         num_steps=config.algo.num_steps,
         start=start,
-        notes=(*notes, unlimited_evaluations(config, len(points), cap)) if unlimited else tuple(notes),
+        notes=tuple(all_notes),
     )
 
 
 def unlimited_evaluations(config: Config, evaluations: int, cap: int) -> Note:
-    """What evaluations may cost where Gymnasium knows no time limit of the task."""
+    """The note on the cost of evaluations, for a task of which Gymnasium knows no time limit."""
     steps = evaluations * config.evaluation.episodes * cap
     return Note(
         "evaluations",
@@ -138,12 +142,12 @@ def unlimited_evaluations(config: Config, evaluations: int, cap: int) -> Note:
 
 
 def episode_cap(time_limit: int | None, max_steps: int | None) -> int:
-    """Steps after which an episode that is only watched is cut: those asked for, else the task's time limit."""
+    """Steps after which an episode of an evaluation or a video is cut: the number asked for, else the time limit."""
     return max_steps or time_limit or LONGEST_EPISODE
 
 
 def recorded_cap(time_limit: int | None, recorded: int | None) -> int:
-    """The same in a run that has begun: what it has recorded, or the rule from before that was done."""
+    """The cap of a run that has begun: the recorded one, else the rule that held before caps were recorded."""
     return recorded or time_limit or LONGEST_ONCE
 
 
@@ -155,12 +159,13 @@ def iterations(config: Config) -> int:
 def segment_length(num_iterations: int, segments: int, num_steps: int, time_limit: int | None) -> int:
     """Iterations per segment: ceil(T / segments), or longer, so that a slot plays 10 time limits in each.
 
-    The last segment takes what is left. A cut ends every episode in progress; in a segment of few episodes it would
-    decide what is learned.
+    The last segment takes the iterations that are left. A cut ends every episode in progress: if segments held few
+    episodes, the cuts would decide what is learned.
     """
     if time_limit is not None:
-        longest = EPISODES_PER_SEGMENT * time_limit
-        segments = min(segments, max(1, num_iterations * num_steps // longest))
+        steps_needed = EPISODES_PER_SEGMENT * time_limit
+        segments_that_fit = num_iterations * num_steps // steps_needed
+        segments = min(segments, max(1, segments_that_fit))
     return -(-num_iterations // segments)
 
 
@@ -169,13 +174,18 @@ def evaluation_points(num_iterations: int, early: int, late: int) -> tuple[int, 
 
     Evenly spaced to the nearest iteration; fewer where two points would fall together. The last is always the end.
     """
-    late_span, early_span = LATE_SHARE * num_iterations, (1 - LATE_SHARE) * num_iterations
-    if late > 2 * late_span:  # every iteration is a point, and there may be far more points than iterations
-        points = set(range(num_iterations - round((late - 1) * late_span / late), num_iterations + 1))
+    late_span = LATE_SHARE * num_iterations
+    early_span = (1 - LATE_SHARE) * num_iterations
+    # More than two points per iteration make every iteration a point. Then a range over iterations replaces the loop
+    # over points, because a person may ask for 2^63 - 1 evaluations.
+    points = {num_iterations}
+    if late > 2 * late_span:
+        first_late = num_iterations - round((late - 1) * late_span / late)
+        points.update(range(first_late, num_iterations))
     else:
-        points = {num_iterations - round(i * late_span / late) for i in range(late)}
+        points.update(num_iterations - round(i * late_span / late) for i in range(late))
     if early > 2 * early_span:
-        points |= set(range(1, int(early_span) + 1))
+        points.update(range(1, int(early_span) + 1))
     else:
-        points |= {int(i * early_span / early) for i in range(1, early + 1)}
-    return tuple(sorted(p for p in points | {num_iterations} if p >= 1))
+        points.update(int(i * early_span / early) for i in range(1, early + 1))
+    return tuple(sorted(point for point in points if point >= 1))

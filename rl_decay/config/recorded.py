@@ -1,9 +1,12 @@
-"""Configurations that were read from a file, which may be anybody's: checked before anything is made of them."""
+"""Configurations that were read from a file. The file may be a stranger's, so they are checked before use.
+
+Two doors: `config_to_compare` for numbers in a report, `config_to_train` for a configuration whose task will be made,
+which may import code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +16,19 @@ from rl_decay.config.schema import Config, unflat, walk
 from rl_decay.config.trust import require_trust
 from rl_decay.errors import UserError
 
-
-def _kinds(section: Any, prefix: str = "") -> Iterator[tuple[str, Kind]]:
-    for f in fields(section):
-        if is_dataclass(f.type):
-            yield from _kinds(f.type, f"{prefix}{f.name}.")
-        else:
-            yield prefix + f.name, f.type
-
-
-KINDS = dict(_kinds(Config))  # of every key of the schema
-# A run may be older than the other keys; without one of these, what it learned is unknown.
+KINDS: dict[str, Kind] = {key: about["kind"] for key, _, about in walk(Config())}
+# The keys without which nobody knows what a run learned. The run may be older than all other keys.
 NEEDED = [key for key, _, about in walk(Config()) if about["experiment"] and not about["later"]]
 
 
 def config_to_train(values: Mapping[str, Any], trust: Collection[str], source: Path | str) -> Config:
-    """The configuration of {dotted key: value} from a file, of which a task may be made.
+    """The configuration of {dotted key: value} from a file, allowed to make its task.
 
     UserError, which names the file: as `config_to_compare`, for a value that cannot be run, and for a module that the
     configuration names and that is neither installed nor in `trust`.
     """
     config = config_to_compare(values, source)
-    require_trust(values, trust, source)
+    require_trust(values, trust, source)  # before anything can import the module
     try:
         return check(config)
     except UserError as error:
@@ -42,10 +36,10 @@ def config_to_train(values: Mapping[str, Any], trust: Collection[str], source: P
 
 
 def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:
-    """The configuration of {dotted key: value} from a file, of which no task may be made: nobody has vouched for it.
+    """The configuration of {dotted key: value} from a file, not allowed to make its task: its code is not trusted.
 
-    UserError, which names the file, for a key that this version does not know, for a value of another kind, and where
-    a key of NEEDED is missing.
+    UserError, which names the file, for a key that this version does not know, for a value of another kind, and if a
+    key of NEEDED is missing.
     """
     for key in values:
         if key not in KINDS:
@@ -58,8 +52,10 @@ def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:
 
 
 def check_kinds(values: Mapping[str, Any], source: Path | str) -> None:
-    """UserError, which names file and key, for a value of another kind than its key's; unknown keys may stay."""
+    """UserError, which names file and key, for a value of another kind than its key's; unknown keys are ignored."""
     for key, value in values.items():
-        problem = misfit(value, KINDS[key], key) if key in KINDS else None
+        if key not in KINDS:  # of a newer version, or a name that is no key any more
+            continue
+        problem = misfit(value, KINDS[key], key)
         if problem:
             raise UserError(f"{source}: {problem}")

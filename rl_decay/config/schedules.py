@@ -8,7 +8,9 @@ from rl_decay.config.schema import Role, Schedule
 from rl_decay.errors import UserError
 from rl_decay.schedules import CURVES, Curve, knobs
 
-ROLES = ("actor", "critic", "clip", "entropy")
+# The key of the base value that each role's curve multiplies.
+BASE_KEYS = {"actor": "actor.lr", "critic": "critic.lr", "clip": "algo.clip", "entropy": "algo.entropy_coef"}
+ROLES = tuple(BASE_KEYS)
 FOLLOWERS = ("actor", "critic")  # the roles that take the shared knobs
 KNOBS = tuple(f.name for f in fields(Role) if f.name != "curve")
 
@@ -21,39 +23,56 @@ def role_curves(schedule: Schedule) -> dict[str, Curve]:
 def unused_knobs(schedule: Schedule) -> list[str]:
     """Shared knobs that were changed but that no chosen curve takes, as key=value.
 
-    Not an error: a sweep over curves sets them for those that do.
+    Not an error: in a sweep over curves the knobs are meant for the jobs whose curves take them.
     """
-    used = {knob for role in FOLLOWERS for knob in knobs(getattr(schedule, role).curve)}
-    values = {knob: getattr(schedule, knob) for knob in KNOBS}
-    return [
-        f"schedule.{knob}={value}"
-        for knob, value in values.items()
-        if knob not in used and value != getattr(Schedule(), knob)
-    ]
+    taken: set[str] = set()
+    for role in FOLLOWERS:
+        taken.update(knobs(getattr(schedule, role).curve))
+    defaults = Schedule()
+    unused = []
+    for knob in KNOBS:
+        value = getattr(schedule, knob)
+        if knob not in taken and value != getattr(defaults, knob):
+            unused.append(f"schedule.{knob}={value}")
+    return unused
 
 
 def _curve(role: str, chosen: Role, shared: Schedule) -> Curve:
-    key = f"schedule.{role}"
+    """The curve of one role with its knobs: the role's own, else for a follower the shared ones.
+
+    Names and types are checked here, because recorded configurations come here without having passed `check`.
+    """
     if not isinstance(chosen.curve, str) or chosen.curve not in CURVES:
         raise UserError(f"schedule/{role}={chosen.curve}: no such curve; choose one of {', '.join(CURVES)}")
+    _refuse_foreign_knobs(role, chosen)
     values = {}
-    for knob in KNOBS:
+    own = knobs(chosen.curve)
+    for knob in (name for name in KNOBS if name in own):
         value = getattr(chosen, knob)
-        if knob not in knobs(chosen.curve):
-            if value is not None:
-                takes = ", ".join(knobs(chosen.curve)) or "no knobs"
-                raise UserError(f"{key}.{knob}={value}: the curve {chosen.curve} takes {takes}; remove the key")
-        elif value is not None:
-            values[knob] = value
-        elif role in FOLLOWERS:
-            values[knob] = getattr(shared, knob)
-    for knob, value in values.items():
+        if value is None and role in FOLLOWERS:
+            value = getattr(shared, knob)
+        if value is None:
+            continue  # clip and entropy take no shared knob: the curve's own default holds
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            owner = key if getattr(chosen, knob) is not None else "schedule"
-            raise UserError(f"{owner}.{knob}={value}: must be a number")
+            raise UserError(f"{_owner(role, chosen, knob)}.{knob}={value}: must be a number")
+        values[knob] = value
     try:
         return CURVES[chosen.curve](**values)
     except ValueError as error:
-        knob = str(error).split()[0]
-        owner = key if getattr(chosen, knob, None) is not None else "schedule"
-        raise UserError(f"{owner}.{error}") from None
+        knob = str(error).split()[0]  # the curve's message begins with the knob
+        raise UserError(f"{_owner(role, chosen, knob)}.{error}") from None
+
+
+def _refuse_foreign_knobs(role: str, chosen: Role) -> None:
+    """UserError names a knob of the role that its curve does not take: it would silently have no effect."""
+    own = knobs(chosen.curve)
+    for knob in KNOBS:
+        value = getattr(chosen, knob)
+        if knob not in own and value is not None:
+            takes = ", ".join(own) or "no knobs"
+            raise UserError(f"schedule.{role}.{knob}={value}: the curve {chosen.curve} takes {takes}; remove the key")
+
+
+def _owner(role: str, chosen: Role, knob: str) -> str:
+    """The section whose key a person must change: the role's where it sets the knob itself, else the shared one."""
+    return "schedule" if getattr(chosen, knob, None) is None else f"schedule.{role}"

@@ -1,7 +1,12 @@
-"""The configuration as plain dataclasses: every key, its default, its meaning.
+"""The configuration as plain dataclasses. A key is described here and nowhere else.
 
 Metadata of a field:
-  help        one line for people.
+  help        one line for people. What the metadata below says, it does not repeat.
+  choices     the words of which the value must be one. Empty: the value is free, or another file lists the words.
+  above, at_least, at_most
+              the range of a number, or of each number in a list; a number with a range must also be finite.
+              All None: the key has no range, or another file checks it.
+  unit, null  for messages: what the number counts, and what null stands for.
   per_member  True: members of one population may differ in it. Everything else is structural.
   experiment  False: the key changes nothing that is learned (where it is logged, how often it is saved), so it stays
               out of the fingerprint.
@@ -9,22 +14,31 @@ Metadata of a field:
               fingerprint, so that those runs stay the same experiment.
   code        True: the value names code, which is imported. From a recorded file it needs the person's trust.
 
+`config/ranges.py` checks choices and ranges. The options of conf/algo, conf/net and conf/logger hold only values that
+differ from these defaults; presets and experiments may repeat a default that their results depend on.
 The classes are not frozen because OmegaConf would then refuse to compose them; nothing assigns to them after checking.
+This file has no `from __future__ import annotations`: `walk` hands the annotations on as types, not as text.
 """
 
 import copy
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import reduce
 from typing import Any
 
-ABOUT = {"per_member": False, "experiment": True, "later": False, "code": False}
+# Defaults of the metadata: a key that states nothing but its help has these.
+LIMITS = {"choices": (), "above": None, "at_least": None, "at_most": None, "unit": "", "null": ""}
+FLAGS = {"per_member": False, "experiment": True, "later": False, "code": False}
+ABOUT = LIMITS | FLAGS
+ANY_FINITE = -math.inf  # as `above`: the range of all finite numbers
 
 
-def _key(default: Any, help: str, **about: bool) -> Any:
-    """A field with its metadata; what is not given of it is as in `ABOUT`."""
+def _key(default: Any, help: str, **about: Any) -> Any:
+    """A field with its metadata; entries that `about` lacks come from `ABOUT`."""
     metadata = {"help": help, **ABOUT, **about}
     if isinstance(default, (list, dict)):
+        # A factory, because all configurations would share one list otherwise.
         return field(default_factory=lambda: type(default)(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
@@ -35,8 +49,16 @@ class Env:
 
     id: str = _key("CartPole-v1", "a registered Gymnasium id, or module:Id-v0", code=True)
     kwargs: dict[str, Any] = _key({}, "arguments of the environment's constructor")
-    num_envs: int = _key(8, "environments per run")
-    timeout: float | None = _key(None, "seconds a step or reset may take (vec=async only)", experiment=False)
+    num_envs: int = _key(8, "environments per run", at_least=1)
+    timeout: float | None = _key(
+        None,
+        "how long a step or reset may take (vec=async only)",
+        above=0,
+        at_most=1_000_000,  # longer waits overflow the clocks of poll()
+        unit="seconds",
+        null="for ever",
+        experiment=False,
+    )
     rescale_actions: bool = _key(False, "map the policy's [-1, 1] onto finite action bounds")
     preset: str = _key("none", "the file in conf/env that these values come from", experiment=False)
 
@@ -45,23 +67,27 @@ class Env:
 class Net:
     """Shape of the two separate networks, actor and critic."""
 
-    hidden: list[int] = _key([64, 64], "width of each hidden layer")
-    activation: str = _key("tanh", "tanh | relu")
-    log_std: float = _key(0.0, "initial log standard deviation of a continuous policy")
+    hidden: list[int] = _key([64, 64], "width of each hidden layer", at_least=1)
+    activation: str = _key("tanh", "function between two layers", choices=("tanh", "relu"))
+    log_std: float = _key(0.0, "initial log standard deviation of a continuous policy", above=ANY_FINITE)
 
 
 @dataclass
 class Group:
     """One param group of the optimizer."""
 
-    lr: float = _key(3e-4, "base learning rate", per_member=True)
+    lr: float = _key(3e-4, "base learning rate", at_least=0, per_member=True)
 
 
 @dataclass
 class Role:
-    """The curve of one scheduled value. A knob that is null takes the shared one."""
+    """The curve of one scheduled value. A knob that is null takes the shared one.
 
-    curve: str = _key("none", "none | linear | linear_warmup", per_member=True)
+    `rl_decay/schedules/curves.py` holds the names of the curves, their knobs and the ranges of these knobs, and
+    `config/schedules.py` checks them. So no choices and ranges are stated here.
+    """
+
+    curve: str = _key("none", "name of a curve", per_member=True)
     warmup: float | None = _key(None, "share of training held (or ramped) before the decay", per_member=True)
     start: float | None = _key(None, "first value, as a factor of the base value", per_member=True)
     final: float | None = _key(None, "last value, as a factor of the base value", per_member=True)
@@ -71,9 +97,13 @@ class Role:
 class Schedule:
     """Curves of the two learning rates and, if asked, of clip range and entropy coefficient."""
 
-    warmup: float = _key(0.1, "shared by actor and critic: share of training held", per_member=True)
-    start: float = _key(1.0, "shared by actor and critic: first factor of the base rate", per_member=True)
-    final: float = _key(0.0, "shared by actor and critic: last factor of the base rate", per_member=True)
+    # The ranges are those of the curves. They are stated here too because a shared knob must be in range even where no
+    # chosen curve takes it; tests/config/test_schema.py holds the two against each other.
+    warmup: float = _key(
+        0.1, "shared by actor and critic: share of training held", at_least=0, at_most=1, per_member=True
+    )
+    start: float = _key(1.0, "shared by actor and critic: first factor of the base rate", at_least=0, per_member=True)
+    final: float = _key(0.0, "shared by actor and critic: last factor of the base rate", at_least=0, per_member=True)
     inclusive: bool = _key(
         False, "progress t/(T-1) instead of t/T: the last update uses final exactly", per_member=True
     )
@@ -87,18 +117,20 @@ class Schedule:
 class Algo:
     """Proximal policy optimisation."""
 
-    num_steps: int = _key(128, "steps per environment and iteration")
-    epochs: int = _key(4, "passes over a rollout")
-    minibatches: int = _key(4, "minibatches per epoch; must divide num_envs * num_steps")
-    gamma: float = _key(0.99, "discount", per_member=True)
-    gae_lambda: float = _key(0.95, "GAE's lambda", per_member=True)
-    clip: float = _key(0.2, "clip range of the probability ratio", per_member=True)
-    value_clip: float | None = _key(None, "clip range of the value function; null = off")
-    entropy_coef: float = _key(0.0, "weight of the entropy bonus", per_member=True)
-    value_coef: float = _key(0.5, "weight of the value loss", per_member=True)
-    max_grad_norm: float | None = _key(0.5, "gradient-norm limit; null = off", per_member=True)
-    grad_clip: str = _key("per_group", "per_group | joint: over which parameters the norm is taken")
-    target_kl: float | None = _key(None, "stop an update's epochs above this mean KL; null = off", per_member=True)
+    num_steps: int = _key(128, "steps per environment and iteration", at_least=1)
+    epochs: int = _key(4, "passes over a rollout", at_least=1)
+    minibatches: int = _key(4, "minibatches per epoch; must divide num_envs * num_steps", at_least=1)
+    gamma: float = _key(0.99, "discount", at_least=0, at_most=1, per_member=True)
+    gae_lambda: float = _key(0.95, "GAE's lambda", at_least=0, at_most=1, per_member=True)
+    clip: float = _key(0.2, "clip range of the probability ratio", above=0, per_member=True)
+    value_clip: float | None = _key(None, "clip range of the value function; null = off", above=0)
+    entropy_coef: float = _key(0.0, "weight of the entropy bonus", at_least=0, per_member=True)
+    value_coef: float = _key(0.5, "weight of the value loss", at_least=0, per_member=True)
+    max_grad_norm: float | None = _key(0.5, "gradient-norm limit; null = off", above=0, per_member=True)
+    grad_clip: str = _key("per_group", "over which parameters the norm is taken", choices=("per_group", "joint"))
+    target_kl: float | None = _key(
+        None, "stop an update's epochs above this mean KL; null = off", above=0, per_member=True
+    )
 
 
 @dataclass
@@ -113,19 +145,21 @@ class Normalize:
 class Evaluation:
     """Deterministic evaluation on the same reset seeds at every point of every run."""
 
-    seed: int = _key(1_000_003, "root of the reset seeds, the same for every run")
-    episodes: int = _key(10, "episodes per evaluation")
-    early: int = _key(10, "evaluations in the first 70 % of training")
-    late: int = _key(20, "evaluations in the last 30 % of training")
-    max_steps: int | None = _key(None, "steps after which an episode is cut; null = time limit or 1,000", later=True)
+    seed: int = _key(1_000_003, "root of the reset seeds, the same for every run", at_least=0)
+    episodes: int = _key(10, "episodes per evaluation", at_least=1)
+    early: int = _key(10, "evaluations in the first 70 % of training", at_least=0)
+    late: int = _key(20, "evaluations in the last 30 % of training", at_least=1)
+    max_steps: int | None = _key(
+        None, "steps after which an episode is cut; null = time limit or 1,000", at_least=1, later=True
+    )
 
 
 @dataclass
 class Checkpoint:
     """When the run is saved."""
 
-    every: int | None = _key(None, "iterations between checkpoints; null = one segment", experiment=False)
-    keep: int = _key(0, "numbered checkpoints kept beside latest.pt and best.pt", experiment=False)
+    every: int | None = _key(None, "iterations between checkpoints; null = one segment", at_least=1, experiment=False)
+    keep: int = _key(0, "numbered checkpoints kept beside latest.pt and best.pt", at_least=0, experiment=False)
 
 
 @dataclass
@@ -139,16 +173,18 @@ class Logger:
 class Config:
     """One run."""
 
-    seed: int = _key(0, "root of every random stream of the run", per_member=True)
-    total_steps: int = _key(500_000, "environment steps asked for")
-    device: str = _key("auto", "auto | cpu | cuda")
-    threads: int = _key(1, "CPU threads of PyTorch")
-    compile: str = _key("none", "none | inductor: torch.compile for the update")
-    segments: int = _key(10, "cuts at which every environment is reset from its own seed; 1 = never")
-    vec: str = _key("sync", "sync | async environments", experiment=False)
-    resume: str = _key("never", "never | auto: continue the run that the folder holds", experiment=False)
-    horizon: str = _key("refuse", "refuse | keep | stretch | hold: what a longer run does to its schedule")
-    compare: str = _key("auto", "auto | none: the report at the end of a multirun", experiment=False)
+    seed: int = _key(0, "root of every random stream of the run", at_least=0, per_member=True)
+    total_steps: int = _key(500_000, "environment steps asked for", at_least=1)
+    device: str = _key("auto", "where PyTorch computes", choices=("auto", "cpu", "cuda"))
+    threads: int = _key(1, "CPU threads of PyTorch", at_least=1)
+    compile: str = _key("none", "torch.compile for the update", choices=("none", "inductor"))
+    segments: int = _key(10, "cuts at which every environment is reset from its own seed; 1 = never", at_least=1)
+    vec: str = _key("sync", "how the copies of the task are stepped", choices=("sync", "async"), experiment=False)
+    resume: str = _key("never", "continue the run that the folder holds", choices=("never", "auto"), experiment=False)
+    horizon: str = _key(
+        "refuse", "what a longer run does to its schedule", choices=("refuse", "keep", "stretch", "hold")
+    )
+    compare: str = _key("auto", "the report at the end of a multirun", choices=("auto", "none"), experiment=False)
     init_from: str | None = _key(None, "checkpoint whose weights a new run starts from", per_member=True)
     env: Env = field(default_factory=Env)
     net: Net = field(default_factory=Net)
@@ -163,24 +199,28 @@ class Config:
 
 
 def walk(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dict[str, Any]]]:
-    """Yield (dotted key, value, metadata) of every leaf, in the order of the schema."""
+    """Yield (dotted key, value, metadata) of every leaf, in the order of the schema.
+
+    The metadata has one entry more than the field's own: `kind`, the type that the schema gives the key.
+    """
     for f in fields(config):
         value = getattr(config, f.name)
         if is_dataclass(value):
             yield from walk(value, f"{prefix}{f.name}.")
         else:
-            yield prefix + f.name, value, dict(f.metadata)
+            yield prefix + f.name, value, {**f.metadata, "kind": f.type}
 
 
 def unflat(values: Mapping[str, Any]) -> Config:
-    """The configuration of {dotted key: value}; what is missing has its default, KeyError for an unknown key."""
+    """The configuration of {dotted key: value}; a missing key has its default. KeyError for an unknown key."""
     config = Config()
-    known = flat(config)
+    keys = flat(config)
     for key, value in values.items():
-        if key not in known:
+        if key not in keys:
             raise KeyError(key)
-        *path, leaf = key.split(".")
-        setattr(reduce(getattr, path, config), leaf, copy.deepcopy(value))
+        *sections, name = key.split(".")
+        section = reduce(getattr, sections, config)
+        setattr(section, name, copy.deepcopy(value))  # a copy, or a later change of the caller's list would change both
     return config
 
 

@@ -1,4 +1,4 @@
-"""Plain values for a configuration that Python code filled in: with dicts for sections, or numbers of NumPy."""
+"""From a configuration that Python code filled in to plain values: dicts become sections, NumPy's numbers Python's."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, one_line, shown
@@ -16,11 +15,11 @@ from rl_decay.plain import number, plain, truth, whole
 
 
 def plain_config(given: Any) -> Config:
-    """A copy of a configuration in the types of the schema; the given one stays as it is.
+    """A copy of a configuration in the types of the schema; the given one stays unchanged.
 
-    NumPy's and PyTorch's scalars become Python's, whole numbers become floats where a float is meant, tuples and flat
-    arrays lists, paths text. A dict may stand for a section: its keys replace the section's defaults. The fingerprint
-    is therefore the same however the values were given.
+    NumPy's and PyTorch's scalars become Python's, whole numbers become floats if the key is a float, tuples and flat
+    arrays become lists, paths become text. A dict may stand for a section: its keys replace the section's defaults.
+    So the same values have the same fingerprint in every form.
     UserError names a key that does not exist, and a value of another type.
     """
     if not isinstance(given, Config):
@@ -29,47 +28,46 @@ def plain_config(given: Any) -> Config:
 
 
 def _section(given: Any, default: Any, prefix: str) -> Any:
-    kind = type(default)
-    values = {f.name: getattr(default, f.name) for f in fields(kind)}
-    if isinstance(given, kind):
+    """One section, its inner sections included; `prefix` is its dotted name and a dot."""
+    section_class = type(default)
+    values = {f.name: getattr(default, f.name) for f in fields(section_class)}
+    if isinstance(given, section_class):
         values = {name: getattr(given, name) for name in values}
     elif isinstance(given, Mapping):
         _refuse_unknown(given, values, prefix)
         values |= given
     else:
-        raise UserError(f"{prefix[:-1]}={shown(given, repr)}: must be {kind.__name__}(...), or a dict of its keys")
-    for name, value in values.items():
-        section = getattr(default, name)
-        if is_dataclass(section):
-            values[name] = _section(value, section, f"{prefix}{name}.")
+        form = f"{section_class.__name__}(...)"
+        raise UserError(f"{prefix[:-1]}={shown(given, repr)}: must be {form}, or a dict of its keys")
+    for f in fields(section_class):
+        key = f"{prefix}{f.name}"
+        inner_default = getattr(default, f.name)
+        if is_dataclass(inner_default):
+            values[f.name] = _section(values[f.name], inner_default, f"{key}.")
         else:
-            values[name] = _leaf(f"{prefix}{name}", _types(kind)[name], value)
-    return kind(**values)
+            values[f.name] = _leaf(key, f.type, values[f.name])
+    return section_class(**values)
 
 
-def _refuse_unknown(given: Mapping[Any, Any], known: Mapping[str, Any], prefix: str) -> None:
+def _refuse_unknown(given: Mapping[Any, Any], section: Mapping[str, Any], prefix: str) -> None:
     for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(str(name), known, n=1)
-            hint = f"did you mean {prefix}{near[0]}?" if near else f"its section has {', '.join(known)}"
+        if name not in section:
+            near = difflib.get_close_matches(str(name), section, n=1)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"its section has {', '.join(section)}"
             raise UserError(f"{prefix}{one_line(name)}: no such key; {hint}")
 
 
-@cache
-def _types(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _leaf(key: str, annotation: Any, value: Any) -> Any:
-    options = [kind for kind in get_args(annotation) if kind is not NoneType]
-    optional = NoneType in get_args(annotation)
-    if optional and value is None:
-        return None
-    kind = options[0] if optional else annotation
-    convert, words = KINDS[get_origin(kind) or kind]
+def _leaf(key: str, kind: Any, value: Any) -> Any:
+    """A value as the type `kind` of its key, `int` or `float | None` for example; UserError for any other type."""
+    is_optional = NoneType in get_args(kind)
+    if is_optional:
+        if value is None:
+            return None
+        kind = next(part for part in get_args(kind) if part is not NoneType)
+    convert, words = CONVERSIONS[get_origin(kind) or kind]
     converted = convert(value)
     if converted is None:
-        raise UserError(f"{key}={shown(value, repr)}: must be {words}{'; or null' if optional else ''}")
+        raise UserError(f"{key}={shown(value, repr)}: must be {words}{'; or null' if is_optional else ''}")
     return converted
 
 
@@ -77,28 +75,34 @@ def _text(value: Any) -> str | None:
     value = plain(value)
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
-    return str.__str__(value) if isinstance(value, str) else None  # of a subclass, an enum for example, its text alone
+    # str.__str__, because a subclass may print more: an enum of texts its own name
+    return str.__str__(value) if isinstance(value, str) else None
 
 
 def _whole_numbers(value: Any) -> list[int] | None:
-    if getattr(value, "ndim", 0) == 1 and hasattr(value, "tolist"):
+    if getattr(value, "ndim", 0) == 1 and hasattr(value, "tolist"):  # an array or a tensor, without importing either
         value = value.tolist()
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    if isinstance(value, str) or not isinstance(value, Sequence):  # a text is a sequence too, of letters
         return None
-    numbers = [whole(item) for item in value]
-    return None if None in numbers else numbers  # type: ignore[return-value]
+    numbers = []
+    for item in value:
+        width = whole(item)
+        if width is None:
+            return None
+        numbers.append(width)
+    return numbers
 
 
 def _arguments(value: Any) -> dict[str, Any] | None:
-    """Arguments of a task's constructor; None unless they are named by text, at every depth."""
+    """Arguments of a task's constructor; None unless every dict in them, at every depth, has texts as names."""
     try:
         return _nested(value) if isinstance(value, Mapping) else None
-    except (TypeError, RecursionError):
+    except (TypeError, RecursionError):  # RecursionError: a dict that holds itself
         return None
 
 
 def _nested(value: Any) -> Any:
-    """A value in JSON's types; what these do not cover stays for the rules of `check` to refuse."""
+    """A value in JSON's types as far as these reach; `check` refuses the rest, which is handed on unchanged."""
     value = plain(value)
     if isinstance(value, Mapping):
         if not all(isinstance(name, str) for name in value):
@@ -107,11 +111,12 @@ def _nested(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_nested(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)  # an enum's number alone
+        return int(value)  # without the subclass, an enum for example
     return _text(value) if isinstance(value, str) else value
 
 
-KINDS: dict[Any, tuple[Callable[[Any], Any], str]] = {
+# By the type of a key: the conversion, which returns None for any other type, and the type in a person's words.
+CONVERSIONS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     bool: (truth, "true or false"),
     int: (whole, "a whole number"),
     float: (number, "a number"),

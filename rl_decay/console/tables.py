@@ -18,8 +18,8 @@ from rich.text import Text
 
 from rl_decay.config.checks import preset_note
 from rl_decay.config.plan import EPISODES_PER_SEGMENT, Plan
-from rl_decay.config.schedules import FOLLOWERS, role_curves, unused_knobs
-from rl_decay.config.schema import Config
+from rl_decay.config.schedules import BASE_KEYS, FOLLOWERS, role_curves, unused_knobs
+from rl_decay.config.schema import Config, flat
 from rl_decay.config.trust import modules_to_trust
 from rl_decay.console import duration
 from rl_decay.errors import one_line
@@ -69,12 +69,12 @@ def schedule_table(config: Config, plan: Plan) -> Table:
     table = Table("schedule", "curve", title="Schedule", title_justify="left", box=box.SIMPLE_HEAD)
     for moment in ("first", "middle", "last"):
         table.add_column(moment, justify="right", no_wrap=True)
-    base = {"actor": config.actor.lr, "critic": config.critic.lr}
-    base |= {"clip": config.algo.clip, "entropy": config.algo.entropy_coef}
+    keys = flat(config)
     for role, curve in role_curves(config.schedule).items():
         if role in FOLLOWERS or curve.name != "none":
             name = f"{role} rate" if role in FOLLOWERS else role
-            values = (f"{base[role] * curve(p):.3g}" for p in moments(config, plan))
+            base = keys[BASE_KEYS[role]]
+            values = (f"{base * curve(p):.3g}" for p in moments(config, plan))
             table.add_row(name, _words(curve), *values)
     return table
 

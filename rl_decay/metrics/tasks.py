@@ -1,4 +1,6 @@
-"""Score constants: what a random and what a good policy return on a task, so that tasks can share one axis.
+"""What is known about tasks: their score constants, and the preset in conf/env that was tuned for them.
+
+Score constants say what a random and what a good policy return on a task, so that tasks can share one axis.
 
     score = (return - random) / (reference - random)        0 = random policy, 1 = reference; above 1 is possible
 
@@ -17,40 +19,55 @@ from numpy.typing import ArrayLike
 from rl_decay.metrics.arrays import Floats
 
 THRESHOLD = "Gymnasium reward_threshold"
+GENERIC = "generic"  # the preset for every task without one of its own
 
 
-class Constants(NamedTuple):
-    """Returns per episode that score 0 and 1, and where the second comes from."""
+class Task(NamedTuple):
+    """Returns per episode that score 0 and 1, where the second comes from, and the task's preset.
+
+    preset: name of the file in conf/env, as in `env=cartpole`; None for a task without a preset of its own.
+    """
 
     random: float
     reference: float
     source: str
+    preset: str | None = None
 
 
-TASKS = {
-    "CartPole-v1": Constants(22.97, 500.0, "ceiling: one reward per step, 500 steps"),
-    "Acrobot-v1": Constants(-499.86, -100.0, THRESHOLD),
-    "MountainCar-v0": Constants(-200.0, -110.0, THRESHOLD),
-    "MountainCarContinuous-v0": Constants(-33.44, 90.0, THRESHOLD),
-    "Pendulum-v1": Constants(-1197.15, -172.0, "PPO after 100k steps, RL Baselines3 Zoo benchmark"),
-    "LunarLander-v3": Constants(-186.78, 200.0, THRESHOLD),
-    "LunarLanderContinuous-v3": Constants(-215.93, 200.0, THRESHOLD),
-    "BipedalWalker-v3": Constants(-102.69, 300.0, THRESHOLD),
-    "HalfCheetah-v5": Constants(-281.76, 4800.0, THRESHOLD),
-    "Hopper-v5": Constants(19.30, 3800.0, THRESHOLD),
-    "Walker2d-v5": Constants(1.95, 4378.0, "PPO after 10M steps, SLM-Lab benchmark"),
-    "Ant-v5": Constants(-66.09, 6000.0, THRESHOLD),
-    "Swimmer-v5": Constants(-1.15, 360.0, THRESHOLD),
-    "Humanoid-v5": Constants(116.47, 2661.0, "PPO after 10M steps, SLM-Lab benchmark"),
-    "InvertedPendulum-v5": Constants(5.28, 950.0, THRESHOLD),
-    "InvertedDoublePendulum-v5": Constants(47.60, 9100.0, THRESHOLD),
-    "Reacher-v5": Constants(-43.19, -3.75, THRESHOLD),
+TASKS: dict[str, Task] = {
+    "CartPole-v1": Task(22.97, 500.0, "ceiling: one reward per step, 500 steps", preset="cartpole"),
+    "Acrobot-v1": Task(-499.86, -100.0, THRESHOLD, preset="acrobot"),
+    "MountainCar-v0": Task(-200.0, -110.0, THRESHOLD, preset="mountain_car"),
+    "MountainCarContinuous-v0": Task(-33.44, 90.0, THRESHOLD, preset="mountain_car_continuous"),
+    "Pendulum-v1": Task(-1197.15, -172.0, "PPO after 100k steps, RL Baselines3 Zoo benchmark", preset="pendulum"),
+    "LunarLander-v3": Task(-186.78, 200.0, THRESHOLD),
+    "LunarLanderContinuous-v3": Task(-215.93, 200.0, THRESHOLD),
+    "BipedalWalker-v3": Task(-102.69, 300.0, THRESHOLD),
+    "HalfCheetah-v5": Task(-281.76, 4800.0, THRESHOLD),
+    "Hopper-v5": Task(19.30, 3800.0, THRESHOLD),
+    "Walker2d-v5": Task(1.95, 4378.0, "PPO after 10M steps, SLM-Lab benchmark"),
+    "Ant-v5": Task(-66.09, 6000.0, THRESHOLD),
+    "Swimmer-v5": Task(-1.15, 360.0, THRESHOLD),
+    "Humanoid-v5": Task(116.47, 2661.0, "PPO after 10M steps, SLM-Lab benchmark"),
+    "InvertedPendulum-v5": Task(5.28, 950.0, THRESHOLD),
+    "InvertedDoublePendulum-v5": Task(47.60, 9100.0, THRESHOLD),
+    "Reacher-v5": Task(-43.19, -3.75, THRESHOLD),
 }
 
 
-def constants(env_id: str) -> Constants | None:
+def constants(env_id: str) -> Task | None:
     """The score constants of a task, None if it has none; a module prefix ("module:Id-v0") is ignored."""
     return TASKS.get(env_id.rpartition(":")[2])
+
+
+def fitting_preset(env_id: str) -> str:
+    """The preset that was tuned for a task, `generic` for a task without one; a module prefix is ignored.
+
+    >>> fitting_preset("Pendulum-v1"), fitting_preset("my_package:MyEnv-v0"), fitting_preset("Ant-v5")
+    ('pendulum', 'generic', 'generic')
+    """
+    task = TASKS.get(env_id.rpartition(":")[2])
+    return GENERIC if task is None or task.preset is None else task.preset
 
 
 def scored_task(env_id: str, kwargs: Mapping[str, Any]) -> str:
@@ -70,5 +87,5 @@ def score(env_id: str, returns: ArrayLike) -> Floats:
 
     returns: any shape, rewards per episode, undiscounted and unscaled -> the same shape.
     """
-    known = constants(env_id) or Constants(0.0, 1.0, "no constants: the return itself")
-    return (np.asarray(returns, dtype=np.float64) - known.random) / (known.reference - known.random)
+    task = constants(env_id) or Task(0.0, 1.0, "no constants: the return itself")
+    return (np.asarray(returns, dtype=np.float64) - task.random) / (task.reference - task.random)

@@ -40,7 +40,7 @@ def keys(compose):
 
 
 @pytest.fixture
-def said():
+def file_keys():
     """What a file in conf/ sets, as {dotted key: value}."""
 
     def read(file: str) -> dict[str, object]:

@@ -6,13 +6,14 @@ import re
 import pytest
 from trained import train_configs
 
-from rl_decay.config.checks import CHOICES, check
+from rl_decay.config.checks import check
 from rl_decay.config.plan import plan
 from rl_decay.config.schedules import unused_knobs
-from rl_decay.config.schema import Config, Schedule, flat
+from rl_decay.config.schema import Config, Schedule, flat, walk
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
 
+CHOICES = {key: about["choices"] for key, _, about in walk(Config()) if about["choices"]}
 COUNTS = ["total_steps", "threads", "segments", "env.num_envs", "algo.num_steps", "algo.epochs", "algo.minibatches"]
 COUNTS += ["evaluation.episodes", "evaluation.late", "checkpoint.every"]
 RATES = ["actor.lr", "critic.lr", "algo.entropy_coef", "algo.value_coef"]

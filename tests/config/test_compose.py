@@ -40,8 +40,8 @@ def test_a_command_changes_what_it_says_and_nothing_else(keys, command):
 
 
 @pytest.mark.parametrize("preset", ["acrobot", "pendulum", "generic"])
-def test_a_preset_sets_what_its_file_says_and_the_schema_the_rest(keys, said, preset):
-    chosen, default = said(f"env/{preset}.yaml"), said("env/cartpole.yaml")
+def test_a_preset_sets_what_its_file_says_and_the_schema_the_rest(keys, file_keys, preset):
+    chosen, default = file_keys(f"env/{preset}.yaml"), file_keys("env/cartpole.yaml")
     expected = keys() | {key: flat(Config())[key] for key in default} | chosen
     assert keys(f"env={preset}") == expected
 
@@ -94,8 +94,8 @@ def test_the_command_line_wins_over_experiment_and_preset(keys, key, value):
     assert keys(f"{key}={value}", "experiment=cleanrl", "env=pendulum") == before | {key: value}
 
 
-def test_an_experiment_wins_over_the_preset(keys, said):
-    assert keys("env=pendulum", "experiment=cleanrl") == keys("env=pendulum") | said("experiment/cleanrl.yaml")
+def test_an_experiment_wins_over_the_preset(keys, file_keys):
+    assert keys("env=pendulum", "experiment=cleanrl") == keys("env=pendulum") | file_keys("experiment/cleanrl.yaml")
 
 
 def test_keyword_arguments_of_a_task_may_be_nested_and_of_any_type(compose):

@@ -1,16 +1,16 @@
 """The files in conf/: small, complete, and every one of them runs."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 from trained import train_configs
 
-from rl_decay.config.checks import PRESETS, preset_note
+from rl_decay.config.checks import preset_note
 from rl_decay.config.plan import plan
-from rl_decay.config.schema import Algo, Config, Env, Net
+from rl_decay.config.schema import Config, Env, flat
 from rl_decay.hydra_app.compose import checked
+from rl_decay.metrics.tasks import GENERIC, TASKS
 from rl_decay.schedules import CURVES
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -19,6 +19,7 @@ OPTIONS = sorted(
     for file in CONF.rglob("*.yaml")
     if file.parent != CONF and file.relative_to(CONF).parts[0] != "hydra"
 )
+PRESETS = {task: entry.preset for task, entry in TASKS.items() if entry.preset is not None}
 SMALL = (
     "total_steps=64",
     "env.num_envs=2",
@@ -45,9 +46,21 @@ def test_debug_runs_two_iterations_of_any_task(compose, name):
     assert plan(checked(compose(f"env={name}", "experiment=debug")), None).num_iterations == 2
 
 
-@pytest.mark.parametrize("file, section", [("algo/ppo.yaml", Algo), ("net/mlp.yaml", Net)])
-def test_a_file_of_hyperparameters_lists_every_key_with_the_schemas_default(conf, file, section):
-    assert OmegaConf.to_container(OmegaConf.load(conf / file)) == dataclasses.asdict(section())
+@pytest.mark.parametrize("group", ["algo", "net", "logger"])
+def test_no_option_repeats_a_default_of_the_schema(conf, file_keys, group):
+    defaults = flat(Config())
+    for file in (conf / group).glob("*.yaml"):
+        changed = {f"{group}.{key}": value for key, value in file_keys(f"{group}/{file.name}").items()}
+        assert changed.keys() <= defaults.keys(), file
+        assert [key for key, value in changed.items() if value == defaults[key]] == [], file
+
+
+def test_the_table_of_contents_sets_no_key(file_keys):
+    assert [key for key in file_keys("config.yaml") if not key.startswith("hydra.")] == []
+
+
+def test_only_the_preset_moves_the_default_options_away_from_the_schema(keys, file_keys):
+    assert keys() == flat(Config()) | file_keys("env/cartpole.yaml")
 
 
 @pytest.mark.parametrize("role", ["actor", "critic", "clip", "entropy"])
@@ -60,11 +73,12 @@ def test_the_shorthand_has_a_file_for_every_curve(conf):
     assert {file.stem for file in (conf / "schedule").glob("*.yaml")} == set(CURVES)
 
 
-def test_presets_are_the_files_of_the_tasks(conf):
+def test_every_preset_is_named_by_the_one_entry_of_its_task(conf):
     files = {file.stem: OmegaConf.load(file).env for file in (conf / "env").iterdir()}
     assert all(env.preset == name for name, env in files.items())
-    assert "id" not in files.pop("generic")
-    assert {env.id: name for name, env in files.items()} == PRESETS
+    assert "id" not in files.pop(GENERIC)
+    assert sorted(PRESETS.values()) == sorted(files)  # two tasks with one preset would be two equal names here
+    assert {task: files[name].id for task, name in PRESETS.items()} == {task: task for task in PRESETS}
 
 
 @pytest.mark.parametrize("task, name", PRESETS.items())

@@ -1,10 +1,16 @@
 """The keys, and what their metadata promises."""
 
+import math
+from dataclasses import fields
+
 import pytest
 from omegaconf import OmegaConf
 
 from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
-from rl_decay.config.schema import ABOUT, Config, flat, walk
+from rl_decay.config.ranges import check_value, range_words
+from rl_decay.config.schema import ABOUT, FLAGS, Config, Role, flat, walk
+from rl_decay.errors import UserError
+from rl_decay.schedules import CURVES, knobs
 
 ROLE_KNOBS = ("curve", "warmup", "start", "final")
 PER_MEMBER = {
@@ -54,9 +60,44 @@ LEAVES = list(walk(Config()))
 
 @pytest.mark.parametrize("key, value, about", LEAVES, ids=[key for key, _, _ in LEAVES])
 def test_every_key_explains_itself_in_a_line(key, value, about):
-    assert set(about) == {"help", *ABOUT}
+    assert set(about) == {"help", "kind", *ABOUT}
     assert about["help"].strip() and "\n" not in about["help"]
-    assert all(isinstance(about[name], bool) for name in ABOUT)
+    assert all(isinstance(about[name], bool) for name in FLAGS)
+
+
+@pytest.mark.parametrize("key, value, about", LEAVES, ids=[key for key, _, _ in LEAVES])
+def test_help_repeats_neither_choices_nor_range(key, value, about):
+    assert "|" not in about["help"]
+    assert set(about["help"].split()).isdisjoint(about["choices"])
+    assert not any(about[name] is not None and range_words(about) in about["help"] for name in ("above", "at_least"))
+
+
+@pytest.mark.parametrize("key, value, about", LEAVES, ids=[key for key, _, _ in LEAVES])
+def test_every_number_has_a_range_and_every_default_is_allowed(key, value, about):
+    check_value(key, value, about)
+    number = about["kind"] in (int, int | None, float, float | None, list[int])
+    ranged = any(about[name] is not None for name in ("above", "at_least", "at_most"))
+    knob_of_a_role = key.startswith("schedule.") and key.count(".") == 2  # its curve checks it
+    assert ranged == (number and not knob_of_a_role)
+
+
+@pytest.mark.parametrize("value", [-math.inf, -1.0, -1e-300, 0.0, 0.5, 1.0, 1.0 + 1e-9, 7.0, math.inf, math.nan])
+@pytest.mark.parametrize("knob", [f.name for f in fields(Role) if f.name != "curve"])
+def test_a_shared_knob_has_the_range_that_the_curves_give_it(knob, value):
+    """Two places state it: a curve, for whoever calls it, and the schema, for a knob that no chosen curve takes."""
+
+    def accepted(function, *args, **kwargs):
+        try:
+            function(*args, **kwargs)
+        except (UserError, ValueError):
+            return False
+        return True
+
+    about = {key: about for key, _, about in LEAVES}[f"schedule.{knob}"]
+    by_schema = accepted(check_value, f"schedule.{knob}", value, about)
+    for name in CURVES:
+        if knob in knobs(name):
+            assert accepted(CURVES[name], **{knob: value}) == by_schema
 
 
 def test_members_of_a_population_may_differ_in_these_keys_only():

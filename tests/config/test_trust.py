@@ -95,7 +95,9 @@ def test_any_folder_beside_an_editable_package_is_no_installed_one(places):
     assert not trust.is_installed("downloads.evil")
 
 
-@pytest.mark.parametrize("owner, installed", [("some_finder", True), ("other_finder", False)])
+@pytest.mark.parametrize(
+    "owner, installed", [("some_finder", True), ("other_finder", False), ("finder", False), ("", False)]
+)
 def test_a_finder_counts_if_a_pth_file_put_it_in_place(owner, installed, places, tmp_path, monkeypatch):
     module(tmp_path, "toy_task", package=True)
 

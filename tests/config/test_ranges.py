@@ -1,4 +1,4 @@
-"""No number of any key is too large for what it ends up in; every key comes from the schema."""
+"""The words for every range, and no number of any key is too large for what it ends up in: all keys of the schema."""
 
 import math
 
@@ -12,6 +12,7 @@ from rl_decay.errors import UserError
 FLOAT32 = float(np.finfo(np.float32).max)
 KINDS = {key: type(value) for key, value, _ in walk(Config())}
 WHOLE = [key for key, kind in KINDS.items() if kind is int] + ["checkpoint.every", "evaluation.max_steps"]
+BOUNDS = ("above", "at_least", "at_most")
 NUMBERS = [key for key, kind in KINDS.items() if kind is float]
 NUMBERS += ["algo.value_clip", "algo.target_kl", "env.timeout"]
 NUMBERS += [f"schedule.{role}.{knob}" for role in ("actor", "clip") for knob in ("warmup", "start", "final")]
@@ -24,6 +25,34 @@ def refused(**values) -> str:
     message = str(error.value)
     assert "\n" not in message and len(message) < 300
     return message
+
+
+COUNTED = ["total_steps", "threads", "segments", "env.num_envs", "algo.num_steps", "algo.epochs", "algo.minibatches"]
+COUNTED += ["evaluation.episodes", "evaluation.late"]
+WORDS = {
+    **dict.fromkeys(COUNTED, "a whole number of at least 1"),
+    **dict.fromkeys(["seed", "evaluation.seed", "evaluation.early", "checkpoint.keep"], "a whole number, 0 or more"),
+    **dict.fromkeys(["checkpoint.every", "evaluation.max_steps"], "a whole number of at least 1; or null"),
+    **dict.fromkeys(["actor.lr", "critic.lr", "algo.entropy_coef", "algo.value_coef"], "0 or more, and finite"),
+    **dict.fromkeys(["schedule.start", "schedule.final"], "0 or more, and finite"),
+    **dict.fromkeys(["algo.gamma", "algo.gae_lambda", "schedule.warmup"], "between 0 and 1"),
+    **dict.fromkeys(["algo.value_clip", "algo.max_grad_norm", "algo.target_kl"], "more than 0, and finite; or null"),
+    "algo.clip": "more than 0, and finite",
+    "env.timeout": "more than 0, at most 1,000,000 seconds; or null for ever",
+    "net.hidden": "a list of whole numbers of at least 1",
+    "net.log_std": "finite",
+}
+
+
+def test_every_range_has_words():
+    ranged = [key for key, _, about in walk(Config()) if any(about[name] is not None for name in BOUNDS)]
+    assert sorted(WORDS) == sorted(ranged)
+
+
+@pytest.mark.parametrize("key", WORDS)
+def test_a_value_out_of_range_is_named_with_the_range_in_words(key):
+    value = {"net.hidden": [8, -1], "net.log_std": -math.inf}.get(key, -1 if key in WHOLE else -1.0)
+    assert refused(**{key: value}) == f"{key}={value}: must be {WORDS[key]}"
 
 
 @pytest.mark.parametrize("value", [2**63, 10**300 - 1, 10**5000], ids=["2^63", "300 digits", "5000 digits"])
