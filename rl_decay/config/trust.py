@@ -57,7 +57,7 @@ def code_modules(values: Mapping[str, Any]) -> dict[str, str]:
     """The module that each key of a flat configuration names, where it names one: `a.b` of env.id=a.b:Reach-v0."""
     modules = {}
     for key in CODE_KEYS:
-        module, colon, _ = str(values.get(key)).rpartition(":")  # as envs/registry.py, which imports the module
+        module, colon, _ = str(values.get(key)).rpartition(":")  # as envs/task_ids.py, which imports the module
         if colon:
             modules[key] = module
     return modules

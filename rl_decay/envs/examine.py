@@ -11,11 +11,11 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
 from rl_decay.envs.generators import OwnGenerators, kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, Shaped, TookTooLongError, Wrapping, single
-from rl_decay.envs.interface import refuse_other_interfaces
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
 from rl_decay.envs.rewards import OneNumberReward
 from rl_decay.envs.spaces import Codec
+from rl_decay.envs.task_methods import require_gymnasium_methods
 from rl_decay.errors import UserError
 from rl_decay.types import Spaces
 
@@ -42,7 +42,7 @@ def examine(env: Env, vec: str = "sync") -> Task:
         except TookTooLongError:  # asking it more, in this process, might take for ever
             return Task(copies.spaces)
         except UserError:
-            refuse_other_interfaces(env)
+            require_gymnasium_methods(env)
             return Task(copies.spaces, wrappers=(Shaped,))  # so that training can say more than NumPy
         global_generators = set().union(*copies.attribute("drawn_from"))
         unpacked = any(copies.attribute("unpacked"))

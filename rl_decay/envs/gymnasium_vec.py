@@ -18,8 +18,8 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.contract import Step
 from rl_decay.envs.faults import FaultReported, task_error
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
-from rl_decay.envs.registry import require_registered, way_out
 from rl_decay.envs.spaces import Codec
+from rl_decay.envs.task_ids import require_registered, way_out
 from rl_decay.errors import UserError, one_line
 from rl_decay.system.descriptors import require
 

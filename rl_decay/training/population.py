@@ -22,7 +22,7 @@ from rl_decay.config.schema import Config, flat
 from rl_decay.envs.examine import Task, codec_of, examine
 from rl_decay.envs.generators import kept
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
-from rl_decay.envs.registry import with_version
+from rl_decay.envs.task_ids import with_version
 from rl_decay.errors import UserError, one_line
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds

@@ -17,7 +17,7 @@ RESET = "reset(self, *, seed=None, options=None) -> (observation, info)"
 STEP = "step(self, action) -> (observation, reward, terminated, truncated, info)"
 
 
-def refuse_other_interfaces(env: Env) -> None:
+def require_gymnasium_methods(env: Env) -> None:
     """UserError if reset or step of a task is not as Gymnasium wants it; for a task that has just failed to play."""
     problem = None
     with closing(single(env)) as copy:

@@ -7,10 +7,10 @@ import gymnasium as gym
 import pytest
 
 from rl_decay.config.schema import Env
-from rl_decay.envs import registry
+from rl_decay.envs import task_ids
 from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
 from rl_decay.envs.modules import look_in
-from rl_decay.envs.registry import with_version
+from rl_decay.envs.task_ids import with_version
 from rl_decay.errors import UserError
 
 MODULE = """
@@ -97,10 +97,10 @@ def test_a_module_that_was_imported_before_has_registered_its_task_itself(module
         str(module("known_tasks", "from gymnasium.envs.classic_control.cartpole import CartPoleEnv", *more))
     )
     importlib.import_module("known_tasks")
-    importlib.reload(registry)
+    importlib.reload(task_ids)
     for name in ("known_tasks/Slow-v3", "Own-v0", "Kind-v0"):
         single(Env(id=f"known_tasks:{name}")).close()
-    assert "CartPole-v1" in registry.OWN
+    assert "CartPole-v1" in task_ids.OWN
 
 
 def test_a_task_that_a_module_does_not_register_is_named(module):
