@@ -1,12 +1,13 @@
-"""What training asks of an environment back-end."""
+"""What an environment back-end must offer: `VecEnv` to training, `TaskCopies` to `examine` as well."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from rl_decay.envs.spaces import Codec
 from rl_decay.types import Spaces
 
 
@@ -40,4 +41,23 @@ class VecEnv(Protocol):
 
     def close(self) -> None:
         """Free processes and windows."""
+        ...
+
+
+@runtime_checkable
+class TaskCopies(VecEnv, Protocol):
+    """A back-end whose slots run the task's own Python code, which `examine` plays before it is trusted."""
+
+    codec: Codec
+
+    def raw_reset(self, seeds: Sequence[int | None]) -> Any:
+        """Reset every slot, unseeded where the seed is None; the task's own observations [S, ...]."""
+        ...
+
+    def raw_step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+        """Step every slot by flat actions; the task's own observations [S, ...], rewards, terminated, truncated [S]."""
+        ...
+
+    def attribute(self, name: str) -> tuple[Any, ...]:
+        """An attribute of every copy, or of a wrapper around it, in the order of the slots."""
         ...

@@ -9,8 +9,10 @@ from functools import partial
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
-from rl_decay.envs.generators import OwnGenerators, kept
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, Shaped, TookTooLongError, Wrapping, single
+from rl_decay.envs.backends import make_vec_env
+from rl_decay.envs.contract import TaskCopies
+from rl_decay.envs.generators import OwnGenerators, preserved_generators
+from rl_decay.envs.gymnasium_vec import ShapeChecked, TookTooLongError, Wrapping, make_env
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
 from rl_decay.envs.rewards import OneNumberReward
@@ -36,14 +38,16 @@ def examine(env: Env, vec: str = "sync") -> Task:
     later is left to training, which writes what it can and tells the rest. The global random generators stay as they
     are.
     """
-    with kept(), closing(GymnasiumVec(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
+    with preserved_generators(), closing(make_vec_env(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
+        if not isinstance(copies, TaskCopies):  # the back-end's own simulation: no code of the task's could go wrong
+            return Task(copies.spaces)
         try:
             history, again = play(copies)
         except TookTooLongError:  # asking it more, in this process, might take for ever
             return Task(copies.spaces)
         except UserError:
             require_gymnasium_methods(env)
-            return Task(copies.spaces, wrappers=(Shaped,))  # so that training can say more than NumPy
+            return Task(copies.spaces, wrappers=(ShapeChecked,))  # so that training can say more than NumPy
         global_generators = set().union(*copies.attribute("drawn_from"))
         unpacked = any(copies.attribute("unpacked"))
         notes = [
@@ -86,5 +90,5 @@ def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[
 
 def codec_of(env: Env) -> Codec:
     """What a task's spaces are, without playing it; UserError and global random generators as `examine`."""
-    with kept(), closing(single(env)) as copy:
+    with preserved_generators(), closing(make_env(env)) as copy:
         return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)

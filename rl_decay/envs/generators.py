@@ -14,7 +14,7 @@ GLOBAL: Any = np.random  # NumPy's type hints lack get_bit_generator and set_bit
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def preserved_generators() -> Iterator[None]:
     """Leave the global generators behind as they were found, whatever is drawn inside."""
     generator = GLOBAL.get_bit_generator()
     numpy_state, python_state = np.random.get_state(), random.getstate()
@@ -31,7 +31,7 @@ class OwnGenerators(gym.Wrapper):
 
     While the task resets or steps, NumPy's global generator is the task's own, and so is Python's unless `python` is
     False (it takes 0.04 ms a step, NumPy's 0.001 ms). A seeded reset seeds them. They stay in place between the
-    steps: whoever steps such a task does it inside `kept`. The task's constructor is not covered.
+    steps: whoever steps such a task does it inside `preserved_generators`. The task's constructor is not covered.
     """
 
     def __init__(self, env: gym.Env, python: bool = True):

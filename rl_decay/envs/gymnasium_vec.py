@@ -19,7 +19,7 @@ from rl_decay.envs.contract import Step
 from rl_decay.envs.faults import FaultReported, task_error
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
 from rl_decay.envs.spaces import Codec
-from rl_decay.envs.task_ids import require_registered, way_out
+from rl_decay.envs.task_ids import module_hint, require_registered
 from rl_decay.errors import UserError, one_line
 from rl_decay.system.descriptors import require
 
@@ -109,7 +109,7 @@ class GymnasiumVec:
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
 
 
-class Shaped(gym.Wrapper):
+class ShapeChecked(gym.Wrapper):
     """Refuse what shared memory would take: observations of another shape, rewards that are not one number."""
 
     def reset(self, **arguments: Any) -> Any:
@@ -141,7 +141,7 @@ def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
     return None if own == NO_LIMIT else own
 
 
-def single(env: Env, **options: Any) -> gym.Env:
+def make_env(env: Env, **options: Any) -> gym.Env:
     """One copy of the task; UserError if there is no such task."""
     with _explained(env):
         return gym.make(env.id, **{**env.kwargs, **options})  # runs recorded before may have a render_mode of their own
@@ -152,7 +152,7 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
     options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
     checks: list[Wrapping] = []  # sync copies fail by themselves
     if vec == "async":
-        options["worker"], checks = quiet_worker, [Shaped, FaultReported]
+        options["worker"], checks = quiet_worker, [ShapeChecked, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"
         require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
@@ -184,5 +184,5 @@ def _explained(env: Env) -> Iterator[None]:
     except BaseException as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         if isinstance(error, gym.error.Error):  # Gymnasium's own words
-            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{way_out(env.id, error)}") from error
+            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{module_hint(env.id, error)}") from error
         raise task_error(f"env.id={env.id}{kwargs}:", error) from error

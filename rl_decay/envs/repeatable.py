@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.contract import TaskCopies
 from rl_decay.types import Spaces
 
 SEED = 20_231  # of the resets and the actions, the same for every task
@@ -24,7 +24,7 @@ class Row(NamedTuple):
     ends: np.ndarray  # [2, 2] terminated, truncated
 
 
-def play(copies: GymnasiumVec) -> tuple[list[Row], list[Row]]:
+def play(copies: TaskCopies) -> tuple[list[Row], list[Row]]:
     """Play two copies with equal seeds and actions: a seeded part, one after an unseeded reset, and the first again.
 
     Returns the rows of the first two parts, and those of the third. There are at least two resets because some
@@ -48,7 +48,7 @@ def difference(history: Sequence[Row], again: Sequence[Row]) -> str | None:
     return None
 
 
-def _part(copies: GymnasiumVec, seed: int | None, actions: np.ndarray, seconds: float = float("inf")) -> list[Row]:
+def _part(copies: TaskCopies, seed: int | None, actions: np.ndarray, seconds: float = float("inf")) -> list[Row]:
     """Reset both copies and step them by the actions [t, ...], for at most so many seconds."""
     started = time.monotonic()
     nothing = np.zeros(2)

@@ -16,7 +16,7 @@ from rl_decay.errors import UserError, one_line
 MODULES = {"ALE": "ale_py", "PyFlyt": "PyFlyt.gym_envs", "dm_control": "shimmy", "Meta-World": "metaworld"}
 
 
-def _gymnasiums_own() -> dict[str, Any]:
+def _gymnasium_tasks() -> dict[str, Any]:
     """The tasks that Gymnasium itself has registered: those of its own modules, which lie in no namespace.
 
     The caller's program may have registered others before this module is imported.
@@ -30,7 +30,7 @@ def _gymnasiums_own() -> dict[str, Any]:
     return own
 
 
-OWN = _gymnasiums_own()
+GYMNASIUM_TASKS = _gymnasium_tasks()
 
 
 def with_version(env_id: str) -> str:
@@ -39,7 +39,7 @@ def with_version(env_id: str) -> str:
     An id that has a version, or is registered without one, stays as it is; so does one that names no task, which is
     refused where the task is made.
     """
-    module, name = split(env_id)
+    module, name = split_id(env_id)
     if VERSIONED.search(name):
         return env_id
     try:
@@ -57,30 +57,30 @@ def with_version(env_id: str) -> str:
 
 def require_registered(env_id: str) -> None:
     """Import the module that an id names; UserError unless the task is registered, and by that module."""
-    module, name = split(env_id)
+    module, name = split_id(env_id)
     if module:
         _import(env_id, module)
         registered: Any = gym.registry.get(name)
         if registered is None and with_version(env_id) == env_id:
             raise UserError(f"env.id={env_id}: the module {module} registers no task {name}")
         # gym.make imports the module, then takes whatever has that name
-        if registered is not None and registered is OWN.get(name) and module.split(".")[0] != "gymnasium":
+        if registered is not None and registered is GYMNASIUM_TASKS.get(name) and module.split(".")[0] != "gymnasium":
             raise UserError(
                 f"env.id={env_id}: the module {module} registers no task {name}, which is a task of Gymnasium "
                 f"({one_line(registered.entry_point)}); if you mean that one, write env.id={name}"
             )
 
 
-def way_out(env_id: str, error: Exception) -> str:
+def module_hint(env_id: str, error: Exception) -> str:
     """What to type instead where Gymnasium knows no such namespace; "" for other errors."""
     if not isinstance(error, gym.error.NamespaceNotFound):
         return ""
-    namespace = split(env_id)[1].partition("/")[0]
+    namespace = split_id(env_id)[1].partition("/")[0]
     module = MODULES.get(namespace, "<module>")
     return f" Tasks of other packages need the module that registers them in front: env.id={module}:{env_id}"
 
 
-def split(env_id: str) -> tuple[str, str]:
+def split_id(env_id: str) -> tuple[str, str]:
     """Module and name of an id; the module is "" where there is none."""
     module, _, name = env_id.rpartition(":")
     return module, name

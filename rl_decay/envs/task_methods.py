@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.gymnasium_vec import single
+from rl_decay.envs.gymnasium_vec import make_env
 from rl_decay.errors import UserError, one_line
 
 RESET = "reset(self, *, seed=None, options=None) -> (observation, info)"
@@ -20,7 +20,7 @@ STEP = "step(self, action) -> (observation, reward, terminated, truncated, info)
 def require_gymnasium_methods(env: Env) -> None:
     """UserError if reset or step of a task is not as Gymnasium wants it; for a task that has just failed to play."""
     problem = None
-    with closing(single(env)) as copy:
+    with closing(make_env(env)) as copy:
         try:
             problem = _problem(copy.unwrapped)
         except KeyboardInterrupt:

@@ -16,8 +16,8 @@ from rich.progress import Progress
 from rl_decay.config.plan import episode_cap
 from rl_decay.envs.examine import examine
 from rl_decay.envs.faults import task_error
-from rl_decay.envs.generators import kept
-from rl_decay.envs.gymnasium_vec import single, time_limit
+from rl_decay.envs.generators import preserved_generators
+from rl_decay.envs.gymnasium_vec import make_env, time_limit
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import Policy
 
@@ -47,7 +47,7 @@ def render(policy: Policy, path: Path, seed: int, max_steps: int | None = None) 
     except ImportError as error:
         raise _extra(error) from error
     wrappers = examine(policy.env).wrappers
-    with kept(), closing(single(policy.env, render_mode="rgb_array")) as env:
+    with preserved_generators(), closing(make_env(policy.env, render_mode="rgb_array")) as env:
         limit = max_steps or episode_cap(time_limit(policy.env, env), policy.evaluation_cap)
         for wrapper in wrappers:
             env = wrapper(env)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.losses import Coefficients, loss_terms, masked_log_ratio, means, ppo_loss
+from rl_decay.ppo.losses import Coefficients, loss_terms, masked_log_ratio, ppo_loss, term_means
 from rl_decay.ppo.networks import Layers, NetShape
 from rl_decay.types import Minibatch
 
@@ -70,7 +70,7 @@ class PPOGradient:
         _backward(self.shape, self._layers, inputs, d_out, self._d_layers)
         if d_log_std is not None:
             self._d_log_std[:members] = d_log_std
-        return self.gradient, means(terms, batch.weight)
+        return self.gradient, term_means(terms, batch.weight)
 
 
 def _forward(shape: NetShape, layers: Layers, x: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -71,7 +71,7 @@ def loss_terms(
     )
 
 
-def means(terms: LossTerms, weight: Tensor) -> Tensor:
+def term_means(terms: LossTerms, weight: Tensor) -> Tensor:
     """Means over the valid rows, stacked in the order of LossTerms [5, M]."""
     return (torch.stack([getattr(terms, f.name) for f in fields(terms)]) * weight).sum(-1)
 
@@ -87,6 +87,6 @@ def ppo_loss(
     policy = distribution(actor_out, log_std, shape.spaces.continuous)
     log_ratio = masked_log_ratio(policy.log_prob(batch.actions), batch)
     terms = loss_terms(log_ratio, policy.entropy(), values, batch, coef.clip.unsqueeze(-1), value_clip)
-    scalars = means(terms, batch.weight)
+    scalars = term_means(terms, batch.weight)
     per_member = scalars[0] + coef.value_coef * scalars[1] - coef.entropy_coef * scalars[2]
     return per_member.sum(), scalars.detach()
