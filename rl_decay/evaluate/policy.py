@@ -13,7 +13,6 @@ from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import Env, flat
 from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError
-from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.networks import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
@@ -70,7 +69,7 @@ class Policy:
         if self._moments is not None:
             obs = self._moments.normalise(obs)
         actor_out = self._shape.actor(self._actor, obs)
-        return distribution(actor_out, self._log_std, self.codec.spaces.continuous).mode()
+        return self._shape.distribution(actor_out, self._log_std).mode()
 
 
 def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: Collection[str] = ()) -> Policy:
