@@ -36,8 +36,9 @@ class Coefficients:
 
 def clipped_surrogate(ratio: Tensor, advantages: Tensor, clip: Tensor) -> Tensor:
     """-min(r A, clamp(r, 1 - clip, 1 + clip) A) per row (Schulman et al. 2017, equation 7); clip [M, 1]."""
-    clipped_ratio = torch.clamp(ratio, 1 - clip, 1 + clip)
-    return -torch.minimum(ratio * advantages, clipped_ratio * advantages)
+    unclipped = ratio * advantages
+    clipped = torch.clamp(ratio, 1 - clip, 1 + clip) * advantages
+    return -torch.minimum(unclipped, clipped)
 
 
 def value_loss(values: Tensor, returns: Tensor, old_values: Tensor, value_clip: float | None) -> Tensor:
@@ -90,8 +91,7 @@ def ppo_loss(
     clip = coef.clip.unsqueeze(-1)
     terms = loss_terms(log_ratio, policy.entropy(), values, batch, clip=clip, value_clip=value_clip)
     scalars = term_means(terms, batch.weight)
-    policy_loss = scalars[0]  # in the order of LossTerms
-    value_term = coef.value_coef * scalars[1]
-    entropy_term = coef.entropy_coef * scalars[2]
-    per_member = policy_loss + value_term - entropy_term
+    # scalars are in the order of LossTerms. Even the order of these operations is part of the bits that
+    # torch.compile gives.
+    per_member = scalars[0] + coef.value_coef * scalars[1] - coef.entropy_coef * scalars[2]
     return per_member.sum(), scalars.detach()

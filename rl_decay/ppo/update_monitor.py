@@ -64,7 +64,7 @@ class UpdateMonitor:
     """Measures how far each update moves the parameters of both groups and the policy.
 
     actor_base_rate [M]: the actor's rate where its schedule's factor is 1. `normalise` turns raw observations into the
-    inputs of the policy. Churn is measured on probes: observations of the first rollout, the same for all later updates.
+    inputs of the policy. Churn is measured on probes: observations of the first rollout, kept for all updates.
     """
 
     def __init__(self, networks: ActorCritic, actor_base_rate: Tensor, normalise: Callable[[Tensor], Tensor]):
