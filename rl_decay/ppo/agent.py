@@ -51,7 +51,8 @@ class PPO:
         if config.normalize.reward:
             self.reward_scaler = RewardScaler(self.members, config.env.num_envs, self.gamma)
         self.monitor = UpdateMonitor(self.networks, actor_base_rate, self._normalised)
-        self._gradient = gradient_function(shape, self.networks.parameters, self.algo.value_clip, config.compile)
+        parameters = self.networks.parameters
+        self._gradient = gradient_function(shape, parameters, self.algo.value_clip, config.compile)
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
@@ -106,7 +107,8 @@ class PPO:
             gae_lambda=self.gae_lambda.unsqueeze(-1),
         )
         # The log-probs are computed here and not while acting: one large pass costs less than T small ones.
-        policy = self.networks.shape.distribution(actor_out[:, :rows], self.networks.log_std)
+        acting_out = actor_out[:, :rows]  # without the last observations, on which nobody has acted yet
+        policy = self.networks.shape.distribution(acting_out, self.networks.log_std)
         return flatten(obs[:, :rows], policy, rollout, advantages, values[:-1])
 
     def _epochs(self, batch: Batch, permutations: Tensor, coefficients: Coefficients) -> dict[str, Tensor]:

@@ -59,12 +59,14 @@ def minibatches(batch: Batch, order: Tensor, count: int) -> Iterator[Minibatch]:
     # Row numbers of all members' rows laid end to end, so that one index_select per field serves the whole epoch.
     first_row = total * torch.arange(members, dtype=torch.int64, device=order.device)
     rows = order + first_row.unsqueeze(-1)
-    rows = rows.view(members, count, -1).transpose(0, 1).reshape(-1)  # minibatch, member, row
+    by_minibatch = rows.view(members, count, -1).transpose(0, 1)  # [B, M, S]
+    flat_rows = by_minibatch.reshape(-1)
 
     columns: dict[str, Tensor] = {}  # [B, M, S, ...]
     for field in fields(batch):
         all_rows = getattr(batch, field.name).flatten(0, 1)
-        columns[field.name] = all_rows.index_select(0, rows).unflatten(0, (count, members, -1))
+        chosen = all_rows.index_select(0, flat_rows)
+        columns[field.name] = chosen.unflatten(0, (count, members, -1))
     valid = columns.pop("valid")
     row_counts = valid.sum(-1)
     columns["rows"] = row_counts

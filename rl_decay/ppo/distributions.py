@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)  # of a normal density
+NORMAL_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)  # of the standard normal distribution, in nats
+
 
 @dataclass
 class Categorical:
@@ -45,7 +48,8 @@ class Categorical:
         d log p(a) / d logit_j = [a = j] - p_j          d entropy / d logit_j = -p_j (log p_j + entropy)
         """
         slope = d_log_prob.unsqueeze(-1)
-        surprise = d_entropy.unsqueeze(-1) * (self._log_p + self.entropy().unsqueeze(-1))
+        above_average = self._log_p + self.entropy().unsqueeze(-1)  # log p minus its mean, which is -entropy
+        surprise = d_entropy.unsqueeze(-1) * above_average
         gradient = -self._log_p.exp() * (slope + surprise)
         gradient.scatter_add_(-1, actions.unsqueeze(-1), slope)  # the term [a = j], of the chosen action alone
         return gradient, None
@@ -76,12 +80,12 @@ class DiagGaussian:
         """Sum over the action's components of log N(action; mean, std) [M, ...]."""
         log_std = self._broadcast_log_std()
         z = (actions - self.mean) * (-log_std).exp()
-        per_component = -0.5 * z * z - log_std - 0.5 * math.log(2 * math.pi)
+        per_component = -0.5 * z * z - log_std - HALF_LOG_2PI
         return per_component.sum(-1)
 
     def entropy(self) -> Tensor:
         """Sum of log_std + log(2 pi e) / 2, in nats, the same for every state [M, ...]."""
-        per_component = self._broadcast_log_std() + 0.5 * math.log(2 * math.pi * math.e)
+        per_component = self._broadcast_log_std() + NORMAL_ENTROPY
         return per_component.expand_as(self.mean).sum(-1)
 
     def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,7 @@ class Coefficients:
 
 def clipped_surrogate(ratio: Tensor, advantages: Tensor, clip: Tensor) -> Tensor:
     """-min(r A, clamp(r, 1 - clip, 1 + clip) A) per row (Schulman et al. 2017, equation 7); clip [M, 1]."""
+    # The unclipped branch first: a compiled run shows even the order of these operations in its bits.
     unclipped = ratio * advantages
     clipped = torch.clamp(ratio, 1 - clip, 1 + clip) * advantages
     return -torch.minimum(unclipped, clipped)
@@ -91,7 +92,6 @@ def ppo_loss(
     clip = coef.clip.unsqueeze(-1)
     terms = loss_terms(log_ratio, policy.entropy(), values, batch, clip=clip, value_clip=value_clip)
     scalars = term_means(terms, batch.weight)
-    # scalars are in the order of LossTerms. Even the order of these operations is part of the bits that
-    # torch.compile gives.
+    # scalars [5, M] are in the order of LossTerms
     per_member = scalars[0] + coef.value_coef * scalars[1] - coef.entropy_coef * scalars[2]
     return per_member.sum(), scalars.detach()

@@ -64,7 +64,8 @@ class NetShape:
         """Outputs [G, S, head] of G networks on inputs [G, S, D]."""
         *hidden, (head_weight, head_bias) = layers
         for weight, bias in hidden:
-            x = self.activate(torch.baddbmm(bias, x, weight))
+            before_activation = torch.baddbmm(bias, x, weight)
+            x = self.activate(before_activation)
         return torch.baddbmm(head_bias, x, head_weight)
 
     def activate(self, x: Tensor) -> Tensor:
