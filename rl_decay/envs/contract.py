@@ -14,8 +14,9 @@ from rl_decay.types import Spaces
 class Step(NamedTuple):
     """One step of every slot.
 
-    obs [S, D] float32 is the observation reached, never a reset observation; the reset happens in the step after an
-    episode's end, whose action is ignored and whose row has valid False, reward 0 and no flag.
+    obs [S, D] float32 is the observation reached by the step. After an episode's end the next step of the slot is a
+    filler row: it ignores its action and resets the slot; obs is the reset observation, valid False, reward 0, and
+    neither flag is set.
     """
 
     obs: np.ndarray  # [S, D] float32

@@ -23,8 +23,8 @@ from rl_decay.envs.task_ids import module_hint, require_registered
 from rl_decay.errors import UserError, one_line
 from rl_decay.system.descriptors import require
 
-FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
-Wrapping = Callable[[gym.Env], gym.Wrapper]
+FILES_PER_PROCESS = 3  # open files for each worker of vec=async, measured: its pipe, its sentinel, its shared memory
+Wrapping = Callable[[gym.Env], gym.Wrapper]  # puts a wrapper around a copy
 
 
 class TookTooLongError(UserError):
@@ -38,18 +38,19 @@ class GymnasiumVec:
     """
 
     def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):
-        self._timeout, self._id = env.timeout, env.id
+        self._timeout = env.timeout
+        self._id = env.id
         self._env = _make_vec(env, slots, vec, wrappers)
         try:
             self.codec = Codec(
                 env.id, self._env.single_observation_space, self._env.single_action_space, env.rescale_actions
             )
         except UserError:
-            self._env.close()
+            self._env.close()  # nobody else could: there is no object yet
             raise
         self.spaces = self.codec.spaces
         self.time_limit = time_limit(env, self._env)
-        self._after_done = np.zeros(slots, bool)
+        self._after_done = np.zeros(slots, bool)  # slots whose next step is the reset, a filler row
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Reset every slot with its own seed; obs [S, D]."""
@@ -58,7 +59,7 @@ class GymnasiumVec:
     def step(self, actions: np.ndarray) -> Step:
         """Step every slot; see `contract.VecEnv`."""
         valid = ~self._after_done
-        obs, rewards, terminated, truncated = self.raw_step(actions)
+        obs, rewards, terminated, truncated = self.raw_step(actions)  # changes _after_done
         return Step(self.codec.encode(obs), np.asarray(rewards, np.float64), terminated, truncated, valid)
 
     def raw_reset(self, seeds: Sequence[int | None]) -> Any:
@@ -75,14 +76,14 @@ class GymnasiumVec:
 
     def attribute(self, name: str) -> tuple[Any, ...]:
         """An attribute of every copy, or of a wrapper around it, in the order of the slots."""
-        copies: Any = self._env  # sync and async ones have get_attr, their base class does not
+        copies: Any = self._env  # sync and async vector environments have get_attr, their base class does not
         return copies.get_attr(name)
 
     def close(self) -> None:
         """Close every copy; workers that no longer answer are ended."""
         if isinstance(self._env, AsyncVectorEnv):
-            end_processes(self._env.processes)  # Gymnasium would wait for ever for one that ignores SIGTERM
-            self._env._state = AsyncState.DEFAULT  # or it would wait for the answer of a worker that is gone
+            end_processes(self._env.processes)  # Gymnasium would wait for ever for a worker that ignores SIGTERM
+            self._env._state = AsyncState.DEFAULT  # else it would wait for the answer of a worker that is gone
             self._env.close(terminate=True)
         else:
             self._env.close()
@@ -93,7 +94,7 @@ class GymnasiumVec:
             if not isinstance(self._env, AsyncVectorEnv):
                 return getattr(self._env, name)(**arguments)
             getattr(self._env, f"{name}_async")(**arguments)
-            with warnings.catch_warnings():  # Gymnasium tells of a worker's error that way, then raises it
+            with warnings.catch_warnings():  # Gymnasium warns of a worker's error before it raises it
                 warnings.simplefilter("ignore")
                 return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
         except multiprocessing.TimeoutError:
@@ -103,14 +104,17 @@ class GymnasiumVec:
             ) from None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a task's own code
+        except BaseException as error:  # a task's own code may raise anything, SystemExit too
             if isinstance(self._env, AsyncVectorEnv) and isinstance(error, (EOFError, ConnectionError)):
                 raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
 
 
 class ShapeChecked(gym.Wrapper):
-    """Refuse what shared memory would take: observations of another shape, rewards that are not one number."""
+    """Refuse observations of another shape, and rewards that are not one number.
+
+    Shared memory (vec=async) would take both without an error.
+    """
 
     def reset(self, **arguments: Any) -> Any:
         """Reset the task; ValueError for an observation of another shape."""
@@ -118,7 +122,7 @@ class ShapeChecked(gym.Wrapper):
         return self._checked(obs), info
 
     def step(self, action: Any) -> Any:
-        """Step the task; ValueError for a reward that is not one number too."""
+        """Step the task; ValueError for an observation of another shape, or a reward that is not one number."""
         obs, reward, terminated, truncated, info = self.env.step(action)
         number: Any = reward
         if number is None or np.ndim(number):
@@ -132,34 +136,39 @@ class ShapeChecked(gym.Wrapper):
 
 
 def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
-    """Steps after which Gymnasium truncates an episode of this task, None = never: env.kwargs.max_episode_steps if it
-    is given and not null, -1 meaning none, else the limit that was registered.
+    """Steps after which Gymnasium truncates an episode of this task; None = never.
+
+    env.kwargs.max_episode_steps if it is given and not null, where -1 means never; else the registered limit.
     """
-    own = env.kwargs.get(TIME_LIMIT)
-    if own is None:
+    configured = env.kwargs.get(TIME_LIMIT)
+    if configured is None:
         return made.spec.max_episode_steps if made.spec else None
-    return None if own == NO_LIMIT else own
+    return None if configured == NO_LIMIT else configured
 
 
 def make_env(env: Env, **options: Any) -> gym.Env:
     """One copy of the task; UserError if there is no such task."""
-    with _explained(env):
-        return gym.make(env.id, **{**env.kwargs, **options})  # runs recorded before may have a render_mode of their own
+    with _errors_explained(env):
+        # options last: the kwargs of an older run may hold a render_mode, which a configuration no longer may
+        return gym.make(env.id, **{**env.kwargs, **options})
 
 
 def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
-    # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
+    """Gymnasium's vector environment; leaves no worker process behind if it fails."""
+    # The vectorization mode is always given: with None Gymnasium may choose a batched environment of its own, whose
+    # slots share one random generator.
     options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    checks: list[Wrapping] = []  # sync copies fail by themselves
+    checks: list[Wrapping] = []  # without shared memory and pipes, a sync copy's fault is an ordinary error
     if vec == "async":
-        options["worker"], checks = quiet_worker, [ShapeChecked, FaultReported]
+        options["worker"] = quiet_worker
+        checks = [ShapeChecked, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"
         require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     before = multiprocessing.active_children()
     quiet = held_back() if vec == "async" else nullcontext()
     try:
-        with _explained(env), quiet, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error so, then raises it
+        with _errors_explained(env), quiet, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium warns of a worker's error before it raises it
             return gym.make_vec(
                 env.id,
                 num_envs=slots,
@@ -169,13 +178,13 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
                 **env.kwargs,
             )
     except BaseException:
-        end_processes(new_children(before))  # nobody else knows of them
+        end_processes(new_children(before))  # there is no object yet that could close these workers
         raise
 
 
 @contextmanager
-def _explained(env: Env) -> Iterator[None]:
-    """Turn whatever keeps a task from being made, unknown ids and unfit arguments, into a UserError."""
+def _errors_explained(env: Env) -> Iterator[None]:
+    """Turn every error of making a task into a UserError: unknown ids, unfit arguments, faults of its constructor."""
     require_registered(env.id)
     try:
         yield
