@@ -25,7 +25,7 @@ def stream(seed: int, purpose: int, index: int) -> np.random.Generator:
 def reset_seeds(seed: int, purpose: int, index: int, count: int) -> list[int]:
     """`count` environment seeds, one per environment.
 
-    From a single number Gymnasium would make seed, seed + 1, ..., and runs with neighbouring seeds would share episodes.
+    Of a single number Gymnasium would make seed, seed + 1, ...: runs with neighbouring seeds would share episodes.
     """
     return np.random.SeedSequence(seed, spawn_key=(purpose, index)).generate_state(count).tolist()
 

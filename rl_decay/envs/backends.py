@@ -8,7 +8,8 @@ from typing import Protocol
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.contract import VecEnv
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, Wrapping
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import Wrapping
 
 
 class BackEnd(Protocol):

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
-from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
 from rl_decay.envs.contract import Step
-from rl_decay.envs.faults import FaultReported, task_error
-from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
+from rl_decay.envs.faults import task_error
+from rl_decay.envs.making import Wrapping, make_copies, time_limit
+from rl_decay.envs.quiet_worker import end_processes
 from rl_decay.envs.spaces import Codec
-from rl_decay.envs.task_ids import module_hint, require_registered
-from rl_decay.errors import UserError, one_line
-from rl_decay.system.descriptors import require
-
-FILES_PER_PROCESS = 3  # open files for each worker of vec=async, measured: its pipe, its sentinel, its shared memory
-Wrapping = Callable[[gym.Env], gym.Wrapper]  # puts a wrapper around a copy
+from rl_decay.errors import UserError
 
 
 class TookTooLongError(UserError):
@@ -40,7 +33,7 @@ class GymnasiumVec:
     def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):
         self._timeout = env.timeout
         self._id = env.id
-        self._env = _make_vec(env, slots, vec, wrappers)
+        self._env = make_copies(env, slots, vec, wrappers)
         try:
             self.codec = Codec(
                 env.id, self._env.single_observation_space, self._env.single_action_space, env.rescale_actions
@@ -108,90 +101,3 @@ class GymnasiumVec:
             if isinstance(self._env, AsyncVectorEnv) and isinstance(error, (EOFError, ConnectionError)):
                 raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
-
-
-class ShapeChecked(gym.Wrapper):
-    """Refuse observations of another shape, and rewards that are not one number.
-
-    Shared memory (vec=async) would take both without an error.
-    """
-
-    def reset(self, **arguments: Any) -> Any:
-        """Reset the task; ValueError for an observation of another shape."""
-        obs, info = self.env.reset(**arguments)
-        return self._checked(obs), info
-
-    def step(self, action: Any) -> Any:
-        """Step the task; ValueError for an observation of another shape, or a reward that is not one number."""
-        obs, reward, terminated, truncated, info = self.env.step(action)
-        number: Any = reward
-        if number is None or np.ndim(number):
-            raise ValueError(f"a reward that is not one number: {number!r}")
-        return self._checked(obs), reward, terminated, truncated, info
-
-    def _checked(self, obs: Any) -> Any:
-        if np.shape(obs) != self.observation_space.shape:
-            raise ValueError(f"an observation of shape {np.shape(obs)}, not {self.observation_space.shape}")
-        return obs
-
-
-def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
-    """Steps after which Gymnasium truncates an episode of this task; None = never.
-
-    env.kwargs.max_episode_steps if it is given and not null, where -1 means never; else the registered limit.
-    """
-    configured = env.kwargs.get(TIME_LIMIT)
-    if configured is None:
-        return made.spec.max_episode_steps if made.spec else None
-    return None if configured == NO_LIMIT else configured
-
-
-def make_env(env: Env, **options: Any) -> gym.Env:
-    """One copy of the task; UserError if there is no such task."""
-    with _errors_explained(env):
-        # options last: the kwargs of an older run may hold a render_mode, which a configuration no longer may
-        return gym.make(env.id, **{**env.kwargs, **options})
-
-
-def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
-    """Gymnasium's vector environment; leaves no worker process behind if it fails."""
-    # The vectorization mode is always given: with None Gymnasium may choose a batched environment of its own, whose
-    # slots share one random generator.
-    options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    checks: list[Wrapping] = []  # without shared memory and pipes, a sync copy's fault is an ordinary error
-    if vec == "async":
-        options["worker"] = quiet_worker
-        checks = [ShapeChecked, FaultReported]
-        what = f"vec=async with {slots:,} environments in one process"
-        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
-    before = multiprocessing.active_children()
-    quiet = held_back() if vec == "async" else nullcontext()
-    try:
-        with _errors_explained(env), quiet, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium warns of a worker's error before it raises it
-            return gym.make_vec(
-                env.id,
-                num_envs=slots,
-                vectorization_mode=vec,
-                vector_kwargs=options,
-                wrappers=[*wrappers, *checks],
-                **env.kwargs,
-            )
-    except BaseException:
-        end_processes(new_children(before))  # there is no object yet that could close these workers
-        raise
-
-
-@contextmanager
-def _errors_explained(env: Env) -> Iterator[None]:
-    """Turn every error of making a task into a UserError: unknown ids, unfit arguments, faults of its constructor."""
-    require_registered(env.id)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a task's constructor may raise anything
-        kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
-        if isinstance(error, gym.error.Error):  # Gymnasium's own words
-            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{module_hint(env.id, error)}") from error
-        raise task_error(f"env.id={env.id}{kwargs}:", error) from error

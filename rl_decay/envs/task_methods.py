@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.gymnasium_vec import make_env
+from rl_decay.envs.making import make_env
 from rl_decay.errors import UserError, one_line
 
 RESET = "reset(self, *, seed=None, options=None) -> (observation, info)"

@@ -14,7 +14,7 @@ from rl_decay.config.schema import Env, flat
 from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError
 from rl_decay.ppo.moments import Moments
-from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training.checkpoints import Checkpoint
 from rl_decay.training.content import Shape, misshapen

@@ -17,7 +17,7 @@ from rl_decay.config.plan import episode_cap
 from rl_decay.envs.examine import examine
 from rl_decay.envs.faults import task_error
 from rl_decay.envs.generators import preserved_generators
-from rl_decay.envs.gymnasium_vec import make_env, time_limit
+from rl_decay.envs.making import make_env, time_limit
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import Policy
 

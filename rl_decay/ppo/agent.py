@@ -10,11 +10,12 @@ from torch import Tensor
 
 from rl_decay.config.schema import Config
 from rl_decay.ppo.advantages import gae
-from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches
+from rl_decay.ppo.batches import explained_variance, flatten, member_first, minibatches
 from rl_decay.ppo.gradient import gradient_function
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
-from rl_decay.ppo.networks import GROUPS, ActorCritic, NetShape
+from rl_decay.ppo.net_shape import GROUPS, NetShape
+from rl_decay.ppo.networks import ActorCritic
 from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
 from rl_decay.ppo.step_scalars import EpochMeans, step_scalars
 from rl_decay.ppo.update_monitor import UpdateMonitor
@@ -43,7 +44,7 @@ class PPO:
 
         shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
         self.networks = ActorCritic(shape, seeds, config.net.log_std, device)
-        self.optimizer = _optimizer(self.networks)
+        self.optimizer = MemberAdam(self.networks.param_groups())
         self.obs_moments: Moments | None = None
         if config.normalize.obs:
             self.obs_moments = Moments(self.members, aligned(spaces.obs_size), device)
@@ -148,13 +149,8 @@ class PPO:
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
-        """Explained variance 1 - Var(returns - values) / Var(returns) before the update, policy std, rates used."""
-
-        def variance(x: Tensor) -> Tensor:  # not torch.var, which gives other bits for other members
-            centred = x - masked_mean(x, batch.valid).unsqueeze(-1)
-            return masked_mean(centred.square(), batch.valid)
-
-        explained = 1 - variance(batch.returns - batch.old_values) / variance(batch.returns)
+        """Explained variance of the values before the update, the policy's standard deviation, and the rates used."""
+        explained = explained_variance(batch)
         std = torch.full_like(explained, torch.nan)
         if self.networks.shape.spaces.continuous:
             std = self.networks.log_std.exp().mean(-1)
@@ -212,17 +208,3 @@ class PPO:
                 moment.copy_(saved[name])
         for name, moments in self._running_moments().items():
             moments.load_state_dict(state[name])
-
-
-def _optimizer(networks: ActorCritic) -> MemberAdam:
-    """Adam with the param groups `actor` and `critic`, each a view of its half of the parameters."""
-    groups = []
-    for name, parameters in networks.by_group(networks.parameters).items():
-        groups.append(
-            {
-                "params": [torch.nn.Parameter(parameters)],  # shares the buffer's memory: a step is seen by every view
-                "name": name,
-                "lr": parameters.new_zeros(networks.members),  # one tensor for each group, written by every iteration
-            }
-        )
-    return MemberAdam(groups)

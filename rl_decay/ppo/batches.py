@@ -83,6 +83,18 @@ def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
     return (x * valid).sum(-1) / count
 
 
+def explained_variance(batch: Batch) -> Tensor:
+    """1 - Var(returns - values) / Var(returns) per member [M]; -inf or NaN if all returns are equal."""
+    unexplained = _variance(batch.returns - batch.old_values, batch.valid)
+    return 1 - unexplained / _variance(batch.returns, batch.valid)
+
+
+def _variance(x: Tensor, valid: Tensor) -> Tensor:
+    """Variance (ddof=0) over the valid rows; not torch.var, which gives other bits for other members."""
+    centred = x - masked_mean(x, valid).unsqueeze(-1)
+    return masked_mean(centred.square(), valid)
+
+
 def standardised(x: Tensor, valid: Tensor) -> Tensor:
     """(x - mean) / (std + 1e-8) over the valid rows of the last axis, std with ddof=1; 0 elsewhere.
 

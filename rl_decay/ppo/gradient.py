@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.losses import Coefficients, loss_terms, masked_log_ratio, ppo_loss, term_means
-from rl_decay.ppo.networks import Layers, NetShape
+from rl_decay.ppo.net_shape import Layers, NetShape
 from rl_decay.types import Minibatch
 
 Gradient = Callable[[Minibatch, Coefficients], tuple[Tensor, Tensor]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.types import Minibatch
 
 

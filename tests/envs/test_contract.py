@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, make_env, time_limit
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import make_env, time_limit
 
 TASKS = {
     "cartpole": Env(id="CartPole-v1"),

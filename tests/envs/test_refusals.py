@@ -17,7 +17,8 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.examine import examine
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, make_env
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import make_env
 from rl_decay.errors import UserError
 
 BOX = Box(-1.0, 1.0, (2,))

@@ -8,7 +8,8 @@ import pytest
 
 from rl_decay.config.schema import Env
 from rl_decay.envs import task_ids
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, make_env
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import make_env
 from rl_decay.envs.modules import look_in
 from rl_decay.envs.task_ids import with_version
 from rl_decay.errors import UserError
