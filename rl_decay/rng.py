@@ -14,7 +14,7 @@ import torch
 
 from rl_decay.types import Draws, Spaces
 
-INIT, ACT, SHUFFLE, ENV = range(4)
+INIT, ACT, SHUFFLE, ENV = range(4)  # purposes; a new one goes last, or every run would draw other numbers
 
 
 def stream(seed: int, purpose: int, index: int) -> np.random.Generator:
@@ -23,7 +23,10 @@ def stream(seed: int, purpose: int, index: int) -> np.random.Generator:
 
 
 def reset_seeds(seed: int, purpose: int, index: int, count: int) -> list[int]:
-    """`count` environment seeds. Lists, because an int seed would mean seed, seed+1, ... and overlap between runs."""
+    """`count` environment seeds, one per environment.
+
+    Of a single number Gymnasium would make seed, seed + 1, ...: runs with neighbouring seeds would share episodes.
+    """
     return np.random.SeedSequence(seed, spawn_key=(purpose, index)).generate_state(count).tolist()
 
 
@@ -45,19 +48,28 @@ class MemberStreams:
 
     def env_seeds(self, segment: int, num_envs: int) -> list[int]:
         """Reset seeds [M*N] of a segment, in slot order."""
-        return [s for seed in self.seeds for s in reset_seeds(seed, ENV, segment, num_envs)]
+        seeds = []
+        for seed in self.seeds:
+            seeds += reset_seeds(seed, ENV, segment, num_envs)
+        return seeds
 
     def draws(self, iteration: int, num_steps: int, num_envs: int, epochs: int) -> Draws:
-        """Action noise [T, M, N, A] and permutations [E, M, T*N] of one iteration.
-
-        Each member's numbers are drawn contiguously and then copied: filling a strided view would draw others.
-        """
-        shape = (num_steps, num_envs, self.spaces.num_actions)
-        noise = np.empty((num_steps, len(self.seeds), num_envs, self.spaces.num_actions), np.float32)
-        permutations = np.empty((epochs, len(self.seeds), num_steps * num_envs), np.int64)
+        """Action noise [T, M, N, A] and permutations [E, M, T*N] of one iteration."""
+        members = len(self.seeds)
+        rows = num_steps * num_envs
+        noise = np.empty((num_steps, members, num_envs, self.spaces.num_actions), np.float32)
+        permutations = np.empty((epochs, members, rows), np.int64)
         for m, seed in enumerate(self.seeds):
-            act, shuffle = stream(seed, ACT, iteration), stream(seed, SHUFFLE, iteration)
-            noise[:, m] = act.standard_normal(shape, np.float32) if self.spaces.continuous else act.gumbel(size=shape)
+            # Drawn as an array of the member's own, then copied: which number lands where must not depend on M.
+            noise[:, m] = self._noise(stream(seed, ACT, iteration), num_steps, num_envs)
+            shuffle = stream(seed, SHUFFLE, iteration)
             for e in range(epochs):
-                permutations[e, m] = shuffle.permutation(num_steps * num_envs)
+                permutations[e, m] = shuffle.permutation(rows)
         return Draws(torch.from_numpy(noise), torch.from_numpy(permutations))
+
+    def _noise(self, generator: np.random.Generator, num_steps: int, num_envs: int) -> np.ndarray:
+        """One member's action noise [T, N, A]: normal for a continuous policy, Gumbel for a discrete one."""
+        shape = (num_steps, num_envs, self.spaces.num_actions)
+        if self.spaces.continuous:
+            return generator.standard_normal(shape, np.float32)
+        return generator.gumbel(size=shape)

@@ -1,4 +1,4 @@
-"""The shapes that travel between the rooms.
+"""The data that travels between the rooms, with its shapes.
 
 Legend: `M` members, `T` steps per rollout, `N` environments per member, `S` samples in a minibatch, `D` observation
 size (padded, see `aligned`), `A` action size or number of actions, `E` epochs, `B` minibatches. While collecting, time
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def aligned(width: int) -> int:
     """Round a width up to a multiple of 4 floats.
 
-    A matmul whose slab per member is not 16-byte aligned gives other bits for other members, so every width is padded
-    with zeros. Zero columns stay zero: their weights start at 0 and get gradient 0.
+    A batched matmul takes another kernel, with other bits, for a member whose matrix does not start at a multiple of 16
+    bytes; so every width is padded with zeros. Padding stays 0: its weights start at 0 and get gradient 0.
     """
-    return -(-width // 4) * 4
+    return -(-width // 4) * 4  # -(-a // b) rounds up
 
 
 @dataclass(frozen=True)
 class Spaces:
-    """What the networks need to know of a task: flat observation size, and the kind and size of an action."""
+    """The sizes of a task for its networks: numbers in a flat observation, and kind and size of an action."""
 
     obs_size: int
     num_actions: int
@@ -37,7 +37,7 @@ class Spaces:
 
 @dataclass(frozen=True)
 class Member:
-    """What may differ between the members of a population: a seed, two base rates, four curves, seven coefficients."""
+    """The settings that may differ between members: a seed, two base rates, four curves, seven coefficients."""
 
     seed: int
     lr: dict[str, float]  # actor, critic
@@ -66,9 +66,10 @@ class Draws:
 
 @dataclass
 class Rollout:
-    """T steps of every slot. `obs[t+1]` is the observation reached by step t, never a reset observation.
+    """T steps of every slot; `obs[t+1]` is the observation reached by step t.
 
-    The row after an episode's end is a filler: its action was ignored, its step was the reset, `valid` is False.
+    So `obs[t+1]` after an episode's last step t is the last observation of that episode, from which a truncated episode
+    bootstraps. Row t+1 is then a filler: its action was ignored, its step was the reset, `valid` is False.
     """
 
     obs: Tensor  # [T+1, M, N, D]

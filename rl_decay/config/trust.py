@@ -58,7 +58,7 @@ def code_modules(values: Mapping[str, Any]) -> dict[str, str]:
     """{key: module} of the keys that name a module: `a.b` of env.id=a.b:Reach-v0."""
     modules = {}
     for key in CODE_KEYS:
-        # Cut as envs/registry.py does before it imports the module: any difference would be a way around this check.
+        # Cut as envs/task_ids.py does before it imports the module: any difference would be a way around this check.
         module, colon, _ = str(values.get(key)).rpartition(":")
         if colon:
             modules[key] = module

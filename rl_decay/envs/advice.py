@@ -1,4 +1,4 @@
-"""What a person should know of a task's spaces before training on it."""
+"""Advice for a person about a task's spaces, before training on it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from gymnasium.spaces import Box
 
 from rl_decay.config.schema import Env
 
-WIDE, NARROW = 5.0, 0.1  # half-widths of an action's bounds that are far from the 1 of [-1, 1]
-BOUNDLESS = 1e6  # bounds as far out as this are written for none
-MANY_INPUTS = 10_000
+WIDE = 5.0  # a larger half-width of an action's bounds gets advice; that of [-1, 1] is 1
+NARROW = 0.1  # a smaller one does, too
+BOUNDLESS = 1e6  # tasks without bounds often declare such large ones
+MANY_INPUTS = 10_000  # more numbers in an observation get advice
 
 
 def advice(env: Env, obs_space: gym.Space, action_space: gym.Space) -> Iterator[tuple[str, str]]:
-    """Yield (label, text) of what does not fit the policy as it stands: bounds of actions, sizes of observations."""
+    """Yield (label, text) for each space that makes learning hard: bounds of actions, sizes of observations."""
     if isinstance(action_space, Box) and not env.rescale_actions and (bounds := far_bounds(action_space)):
         yield (
             "action bounds",
@@ -33,10 +34,14 @@ def advice(env: Env, obs_space: gym.Space, action_space: gym.Space) -> Iterator[
 
 
 def far_bounds(space: Box) -> tuple[float, float] | None:
-    """The first finite bounds of an action that are far from [-1, 1]: much wider, much narrower, or apart from it."""
-    low, high = space.low.astype(np.float64).ravel(), space.high.astype(np.float64).ravel()
-    finite = np.isfinite(low) & np.isfinite(high) & (np.abs(low) < BOUNDLESS) & (np.abs(high) < BOUNDLESS)
-    for bottom, top in zip(low[finite], high[finite]):
+    """The first bounds of an action that are far from [-1, 1]: much wider, much narrower, or apart from it.
+
+    None if there are no such bounds. Components without bounds are skipped.
+    """
+    low = space.low.astype(np.float64).ravel()
+    high = space.high.astype(np.float64).ravel()
+    bounded = (np.abs(low) < BOUNDLESS) & (np.abs(high) < BOUNDLESS)  # False for infinity and NaN
+    for bottom, top in zip(low[bounded], high[bounded]):
         half = (top - bottom) / 2
         if half > WIDE or half < NARROW or bottom > 1 or top < -1:
             return float(bottom), float(top)

@@ -1,20 +1,22 @@
-"""What training asks of an environment back-end."""
+"""What an environment back-end must offer: `VecEnv` to training, `TaskCopies` to `examine` as well."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from rl_decay.envs.spaces import Codec
 from rl_decay.types import Spaces
 
 
 class Step(NamedTuple):
     """One step of every slot.
 
-    obs [S, D] float32 is the observation reached, never a reset observation; the reset happens in the step after an
-    episode's end, whose action is ignored and whose row has valid False, reward 0 and no flag.
+    obs [S, D] float32 is the observation reached by the step. After an episode's end the next step of the slot is a
+    filler row: it ignores its action and resets the slot; obs is the reset observation, valid False, reward 0, and
+    neither flag is set.
     """
 
     obs: np.ndarray  # [S, D] float32
@@ -40,4 +42,23 @@ class VecEnv(Protocol):
 
     def close(self) -> None:
         """Free processes and windows."""
+        ...
+
+
+@runtime_checkable
+class TaskCopies(VecEnv, Protocol):
+    """A back-end whose slots run the task's own Python code, which `examine` plays before it is trusted."""
+
+    codec: Codec
+
+    def raw_reset(self, seeds: Sequence[int | None]) -> Any:
+        """Reset every slot, unseeded where the seed is None; the task's own observations [S, ...]."""
+        ...
+
+    def raw_step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
+        """Step every slot by flat actions; the task's own observations [S, ...], rewards, terminated, truncated [S]."""
+        ...
+
+    def attribute(self, name: str) -> tuple[Any, ...]:
+        """An attribute of every copy, or of a wrapper around it, in the order of the slots."""
         ...

@@ -1,4 +1,4 @@
-"""What is learned of a task before training: from two copies, made, played for a few hundred steps and closed again."""
+"""Examine a task before training: make two copies, play them for a few hundred steps, and close them."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from functools import partial
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
-from rl_decay.envs.generators import OwnGenerators, kept
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, Shaped, TookTooLongError, Wrapping, single
-from rl_decay.envs.interface import refuse_other_interfaces
+from rl_decay.envs.backends import make_vec_env
+from rl_decay.envs.contract import TaskCopies
+from rl_decay.envs.generators import OwnGenerators, preserved_generators
+from rl_decay.envs.gymnasium_vec import TookTooLongError
+from rl_decay.envs.making import ShapeChecked, Wrapping, make_env
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
 from rl_decay.envs.rewards import OneNumberReward
 from rl_decay.envs.spaces import Codec
+from rl_decay.envs.task_methods import require_gymnasium_methods
 from rl_decay.errors import UserError
 from rl_decay.types import Spaces
 
 
 @dataclass(frozen=True)
 class Task:
-    """A task as training meets it: flat sizes, what a person must know of it (label, text), wrappers that it needs."""
+    """The result of an examination: flat sizes, notes (label, text) for a person, wrappers that each copy needs."""
 
     spaces: Spaces
     notes: tuple[tuple[str, str], ...] = ()
@@ -30,20 +33,23 @@ class Task:
 
 
 def examine(env: Env, vec: str = "sync") -> Task:
-    """Play two copies of the task, in processes of their own with vec=async, and look at them.
+    """Play two copies of the task in the back-end that the key `vec` names, and judge what they did.
 
-    UserError if it cannot be made, has unsupported spaces, or methods that are not Gymnasium's. A task that fails
-    later is left to training, which writes what it can and tells the rest. The global random generators stay as they
-    are.
+    UserError if the task cannot be made, has unsupported spaces, or methods that are not Gymnasium's. A task that fails
+    while it is played is accepted: training will meet the same error, and record it in the run's folder. The global
+    random generators of this process are left unchanged.
     """
-    with kept(), closing(GymnasiumVec(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
+    with preserved_generators(), closing(make_vec_env(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
+        if not isinstance(copies, TaskCopies):  # the back-end simulates the task itself: no foreign code to examine
+            return Task(copies.spaces)
         try:
             history, again = play(copies)
-        except TookTooLongError:  # asking it more, in this process, might take for ever
+        except TookTooLongError:  # no further question: in this process the task's methods might never return
             return Task(copies.spaces)
         except UserError:
-            refuse_other_interfaces(env)
-            return Task(copies.spaces, wrappers=(Shaped,))  # so that training can say more than NumPy
+            require_gymnasium_methods(env)
+            # Training meets the error again. ShapeChecked then names a wrong shape, which NumPy's error does not.
+            return Task(copies.spaces, wrappers=(ShapeChecked,))
         global_generators = set().union(*copies.attribute("drawn_from"))
         unpacked = any(copies.attribute("unpacked"))
         notes = [
@@ -54,6 +60,7 @@ def examine(env: Env, vec: str = "sync") -> Task:
 
 
 def _wrappers(global_generators: set[str], unpacked: bool) -> tuple[Wrapping, ...]:
+    """Only the wrappers that this task needs, because each costs time in every step."""
     wrappers: list[Wrapping] = [OneNumberReward] if unpacked else []
     if global_generators:
         wrappers.append(partial(OwnGenerators, python="Python" in global_generators))
@@ -85,6 +92,6 @@ def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[
 
 
 def codec_of(env: Env) -> Codec:
-    """What a task's spaces are, without playing it; UserError and global random generators as `examine`."""
-    with kept(), closing(single(env)) as copy:
+    """The codec of a task's spaces, from one copy that is not played; UserError and random generators as `examine`."""
+    with preserved_generators(), closing(make_env(env)) as copy:
         return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)

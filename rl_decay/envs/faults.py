@@ -1,4 +1,4 @@
-"""Errors of a task's own code: one line for a person, and the traceback for a log."""
+"""Errors raised by a task's own code: one line for a person, and the traceback for a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from rl_decay.errors import UserError, escaped, one_line
 
-# Frames of these files are not the task's: the frame above called them wrongly.
+# Frames of these files are not the task's. An error raised in one is located at the line of the task that led there.
 LIBRARIES = (
     "<frozen",  # the import system
     functools.__file__,  # through which Gymnasium joins observations
@@ -32,13 +32,13 @@ class TaskError(UserError):
 
 
 class WorkerError(Exception):
-    """An error in a task's worker process, as text: the error itself may be one that cannot be pickled."""
+    """An error in a task's worker process, as text, because not every exception can be pickled."""
 
     def __init__(self, words: Any, trace: str = ""):
         super().__init__(words, trace)
 
     def __str__(self) -> str:
-        return "a task's own code failed"  # Gymnasium formats this text with %
+        return "a task's own code failed"  # not the task's words: Gymnasium formats this text with %
 
 
 class FaultReported(gym.Wrapper):
@@ -48,7 +48,7 @@ class FaultReported(gym.Wrapper):
         """Reset the task."""
         try:
             return self.env.reset(**arguments)
-        except BaseException as error:  # the process ignores Ctrl-C, so that none is a person's
+        except BaseException as error:  # sys.exit() in a task, too; Ctrl-C does not arrive, a worker ignores it
             raise WorkerError(described(error), trace(error)) from None
 
     def step(self, action: Any) -> Any:
@@ -60,11 +60,11 @@ class FaultReported(gym.Wrapper):
 
 
 def task_error(what: str, error: BaseException) -> TaskError:
-    """The message for an error of a task, `what` in front of it; a `WorkerError` stands for an error elsewhere."""
+    """`what` and the error in one line, as the error of a task; a `WorkerError` brings the words of another process."""
     if isinstance(error, WorkerError):
         inner = error.args[0]  # Gymnasium wraps a worker's error once more into its own class
-        words, text = inner.args if isinstance(inner, WorkerError) else error.args
-        return TaskError(f"{what} {words}", text)
+        words, trace_text = inner.args if isinstance(inner, WorkerError) else error.args
+        return TaskError(f"{what} {words}", trace_text)
     return TaskError(f"{what} {described(error)}", trace(error))
 
 
@@ -82,7 +82,7 @@ def described(error: BaseException) -> str:
 
 
 def _innermost(error: BaseException | None) -> traceback.FrameSummary | None:
-    """The innermost frame of the task's own code, of the error's cause where the error was raised by a library."""
+    """The innermost frame of the task's own code. An error without such a frame is located by its cause."""
     while error is not None:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]

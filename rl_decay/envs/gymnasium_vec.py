@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import multiprocessing
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv
 from gymnasium.vector.async_vector_env import AsyncState
 
-from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
 from rl_decay.envs.contract import Step
-from rl_decay.envs.faults import FaultReported, task_error
-from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
-from rl_decay.envs.registry import require_registered, way_out
+from rl_decay.envs.faults import task_error
+from rl_decay.envs.making import Wrapping, make_copies, time_limit
+from rl_decay.envs.quiet_worker import end_processes
 from rl_decay.envs.spaces import Codec
-from rl_decay.errors import UserError, one_line
-from rl_decay.system.descriptors import require
-
-FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
-Wrapping = Callable[[gym.Env], gym.Wrapper]
+from rl_decay.errors import UserError
 
 
 class TookTooLongError(UserError):
@@ -38,18 +31,19 @@ class GymnasiumVec:
     """
 
     def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):
-        self._timeout, self._id = env.timeout, env.id
-        self._env = _make_vec(env, slots, vec, wrappers)
+        self._timeout = env.timeout
+        self._id = env.id
+        self._env = make_copies(env, slots, vec, wrappers)
         try:
             self.codec = Codec(
                 env.id, self._env.single_observation_space, self._env.single_action_space, env.rescale_actions
             )
         except UserError:
-            self._env.close()
+            self._env.close()  # nobody else could: there is no object yet
             raise
         self.spaces = self.codec.spaces
         self.time_limit = time_limit(env, self._env)
-        self._after_done = np.zeros(slots, bool)
+        self._after_done = np.zeros(slots, bool)  # slots whose next step is the reset, a filler row
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Reset every slot with its own seed; obs [S, D]."""
@@ -58,7 +52,7 @@ class GymnasiumVec:
     def step(self, actions: np.ndarray) -> Step:
         """Step every slot; see `contract.VecEnv`."""
         valid = ~self._after_done
-        obs, rewards, terminated, truncated = self.raw_step(actions)
+        obs, rewards, terminated, truncated = self.raw_step(actions)  # changes _after_done
         return Step(self.codec.encode(obs), np.asarray(rewards, np.float64), terminated, truncated, valid)
 
     def raw_reset(self, seeds: Sequence[int | None]) -> Any:
@@ -75,14 +69,14 @@ class GymnasiumVec:
 
     def attribute(self, name: str) -> tuple[Any, ...]:
         """An attribute of every copy, or of a wrapper around it, in the order of the slots."""
-        copies: Any = self._env  # sync and async ones have get_attr, their base class does not
+        copies: Any = self._env  # sync and async vector environments have get_attr, their base class does not
         return copies.get_attr(name)
 
     def close(self) -> None:
         """Close every copy; workers that no longer answer are ended."""
         if isinstance(self._env, AsyncVectorEnv):
-            end_processes(self._env.processes)  # Gymnasium would wait for ever for one that ignores SIGTERM
-            self._env._state = AsyncState.DEFAULT  # or it would wait for the answer of a worker that is gone
+            end_processes(self._env.processes)  # Gymnasium would wait for ever for a worker that ignores SIGTERM
+            self._env._state = AsyncState.DEFAULT  # else it would wait for the answer of a worker that is gone
             self._env.close(terminate=True)
         else:
             self._env.close()
@@ -93,7 +87,7 @@ class GymnasiumVec:
             if not isinstance(self._env, AsyncVectorEnv):
                 return getattr(self._env, name)(**arguments)
             getattr(self._env, f"{name}_async")(**arguments)
-            with warnings.catch_warnings():  # Gymnasium tells of a worker's error that way, then raises it
+            with warnings.catch_warnings():  # Gymnasium warns of a worker's error before it raises it
                 warnings.simplefilter("ignore")
                 return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
         except multiprocessing.TimeoutError:
@@ -103,86 +97,7 @@ class GymnasiumVec:
             ) from None
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a task's own code
+        except BaseException as error:  # a task's own code may raise anything, SystemExit too
             if isinstance(self._env, AsyncVectorEnv) and isinstance(error, (EOFError, ConnectionError)):
                 raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
             raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
-
-
-class Shaped(gym.Wrapper):
-    """Refuse what shared memory would take: observations of another shape, rewards that are not one number."""
-
-    def reset(self, **arguments: Any) -> Any:
-        """Reset the task; ValueError for an observation of another shape."""
-        obs, info = self.env.reset(**arguments)
-        return self._checked(obs), info
-
-    def step(self, action: Any) -> Any:
-        """Step the task; ValueError for a reward that is not one number too."""
-        obs, reward, terminated, truncated, info = self.env.step(action)
-        number: Any = reward
-        if number is None or np.ndim(number):
-            raise ValueError(f"a reward that is not one number: {number!r}")
-        return self._checked(obs), reward, terminated, truncated, info
-
-    def _checked(self, obs: Any) -> Any:
-        if np.shape(obs) != self.observation_space.shape:
-            raise ValueError(f"an observation of shape {np.shape(obs)}, not {self.observation_space.shape}")
-        return obs
-
-
-def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
-    """Steps after which Gymnasium truncates an episode of this task, None = never: env.kwargs.max_episode_steps if it
-    is given and not null, -1 meaning none, else the limit that was registered.
-    """
-    own = env.kwargs.get(TIME_LIMIT)
-    if own is None:
-        return made.spec.max_episode_steps if made.spec else None
-    return None if own == NO_LIMIT else own
-
-
-def single(env: Env, **options: Any) -> gym.Env:
-    """One copy of the task; UserError if there is no such task."""
-    with _explained(env):
-        return gym.make(env.id, **{**env.kwargs, **options})  # runs recorded before may have a render_mode of their own
-
-
-def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
-    # the mode is always named: with None Gymnasium may swap in an environment whose slots share one generator
-    options: dict[str, Any] = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    checks: list[Wrapping] = []  # sync copies fail by themselves
-    if vec == "async":
-        options["worker"], checks = quiet_worker, [Shaped, FaultReported]
-        what = f"vec=async with {slots:,} environments in one process"
-        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
-    before = multiprocessing.active_children()
-    quiet = held_back() if vec == "async" else nullcontext()
-    try:
-        with _explained(env), quiet, warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium tells of a worker's error so, then raises it
-            return gym.make_vec(
-                env.id,
-                num_envs=slots,
-                vectorization_mode=vec,
-                vector_kwargs=options,
-                wrappers=[*wrappers, *checks],
-                **env.kwargs,
-            )
-    except BaseException:
-        end_processes(new_children(before))  # nobody else knows of them
-        raise
-
-
-@contextmanager
-def _explained(env: Env) -> Iterator[None]:
-    """Turn whatever keeps a task from being made, unknown ids and unfit arguments, into a UserError."""
-    require_registered(env.id)
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a task's constructor may raise anything
-        kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
-        if isinstance(error, gym.error.Error):  # Gymnasium's own words
-            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{way_out(env.id, error)}") from error
-        raise task_error(f"env.id={env.id}{kwargs}:", error) from error

@@ -1,4 +1,4 @@
-"""Does the cast to float32 keep what changes in an observation?"""
+"""Whether the cast to float32 keeps the changes of an observation."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LARGE = 1e4  # below it what float32 loses, less than 0.001, is taken for rounding
-STEPS_LEFT = 8  # distinguishable float32 values, at least, over the range of an observation in a few hundred steps
+LARGE = 1e4  # below it float32 resolves better than 0.001, and a loss counts as rounding
+DISTINCT_VALUES = 8  # float32 values that a number must at least range over, in a few hundred steps
 
 
 def lost_in_float32(observations: Sequence[np.ndarray]) -> str | None:
-    """Which numbers of an observation lose their signal in float32, because a large constant is added to them.
+    """Say which numbers of an observation lose their changes in float32, because a large constant is added to them.
 
     observations: the task's own, [t] arrays of one shape. float32 has 24 bits, so that 100,000,000 and 100,000,003
     are the same number to it. None where every number keeps at least 8 values over the range that was seen.
@@ -19,11 +19,11 @@ def lost_in_float32(observations: Sequence[np.ndarray]) -> str | None:
     rows = np.array([np.ravel(obs) for obs in observations])
     if rows.dtype not in (np.float64, np.int64, np.uint64, np.int32, np.uint32):
         return None
-    with np.errstate(all="ignore"):  # beyond float32, or not finite: told where it is met
+    with np.errstate(all="ignore"):  # numbers beyond float32, or not finite: training reports them
         spread = rows.max(axis=0) - rows.min(axis=0).astype(np.float64)
         size = np.abs(rows).max(axis=0).astype(np.float32)
         resolution = np.spacing(size).astype(np.float64)
-        small = (spread > 0) & (spread < STEPS_LEFT * resolution)
+        small = (spread > 0) & (spread < DISTINCT_VALUES * resolution)
         lost = np.flatnonzero(small & (size > LARGE) & np.isfinite(resolution))
     if not len(lost):
         return None

@@ -1,4 +1,4 @@
-"""The processes of `vec=async`: they end with their parent, and print no traceback of their own."""
+"""The worker processes of `vec=async`: they end with their parent, and print no traceback."""
 
 from __future__ import annotations
 
@@ -25,30 +25,30 @@ LEFT_TO_PARENT = (signal.SIGINT, signal.SIGHUP)  # Ctrl-C, and a terminal that w
 def quiet_worker(index: int, make: Callable[[], Any], pipe: Any, parent_pipe: Any, *more: Any) -> None:
     """Gymnasium's own worker, with three differences.
 
-    It dies with its parent, also inside a step that hangs. Its parent's death is no error of its own, so nothing is
-    printed. An error of the task's constructor reaches the parent like one of a step.
+    It dies with its parent, also inside a step that hangs. It prints nothing when its parent dies. An error in the
+    task's constructor reaches the parent like an error in a step.
     """
     _follow_parent()
     _, errors, *_ = more
-    with suppress(Exception, KeyboardInterrupt):  # the pipe is gone, or the task's `close` raised: nobody asks any more
+    with suppress(Exception, KeyboardInterrupt):  # a broken pipe, or the task's `close` failed: the parent is done
         try:
             env = make()
         except Exception as error:
             parent_pipe.close()
             text = trace(error)
             errors.put((index, WorkerError, WorkerError(described(error), text), text))
-            pipe.recv()
-            pipe.send((None, False))
+            pipe.recv()  # the parent's first question, whatever it is
+            pipe.send((None, False))  # "failed: look into the queue of errors"
             return
         _async_worker(index, lambda: env, pipe, parent_pipe, *more)
 
 
 def end_processes(processes: Iterable[BaseProcess]) -> None:
-    """End processes, also those that ignore SIGTERM or were stopped."""
+    """End processes, even if they ignore SIGTERM or are suspended: SIGTERM to all, then SIGKILL after `GRACE`."""
     alive = [process for process in processes if process.is_alive()]
     for process in alive:
         process.terminate()
-    deadline = time.monotonic() + GRACE
+    deadline = time.monotonic() + GRACE  # one for all, not one each
     for process in alive:
         process.join(max(0.0, deadline - time.monotonic()))
         if process.is_alive():
@@ -58,12 +58,12 @@ def end_processes(processes: Iterable[BaseProcess]) -> None:
 
 def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
     """Child processes of this one that were not there before."""
-    known = set(before)
-    return [child for child in multiprocessing.active_children() if child not in known]
+    older = set(before)
+    return [child for child in multiprocessing.active_children() if child not in older]
 
 
 def held_back() -> AbstractContextManager[None]:
-    """Processes that are forked inside see no Ctrl-C before they know what to do with it."""
+    """Hold back Ctrl-C from processes forked inside this block until their own handlers are set."""
     return signals.held_back(*LEFT_TO_PARENT)
 
 
@@ -72,8 +72,8 @@ def _follow_parent() -> None:
 
     A fork inherits the handlers of its parent, which may ignore SIGTERM or take it for a request to stop.
     """
-    signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(-1)  # the parent's descriptor: a signal here must not wake the parent
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signals.leave_to_parent(*LEFT_TO_PARENT)
-    if sys.platform == "linux":
+    if sys.platform == "linux":  # the kernel kills this process when its parent dies, even if a step hangs
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

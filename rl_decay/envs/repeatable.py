@@ -8,51 +8,55 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.contract import TaskCopies
 from rl_decay.types import Spaces
 
-SEED = 20_231  # of the resets and the actions, the same for every task
-STEPS = 100  # of each of the three parts
-SECONDS = 1.0  # that the first part may take; the others take as many steps
+SEED = 20_231  # seeds the resets and the actions of every examination
+STEPS = 100  # at most so many in each of the three parts
+SECONDS = 1.0  # a slow task plays fewer steps: the first part stops after this time, the others after as many steps
 
 
 class Row(NamedTuple):
-    """What two copies gave in one step, or in a reset: [2, ...] each."""
+    """The results of one step, or of a reset, of two copies: [2, ...] each."""
 
     observations: np.ndarray  # the task's own, before they are cast to float32
     rewards: np.ndarray
     ends: np.ndarray  # [2, 2] terminated, truncated
 
 
-def play(copies: GymnasiumVec) -> tuple[list[Row], list[Row]]:
+def play(copies: TaskCopies) -> tuple[list[Row], list[Row]]:
     """Play two copies with equal seeds and actions: a seeded part, one after an unseeded reset, and the first again.
 
-    Returns the rows of the first two parts, and those of the third. There are at least two resets because some
-    simulators, PyBullet for one, differ only after the second.
+    Returns (the rows of the first two parts, the rows of the third). The part in the middle adds a second reset,
+    because the copies of some simulators, PyBullet for one, do not differ before it.
     """
     actions = _actions(copies.spaces)
-    history = _part(copies, SEED, actions, SECONDS)
-    steps = len(history) - 1
-    history += _part(copies, None, actions[:steps])
-    return history, _part(copies, SEED, actions[:steps])
+    first_part = _part(copies, SEED, actions, SECONDS)
+    steps = len(first_part) - 1  # without the row of the reset
+    second_part = _part(copies, None, actions[:steps])
+    again = _part(copies, SEED, actions[:steps])
+    return first_part + second_part, again
 
 
 def difference(history: Sequence[Row], again: Sequence[Row]) -> str | None:
-    """Where two copies differ, or a copy that has played from a new one; None where all bits are equal."""
-    first, second = _copy(history, 0), _copy(history, 1)
-    for who, one, other in (("two copies", first, second), ("a new copy and a used one", first, _copy(again, 0))):
-        for steps, (a, b) in enumerate(zip(one, other)):
-            for what in Row._fields:
-                if getattr(a, what).tobytes() != getattr(b, what).tobytes():
-                    return f"{what} of {who} differ after {steps} steps"
+    """The first difference of two copies, or of a new copy and a used one, in words; None if all bits are equal."""
+    first = _copy(history, 0)
+    pairs = {"two copies": _copy(history, 1), "a new copy and a used one": _copy(again, 0)}
+    for who, other in pairs.items():
+        for steps, (a, b) in enumerate(zip(first, other)):
+            for field in Row._fields:
+                # Bytes, because NaN would differ from itself.
+                if getattr(a, field).tobytes() != getattr(b, field).tobytes():
+                    return f"{field} of {who} differ after {steps} steps"
     return None
 
 
-def _part(copies: GymnasiumVec, seed: int | None, actions: np.ndarray, seconds: float = float("inf")) -> list[Row]:
-    """Reset both copies and step them by the actions [t, ...], for at most so many seconds."""
+def _part(copies: TaskCopies, seed: int | None, actions: np.ndarray, seconds: float = float("inf")) -> list[Row]:
+    """Reset both copies and step them by the actions [t, ...], for at most so many seconds; the reset is row 0."""
     started = time.monotonic()
-    nothing = np.zeros(2)
-    rows = [Row(copies.raw_reset([seed, seed]), nothing, np.zeros((2, 2), bool))]
+    no_rewards = np.zeros(2)
+    no_ends = np.zeros((2, 2), bool)
+    rows = [Row(copies.raw_reset([seed, seed]), no_rewards, no_ends)]
     for action in actions:
         obs, rewards, terminated, truncated = copies.raw_step(np.stack([action, action]))
         ends = np.stack([terminated, truncated], axis=1)
@@ -71,4 +75,5 @@ def _actions(spaces: Spaces) -> np.ndarray:
 
 
 def _copy(rows: Sequence[Row], index: int) -> list[Row]:
-    return [Row(*(field[index] for field in row)) for row in rows]
+    """The results of one of the two copies."""
+    return [Row(row.observations[index], row.rewards[index], row.ends[index]) for row in rows]

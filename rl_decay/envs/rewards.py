@@ -1,4 +1,4 @@
-"""Rewards that are an array or a list of one number."""
+"""Rewards that are arrays or lists of one number."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from rl_decay.errors import one_line
 
 
 class OneNumberReward(gym.Wrapper):
-    """A task whose rewards are arrays or lists of exactly one number, with that number instead."""
+    """Replaces a reward that is an array or a list of exactly one number by that number."""
 
-    unpacked = False  # whether such a reward has come
+    unpacked = False  # True once a reward had to be replaced
 
     def step(self, action: Any) -> Any:
         """Step the task."""
         result: Any = self.env.step(action)
         obs, reward, *rest = result
-        if reward is None or isinstance(reward, str):  # NumPy would take them for NaN and for a number
+        if reward is None or isinstance(reward, str):  # NumPy would turn None into NaN and "1" into a number
             raise ValueError(f"a reward that is not one number: {one_line(repr(reward), 80)}")
         if np.ndim(reward) and np.size(reward) == 1:
-            reward, self.unpacked = np.asarray(reward).item(), True
+            reward = np.asarray(reward).item()
+            self.unpacked = True
         return obs, reward, *rest

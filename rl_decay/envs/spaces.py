@@ -1,4 +1,4 @@
-"""Between a task's own spaces and the flat arrays the networks know."""
+"""Translation between a task's own spaces and the flat arrays of the networks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Codec:
     """
 
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
-        self.obs_space, self.action_space, self.rescale = obs_space, action_space, rescale
+        self.obs_space = obs_space
+        self.action_space = action_space
+        self.rescale = rescale
         self.spaces = _spaces(env_id, obs_space, action_space)
         self._id = env_id
         if rescale:
@@ -32,40 +34,43 @@ class Codec:
         """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
         if isinstance(self.obs_space, Discrete):
             return self._one_hot(np.asarray(obs), int(self.obs_space.start))
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite; the collector names it
+        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the collector reports
             return np.asarray(obs, np.float32).reshape(len(obs), -1)
 
     def _one_hot(self, obs: np.ndarray, start: int) -> np.ndarray:
         """Rows [S, D] that are 1 at obs [S] - start and 0 elsewhere; UserError for one outside start..start+D-1."""
-        numbers, size = obs - start, self.spaces.obs_size
+        numbers = obs - start
+        size = self.spaces.obs_size
         outside = (numbers < 0) | (numbers >= size)
-        if outside.any():  # -1 would be taken for the last
+        if outside.any():  # indexing would take -1 for the last column
             raise UserError(
                 f"env.id={self._id}: observation {obs[outside][0]} is outside its space {one_line(self.obs_space)}"
             )
-        rows = np.zeros((len(numbers), size), np.float32)  # no identity matrix: it would have D * D numbers
+        rows = np.zeros((len(numbers), size), np.float32)  # not np.eye(size)[numbers], which makes D * D numbers first
         rows[np.arange(len(numbers)), numbers] = 1
         return rows
 
     def decode(self, actions: np.ndarray) -> np.ndarray:
-        """The task's own actions [S, ...] of flat ones: [S] int64, or [S, A] float32."""
+        """The task's own actions [S, ...] from flat actions: [S] int64, or [S, A] float32."""
         space = self.action_space
         if isinstance(space, Discrete):
             return actions + space.start
         assert isinstance(space, Box)
         shaped = actions.reshape(len(actions), *space.shape)
         if self.rescale:
-            shaped = space.low + (np.clip(shaped, -1, 1) + 1) * 0.5 * (space.high - space.low)
+            share = (np.clip(shaped, -1, 1) + 1) * 0.5
+            shaped = space.low + share * (space.high - space.low)
+        # After rescaling, too: a rounded number may lie just outside the bounds.
         return np.clip(shaped, space.low, space.high).astype(space.dtype)
 
 
 def _require_finite_bounds(env_id: str, space: gym.Space) -> None:
-    """UserError unless the policy's [-1, 1] can be mapped onto an action space."""
+    """UserError unless [-1, 1] can be mapped onto the bounds of an action space."""
     problem = None
     if not (isinstance(space, Box) and space.is_bounded()):
         problem = "without finite bounds to map onto"
     else:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore"):  # an overflow is the answer here
             if not np.isfinite(space.high - space.low).all():
                 problem = f"whose bounds lie too far apart to be mapped onto in {space.dtype}"
     if problem:

@@ -35,11 +35,12 @@ def main(argv: list[str] | None = None) -> int:
     for option, number in (("--episodes", args.episodes), ("--max-steps", args.max_steps)):
         if number is not None and number < 1:
             parser.error(f"{option} {number}: must be at least 1")
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # as in training: more threads may give other bits
     return answered(lambda: _show(args))
 
 
 def _show(args: argparse.Namespace) -> int:
+    """Print the table of a replay, and make the video if one is wanted; returns the exit code."""
     policy = load_policy(args.folder, args.checkpoint, args.trust)
     result = replay(policy, args.episodes)
     console = Console()
@@ -55,11 +56,14 @@ def _show(args: argparse.Namespace) -> int:
 def _table(policy: Policy, result: Evaluation) -> Table:
     table = Table("episodes", "return", "std", "min", "max", "length", "score", box=box.SIMPLE_HEAD)
     table.title = f"{policy.env.id} after iteration {policy.iteration}"
-    returns = result.returns[0]
+    returns = result.returns[0]  # of the only member
     task = scored_task(policy.env.id, policy.env.kwargs)
-    mean = f"{float(score(task, returns.mean())):.3f}" if unit(task) == "score" else "-"
-    numbers = [f"{x:.1f}" for x in (returns.mean(), returns.std(), returns.min(), returns.max(), result.lengths.mean())]
-    table.add_row(str(len(returns)), *numbers, mean)
+    mean_score = "-"
+    if unit(task) == "score":
+        mean_score = f"{float(score(task, returns.mean())):.3f}"
+    statistics = (returns.mean(), returns.std(), returns.min(), returns.max(), result.lengths.mean())
+    numbers = [f"{x:.1f}" for x in statistics]
+    table.add_row(str(len(returns)), *numbers, mean_score)
     return table
 
 

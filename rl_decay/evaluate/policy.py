@@ -13,9 +13,8 @@ from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import Env, flat
 from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError
-from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.moments import Moments
-from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training.checkpoints import Checkpoint
 from rl_decay.training.content import Shape, misshapen
@@ -34,50 +33,56 @@ class Policy:
         self.evaluation_cap = checkpoint.evaluation_cap
         self.env = env_of(self.config)
         self.codec = codec_of(self.env)
-        self._shape = NetShape(self.codec.spaces, tuple(self.config["net.hidden"]), self.config["net.activation"])
-        self._check(checkpoint.agent, source)
+        hidden = tuple(self.config["net.hidden"])
+        self._shape = NetShape(self.codec.spaces, hidden, self.config["net.activation"])
+        self._check(checkpoint.agent, source)  # before a tensor is used: the file may be of another task or damaged
         self._actor, self._log_std = self._shape.unpack(checkpoint.agent["actor"]["parameters"])
         self._moments: Moments | None = None
         if self.config["normalize.obs"]:
-            self._moments = Moments(1, self._shape.widths[0])
+            self._moments = Moments(1, self._shape.widths[0])  # widths[0]: the padded observation
             self._moments.load_state_dict(checkpoint.agent["obs_moments"])
 
     def _check(self, agent: dict[str, Any], source: Path) -> None:
-        """UserError unless the agent has the parts that a policy is made of, in the shapes of this task and network."""
-        expected: dict[str, Any] = {"actor": {"parameters": Shape((1, sum(self._shape.sizes)))}}
+        """UserError unless the agent has the tensors of a policy, in the shapes of this task and network."""
+        parameters = Shape((1, sum(self._shape.sizes)))
+        expected: dict[str, Any] = {"actor": {"parameters": parameters}}
         if self.config["normalize.obs"]:
-            wide = Shape((1, self._shape.widths[0]), torch.float64)
-            expected["obs_moments"] = {"count": Shape((1, 1), torch.float64), "mean": wide, "var": wide}
+            count = Shape((1, 1), torch.float64)
+            per_number = Shape((1, self._shape.widths[0]), torch.float64)
+            expected["obs_moments"] = {"count": count, "mean": per_number, "var": per_number}
         if problem := misshapen(agent, expected, "agent", exact=False):
             raise UserError(f"{source}: does not fit {self.env.id} ({problem})")
 
     def __call__(self, obs: Any) -> Any:
         """Actions for one observation or a batch; ValueError for another shape."""
-        space = self.codec.obs_space
         shape = np.shape(obs)
-        batched = len(shape) == len(space.shape or ()) + 1
-        if shape[int(batched) :] != (space.shape or ()):
-            raise ValueError(f"an observation of {self.env.id} has the shape {space.shape}, this one {shape}")
+        expected = self.codec.obs_space.shape or ()
+        batched = len(shape) == len(expected) + 1
+        if shape[int(batched) :] != expected:
+            raise ValueError(f"an observation of {self.env.id} has the shape {expected}, this one {shape}")
         rows = self.codec.encode(obs if batched else np.asarray(obs)[None])
-        actions = self.codec.decode(self.act(torch.from_numpy(rows.copy()).unsqueeze(0)).squeeze(0).numpy())
+        member_rows = torch.from_numpy(rows.copy()).unsqueeze(0)  # a copy: PyTorch warns of read-only arrays
+        flat_actions = self.act(member_rows).squeeze(0).numpy()
+        actions = self.codec.decode(flat_actions)
         return actions if batched else actions[0]
 
     @torch.no_grad()
-    @torch.autocast("cpu", enabled=False)  # the caller's would give actions of another precision
+    @torch.autocast("cpu", enabled=False)  # inside a caller's autocast block the precision would be another
     def act(self, obs: torch.Tensor) -> torch.Tensor:
         """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
-        obs = torch.nn.functional.pad(obs, (0, self._shape.widths[0] - obs.shape[-1]))
+        missing = self._shape.widths[0] - obs.shape[-1]
+        obs = torch.nn.functional.pad(obs, (0, missing))
         if self._moments is not None:
             obs = self._moments.normalise(obs)
         actor_out = self._shape.actor(self._actor, obs)
-        return distribution(actor_out, self._log_std, self.codec.spaces.continuous).mode()
+        return self._shape.distribution(actor_out, self._log_std).mode()
 
 
 def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: Collection[str] = ()) -> Policy:
     """The policy of a run: its `latest` or `best` checkpoint, or a path.
 
-    The checkpoint names the task, and with env.id=module:Id-v0 a module that is imported: one that is not installed
-    must be in `trust`. UserError if it is not, and if there is no such checkpoint.
+    The checkpoint names the task. A task env.id=module:Id-v0 imports that module: a module that is not installed must
+    be in `trust`, for the file may come from somebody else. UserError if it is not, or if there is no such checkpoint.
     """
     named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
     path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)

@@ -1,4 +1,4 @@
-"""A trained policy in the evaluations of its own run, once more."""
+"""Repeat the evaluations of a run with its trained policy."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import torch
 
 from rl_decay.config import memory
 from rl_decay.config.plan import recorded_cap
+from rl_decay.envs.backends import make_vec_env
 from rl_decay.envs.examine import examine
-from rl_decay.envs.generators import kept
-from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.generators import preserved_generators
 from rl_decay.errors import one_line
 from rl_decay.evaluate.policy import Policy
 from rl_decay.rng import evaluation_seeds
@@ -19,13 +19,17 @@ from rl_decay.training.evaluation import Evaluation, evaluate
 
 
 def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
-    """Evaluate a policy on the reset seeds of its own run's evaluations; the run's number of episodes unless given."""
+    """Evaluate a policy on the reset seeds of its own run's evaluations; by default on as many episodes as the run's.
+
+    UserError if so many episodes need more memory than there is: each has an environment of its own.
+    """
     count = episodes or policy.config["evaluation.episodes"]
-    copies = count * memory.COPY[policy.config["vec"]]
-    refuse_beyond(copies, free_memory(), f"--episodes {one_line(count, longest=40)}: as many environments need")
-    seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
     vec = policy.config["vec"]
+    needed = count * memory.COPY[vec]
+    refuse_beyond(needed, free_memory(), f"--episodes {one_line(count, longest=40)}: as many environments need")
+    seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
     wrappers = examine(policy.env, vec).wrappers
-    with kept(), closing(GymnasiumVec(policy.env, count, vec, wrappers)) as envs:
+    # The back-end, wrappers, seeds and cap of the run: the same policy then gets the same returns, bit for bit.
+    with preserved_generators(), closing(make_vec_env(policy.env, count, vec, wrappers)) as envs:
         cap = recorded_cap(envs.time_limit, policy.evaluation_cap)
         return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"), cap=cap)

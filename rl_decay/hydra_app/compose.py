@@ -48,7 +48,7 @@ def _full_id(env_id: str) -> str:
     look_in(HydraConfig.get().runtime.cwd if HydraConfig.initialized() else Path.cwd(), env_id)
     if VERSIONED.search(env_id):
         return env_id
-    from rl_decay.envs.registry import with_version  # Gymnasium takes half a second to import: not for every --help
+    from rl_decay.envs.task_ids import with_version  # Gymnasium takes half a second to import: not for every --help
 
     return with_version(env_id)
 

@@ -24,7 +24,10 @@ def gae(
     truncated episode with its own last observation; gamma, gae_lambda broadcast against [...]. Returns [T, ...].
     A filler row gets some number too; it links to no neighbour, and the caller gives it weight 0.
     """
-    deltas = rewards + gamma * values[1:] * ~terminated - values[:-1]
+    # Only a termination has value 0 behind it: a truncated episode would have gone on.
+    bootstrap = gamma * values[1:] * ~terminated
+    deltas = rewards + bootstrap - values[:-1]
+    # Both ends cut the trace: the next row belongs to another episode.
     decay = gamma * gae_lambda * (~done).to(rewards.dtype)
     advantages = torch.empty_like(deltas)
     running = torch.zeros_like(deltas[0])

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from rl_decay.config.schema import Config
 from rl_decay.ppo.advantages import gae
-from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches
-from rl_decay.ppo.distributions import distribution
+from rl_decay.ppo.batches import explained_variance, flatten, member_first, minibatches
 from rl_decay.ppo.gradient import gradient_function
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
-from rl_decay.ppo.networks import GROUPS, ActorCritic, NetShape
+from rl_decay.ppo.net_shape import GROUPS, NetShape
+from rl_decay.ppo.networks import ActorCritic
 from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
 from rl_decay.ppo.step_scalars import EpochMeans, step_scalars
 from rl_decay.ppo.update_monitor import UpdateMonitor
@@ -28,29 +28,32 @@ class PPO:
     def __init__(
         self, config: Config, spaces: Spaces, members: Sequence[Member], seeds: Sequence[int], device: torch.device
     ):
-        def column(name: str) -> Tensor:
-            return torch.tensor([getattr(m, name) for m in members], dtype=torch.float32, device=device)
+        def column(values: Sequence[float]) -> Tensor:
+            return torch.tensor(values, dtype=torch.float32, device=device)
 
         self.algo = config.algo
         self.members = len(members)
         self.device = device
+        self.alive = torch.ones(self.members, dtype=torch.bool, device=device)  # False once a member has diverged
+        self.gamma = column([m.gamma for m in members])
+        self.gae_lambda = column([m.gae_lambda for m in members])
+        self.value_coef = column([m.value_coef for m in members])
+        self.max_grad_norm = column([m.max_grad_norm for m in members])
+        self.target_kl = column([m.target_kl for m in members])
+        actor_base_rate = column([m.lr["actor"] for m in members])
+
         shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
         self.networks = ActorCritic(shape, seeds, config.net.log_std, device)
-        self.alive = torch.ones(self.members, dtype=torch.bool, device=device)
-        self.gamma, self.gae_lambda, self.value_coef = column("gamma"), column("gae_lambda"), column("value_coef")
-        self.max_grad_norm, self.target_kl = column("max_grad_norm"), column("target_kl")
-        base_rate = torch.tensor([m.lr["actor"] for m in members], dtype=torch.float32, device=device)
-        self.optimizer = MemberAdam(
-            # The groups share the buffer's memory, so one gradient serves both.
-            {"params": [torch.nn.Parameter(parameters)], "name": name, "lr": torch.zeros_like(base_rate)}
-            for name, parameters in self.networks.by_group(self.networks.parameters).items()
-        )
-        self.obs_moments = Moments(self.members, aligned(spaces.obs_size), device) if config.normalize.obs else None
-        self.reward_scaler = (
-            RewardScaler(self.members, config.env.num_envs, self.gamma) if config.normalize.reward else None
-        )
-        self.monitor = UpdateMonitor(self.networks, base_rate, self._normalised)
-        self._gradient = gradient_function(shape, self.networks.parameters, self.algo.value_clip, config.compile)
+        self.optimizer = MemberAdam(self.networks.param_groups())
+        self.obs_moments: Moments | None = None
+        if config.normalize.obs:
+            self.obs_moments = Moments(self.members, aligned(spaces.obs_size), device)
+        self.reward_scaler: RewardScaler | None = None
+        if config.normalize.reward:
+            self.reward_scaler = RewardScaler(self.members, config.env.num_envs, self.gamma)
+        self.monitor = UpdateMonitor(self.networks, actor_base_rate, self._normalised)
+        parameters = self.networks.parameters
+        self._gradient = gradient_function(shape, parameters, self.algo.value_clip, config.compile)
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
@@ -76,21 +79,26 @@ class PPO:
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
         report = self._epochs(batch, permutations, coefficients)
         self.alive &= self.networks.finite()
-        report |= self.monitor.report(batch, self._rates()) | self._diagnostics(batch)
-        if self.obs_moments is not None:  # only now: within an iteration the policy saw one normalisation
+        report |= self.monitor.report(batch, self._rates())
+        report |= self._diagnostics(batch)
+        # Last: the policy that acted and the policy that learns must see the same normalised observations, or their
+        # probability ratio would not be 1 before the first step.
+        if self.obs_moments is not None:
             self.obs_moments.merge(obs, member_first(rollout.valid))
         return report
 
     @torch.no_grad()
     def _batch(self, rollout: Rollout) -> Batch:
-        """Values, log-probs and advantages of a rollout in one batched pass, flattened and masked."""
+        """The rollout's rows, flattened, with values, log-probs and advantages; filler rows zeroed."""
         steps, _, num_envs = rollout.rewards.shape
+        rows = steps * num_envs
+        # One pass over T+1 observations gives the bootstrap values too: obs[t+1] is the observation reached by step t.
         obs = self._normalised(member_first(rollout.obs))
         actor_out, values = self.networks.outputs(obs)
+        values = values.unflatten(1, (steps + 1, num_envs)).transpose(0, 1)
         rewards = rollout.rewards
         if self.reward_scaler is not None:
             rewards = self.reward_scaler.scale(rewards, rollout.done, rollout.valid)
-        values = values.unflatten(1, (steps + 1, num_envs)).transpose(0, 1)
         advantages = gae(
             rewards,
             values,
@@ -99,8 +107,9 @@ class PPO:
             gamma=self.gamma.unsqueeze(-1),
             gae_lambda=self.gae_lambda.unsqueeze(-1),
         )
-        rows = steps * num_envs
-        policy = distribution(actor_out[:, :rows], self.networks.log_std, self.networks.shape.spaces.continuous)
+        # The log-probs are computed here and not while acting: one large pass costs less than T small ones.
+        acting_out = actor_out[:, :rows]  # without the last observations, on which nobody has acted yet
+        policy = self.networks.shape.distribution(acting_out, self.networks.log_std)
         return flatten(obs[:, :rows], policy, rollout, advantages, values[:-1])
 
     def _epochs(self, batch: Batch, permutations: Tensor, coefficients: Coefficients) -> dict[str, Tensor]:
@@ -113,16 +122,22 @@ class PPO:
                 stepped, scalars = self._step(minibatch, coefficients, active)
                 active = active & self.alive
                 means.add(scalars, minibatch.rows * stepped)
-            active = active & ~(means.end_epoch()["losses/approx_kl"] > self.target_kl)
+            # Early stopping per member. Not `kl <= target`: a member without a step has NaN here and goes on.
+            kl = means.end_epoch()["losses/approx_kl"]
+            active = active & ~(kl > self.target_kl)
         return means.last()
 
     @torch.no_grad()
     def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor]:
         """One optimizer step of the active members; returns who stepped [M] and its `step_scalars`."""
         gradient, terms = self._gradient(minibatch, coefficients)
-        gradient, norms, clipped = clip_per_member(gradient, self.max_grad_norm, self.algo.grad_clip == "joint")
+        joint = self.algo.grad_clip == "joint"
+        gradient, norms, clipped = clip_per_member(gradient, self.max_grad_norm, joint)
         scalars = step_scalars(terms, norms, clipped)
-        stepped = active & (minibatch.rows >= 2)  # fewer have no standard deviation
+        # Advantages are divided by their standard deviation, which needs two valid rows.
+        stepped = active & (minibatch.rows >= 2)
+        # A gradient that is not finite has a norm that is not, so the scalars tell of both. Only who would have
+        # stepped can diverge: what a stopped member computes is thrown away.
         finite = scalars.isfinite().all(0)
         self.alive &= finite | ~stepped
         stepped &= finite
@@ -134,19 +149,14 @@ class PPO:
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
-        """Explained variance 1 - Var(returns - values) / Var(returns) before the update, policy std, rates used."""
-
-        def variance(x: Tensor) -> Tensor:
-            centred = x - masked_mean(x, batch.valid).unsqueeze(-1)
-            return masked_mean(centred.square(), batch.valid)
-
-        explained = 1 - variance(batch.returns - batch.old_values) / variance(batch.returns)
+        """Explained variance of the values before the update, the policy's standard deviation, and the rates used."""
+        explained = explained_variance(batch)
         std = torch.full_like(explained, torch.nan)
         if self.networks.shape.spaces.continuous:
             std = self.networks.log_std.exp().mean(-1)
         report = {"losses/explained_variance": explained, "losses/policy_std": std}
         for group, rate in self._rates().items():
-            report[f"lr/{group}"] = rate.clone()
+            report[f"lr/{group}"] = rate.clone()  # the optimizer's own tensor is overwritten by the next iteration
         return report
 
     def _rates(self) -> dict[str, Tensor]:
@@ -156,17 +166,29 @@ class PPO:
     def _normalised(self, obs: Tensor) -> Tensor:
         return obs if self.obs_moments is None else self.obs_moments.normalise(obs)
 
+    def _running_moments(self) -> dict[str, Moments | RewardScaler]:
+        """The normalisers that are switched on, by their name in the state."""
+        moments: dict[str, Moments | RewardScaler] = {}
+        if self.obs_moments is not None:
+            moments["obs_moments"] = self.obs_moments
+        if self.reward_scaler is not None:
+            moments["reward_scaler"] = self.reward_scaler
+        return moments
+
     def state_dict(self) -> dict[str, Any]:
         """All that learning has changed, as tensors whose first axis is the member."""
         state: dict[str, Any] = {"alive": self.alive}
         paths = self.monitor.path_state()
         for group in self.optimizer.param_groups:
-            (parameters,), name = group["params"], group["name"]
-            state[name] = {"parameters": parameters.detach(), "path": paths[name], **self.optimizer.state[parameters]}
-        for name in ("obs_moments", "reward_scaler"):
-            part = getattr(self, name)
-            if part is not None:
-                state[name] = part.state_dict()
+            name = group["name"]
+            (parameters,) = group["params"]
+            state[name] = {
+                "parameters": parameters.detach(),
+                "path": paths[name],
+                **self.optimizer.state[parameters],
+            }
+        for name, moments in self._running_moments().items():
+            state[name] = moments.state_dict()
         if probes := self.monitor.probe_state():
             state["probes"] = probes
         return state
@@ -175,12 +197,14 @@ class PPO:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state of the same shapes."""
         self.alive.copy_(state["alive"])
-        self.monitor.load({group: state[group]["path"] for group in GROUPS}, state.get("probes", {}))
+        paths = {group: state[group]["path"] for group in GROUPS}
+        self.monitor.load(paths, state.get("probes", {}))
         for group in self.optimizer.param_groups:
-            (parameters,), saved = group["params"], state[group["name"]]
-            for name, tensor in {"parameters": parameters, **self.optimizer.state[parameters]}.items():
-                tensor.copy_(saved[name])
-        for name in ("obs_moments", "reward_scaler"):
-            part = getattr(self, name)
-            if part is not None:
-                part.load_state_dict(state[name])
+            saved = state[group["name"]]
+            (parameters,) = group["params"]
+            # In place: the networks, the gradient and the optimizer hold views of the same memory.
+            parameters.copy_(saved["parameters"])
+            for name, moment in self.optimizer.state[parameters].items():
+                moment.copy_(saved[name])
+        for name, moments in self._running_moments().items():
+            moments.load_state_dict(state[name])

@@ -36,14 +36,15 @@ def flatten(
         return torch.where(mask, x, torch.zeros_like(x))
 
     actions = masked(member_first(rollout.actions))
-    advantages, values = masked(member_first(advantages)), masked(member_first(values))
+    flat_advantages = masked(member_first(advantages))
+    flat_values = masked(member_first(values))
     return Batch(
         obs=masked(obs),
         actions=actions,
         old_log_probs=masked(policy.log_prob(actions)),
-        advantages=advantages,
-        returns=advantages + values,
-        old_values=values,
+        advantages=flat_advantages,
+        returns=flat_advantages + flat_values,  # of the advantages before they are normalised
+        old_values=flat_values,
         valid=valid.float(),
     )
 
@@ -55,24 +56,43 @@ def minibatches(batch: Batch, order: Tensor, count: int) -> Iterator[Minibatch]:
     detail 7).
     """
     members, total = order.shape
-    rows = order + total * torch.arange(members, dtype=torch.int64, device=order.device).unsqueeze(-1)
-    rows = rows.view(members, count, -1).transpose(0, 1).reshape(-1)  # minibatch, member, row
+    # Row numbers of all members' rows laid end to end, so that one index_select per field serves the whole epoch.
+    first_row = total * torch.arange(members, dtype=torch.int64, device=order.device)
+    rows = order + first_row.unsqueeze(-1)
+    by_minibatch = rows.view(members, count, -1).transpose(0, 1)  # [B, M, S]
+    flat_rows = by_minibatch.reshape(-1)
 
-    def gathered(x: Tensor) -> Tensor:
-        return x.flatten(0, 1).index_select(0, rows).unflatten(0, (count, members, -1))
-
-    columns = {f.name: gathered(getattr(batch, f.name)) for f in fields(batch)}
+    columns: dict[str, Tensor] = {}  # [B, M, S, ...]
+    for field in fields(batch):
+        all_rows = getattr(batch, field.name).flatten(0, 1)
+        chosen = all_rows.index_select(0, flat_rows)
+        columns[field.name] = chosen.unflatten(0, (count, members, -1))
     valid = columns.pop("valid")
-    columns["rows"] = valid.sum(-1)
-    columns["weight"] = valid / columns["rows"].clamp(min=1).unsqueeze(-1)
+    row_counts = valid.sum(-1)
+    columns["rows"] = row_counts
+    columns["weight"] = valid / row_counts.clamp(min=1).unsqueeze(-1)
     columns["advantages"] = standardised(columns["advantages"], valid)
     for b in range(count):
-        yield Minibatch(**{name: x[b] for name, x in columns.items()})
+        own = {name: column[b] for name, column in columns.items()}
+        yield Minibatch(**own)
 
 
 def masked_mean(x: Tensor, valid: Tensor) -> Tensor:
     """Mean over the last axis of the valid rows; 0 if there is none."""
-    return (x * valid).sum(-1) / valid.sum(-1).clamp(min=1)
+    count = valid.sum(-1).clamp(min=1)
+    return (x * valid).sum(-1) / count
+
+
+def explained_variance(batch: Batch) -> Tensor:
+    """1 - Var(returns - values) / Var(returns) per member [M]; -inf or NaN if all returns are equal."""
+    unexplained = _variance(batch.returns - batch.old_values, batch.valid)
+    return 1 - unexplained / _variance(batch.returns, batch.valid)
+
+
+def _variance(x: Tensor, valid: Tensor) -> Tensor:
+    """Variance (ddof=0) over the valid rows; not torch.var, which gives other bits for other members."""
+    centred = x - masked_mean(x, valid).unsqueeze(-1)
+    return masked_mean(centred.square(), valid)
 
 
 def standardised(x: Tensor, valid: Tensor) -> Tensor:
@@ -81,5 +101,6 @@ def standardised(x: Tensor, valid: Tensor) -> Tensor:
     Written out because `var` and `std` give other bits for other members.
     """
     centred = (x - masked_mean(x, valid).unsqueeze(-1)) * valid
-    variance = centred.square().sum(-1) / (valid.sum(-1) - 1).clamp(min=1)
+    degrees = (valid.sum(-1) - 1).clamp(min=1)  # one valid row has no deviation: 0 / 1, not 0 / 0
+    variance = centred.square().sum(-1) / degrees
     return centred / (variance.sqrt().unsqueeze(-1) + 1e-8)

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)  # of a normal density
+NORMAL_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)  # of the standard normal distribution, in nats
+
 
 @dataclass
 class Categorical:
     """Discrete actions 0..A-1 from logits [..., A]."""
 
     logits: Tensor
-    _cached: Tensor | None = None
+    _cached_log_p: Tensor | None = None
 
     @property
     def _log_p(self) -> Tensor:
-        if self._cached is None:  # not functools.cached_property: torch.compile refuses its lock
-            self._cached = torch.log_softmax(self.logits, -1)
-        return self._cached
+        """Log probabilities of all actions [..., A]."""
+        if self._cached_log_p is None:  # not functools.cached_property: torch.compile refuses its lock
+            self._cached_log_p = torch.log_softmax(self.logits, -1)
+        return self._cached_log_p
 
     def sample(self, noise: Tensor) -> Tensor:
         """Actions [...] int64: argmax(logits + Gumbel noise) has the softmax distribution (Gumbel-max trick)."""
@@ -43,9 +47,12 @@ class Categorical:
 
         d log p(a) / d logit_j = [a = j] - p_j          d entropy / d logit_j = -p_j (log p_j + entropy)
         """
-        surprise = d_entropy.unsqueeze(-1) * (self._log_p + self.entropy().unsqueeze(-1))
-        gradient = -self._log_p.exp() * (d_log_prob.unsqueeze(-1) + surprise)
-        return gradient.scatter_add_(-1, actions.unsqueeze(-1), d_log_prob.unsqueeze(-1)), None
+        slope = d_log_prob.unsqueeze(-1)
+        above_average = self._log_p + self.entropy().unsqueeze(-1)  # log p minus its mean, which is -entropy
+        surprise = d_entropy.unsqueeze(-1) * above_average
+        gradient = -self._log_p.exp() * (slope + surprise)
+        gradient.scatter_add_(-1, actions.unsqueeze(-1), slope)  # the term [a = j], of the chosen action alone
+        return gradient, None
 
 
 @dataclass
@@ -55,12 +62,15 @@ class DiagGaussian:
     mean: Tensor
     log_std: Tensor
 
-    def _log_std(self) -> Tensor:
-        return self.log_std.view(self.log_std.shape[0], *[1] * (self.mean.dim() - 2), -1)
+    def _broadcast_log_std(self) -> Tensor:
+        """The log standard deviations [M, 1, ..., A], which broadcast against the means."""
+        members = self.log_std.shape[0]
+        middle = [1] * (self.mean.dim() - 2)
+        return self.log_std.view(members, *middle, -1)
 
     def sample(self, noise: Tensor) -> Tensor:
         """Mean + std * noise, not clipped to any bounds [M, ..., A]."""
-        return self.mean + self._log_std().exp() * noise
+        return self.mean + self._broadcast_log_std().exp() * noise
 
     def mode(self) -> Tensor:
         """The mean [M, ..., A]."""
@@ -68,12 +78,14 @@ class DiagGaussian:
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """Sum over the action's components of log N(action; mean, std) [M, ...]."""
-        z = (actions - self.mean) * (-self._log_std()).exp()
-        return (-0.5 * z * z - self._log_std() - 0.5 * math.log(2 * math.pi)).sum(-1)
+        log_std = self._broadcast_log_std()
+        z = (actions - self.mean) * (-log_std).exp()
+        per_component = -0.5 * z * z - log_std - HALF_LOG_2PI
+        return per_component.sum(-1)
 
     def entropy(self) -> Tensor:
         """Sum of log_std + log(2 pi e) / 2, in nats, the same for every state [M, ...]."""
-        per_component = self._log_std() + 0.5 * math.log(2 * math.pi * math.e)
+        per_component = self._broadcast_log_std() + NORMAL_ENTROPY
         return per_component.expand_as(self.mean).sum(-1)
 
     def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,11 +93,13 @@ class DiagGaussian:
 
         With z = (a - mean) / std: d log p / d mean = z / std, d log p / d log_std = z^2 - 1, d entropy / d log_std = 1.
         """
-        inverse_std = (-self._log_std()).exp()
+        inverse_std = (-self._broadcast_log_std()).exp()
         z = (actions - self.mean) * inverse_std
         slope = d_log_prob.unsqueeze(-1)
+        d_mean = slope * z * inverse_std
         d_log_std = slope * (z * z - 1) + d_entropy.unsqueeze(-1)
-        return slope * z * inverse_std, d_log_std.transpose(1, 2).contiguous().sum(-1)
+        # Rows last: A is not padded to a multiple of 4, so a sum over a middle axis would not keep a member's bits.
+        return d_mean, d_log_std.transpose(1, 2).contiguous().sum(-1)
 
 
 def distribution(actor_out: Tensor, log_std: Tensor, continuous: bool) -> Categorical | DiagGaussian:

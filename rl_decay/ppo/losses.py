@@ -10,14 +10,13 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.distributions import distribution
-from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.types import Minibatch
 
 
 @dataclass
 class LossTerms:
-    """What the loss is made of and what is watched beside it, per row [M, S]."""
+    """The three parts of the loss, then two diagnostics that it does not contain; per row [M, S]."""
 
     policy_loss: Tensor
     value_loss: Tensor
@@ -37,7 +36,10 @@ class Coefficients:
 
 def clipped_surrogate(ratio: Tensor, advantages: Tensor, clip: Tensor) -> Tensor:
     """-min(r A, clamp(r, 1 - clip, 1 + clip) A) per row (Schulman et al. 2017, equation 7); clip [M, 1]."""
-    return -torch.minimum(ratio * advantages, torch.clamp(ratio, 1 - clip, 1 + clip) * advantages)
+    # The unclipped branch first: a compiled run shows even the order of these operations in its bits.
+    unclipped = ratio * advantages
+    clipped = torch.clamp(ratio, 1 - clip, 1 + clip) * advantages
+    return -torch.minimum(unclipped, clipped)
 
 
 def value_loss(values: Tensor, returns: Tensor, old_values: Tensor, value_clip: float | None) -> Tensor:
@@ -55,7 +57,7 @@ def masked_log_ratio(log_probs: Tensor, batch: Minibatch) -> Tensor:
 
 
 def loss_terms(
-    log_ratio: Tensor, entropy: Tensor, values: Tensor, batch: Minibatch, clip: Tensor, value_clip: float | None
+    log_ratio: Tensor, entropy: Tensor, values: Tensor, batch: Minibatch, *, clip: Tensor, value_clip: float | None
 ) -> LossTerms:
     """The terms of the loss per row; clip [M, 1].
 
@@ -71,22 +73,25 @@ def loss_terms(
     )
 
 
-def means(terms: LossTerms, weight: Tensor) -> Tensor:
+def term_means(terms: LossTerms, weight: Tensor) -> Tensor:
     """Means over the valid rows, stacked in the order of LossTerms [5, M]."""
-    return (torch.stack([getattr(terms, f.name) for f in fields(terms)]) * weight).sum(-1)
+    stacked = torch.stack([getattr(terms, f.name) for f in fields(terms)])
+    return (stacked * weight).sum(-1)
 
 
 def ppo_loss(
-    flat: Tensor, batch: Minibatch, shape: NetShape, coef: Coefficients, value_clip: float | None
+    parameters: Tensor, batch: Minibatch, shape: NetShape, coef: Coefficients, value_clip: float | None
 ) -> tuple[Tensor, Tensor]:
     """policy_loss - entropy_coef * entropy + value_coef * value_loss, summed over members; and the terms [5, M].
 
-    flat [2M, P]; members share no parameter, so the gradient of the sum is each member's own gradient.
+    parameters [2M, P]; members share no parameter, so the gradient of the sum is each member's own gradient.
     """
-    actor_out, log_std, values = shape.actor_critic(flat, batch.obs)
-    policy = distribution(actor_out, log_std, shape.spaces.continuous)
+    actor_out, log_std, values = shape.actor_critic(parameters, batch.obs)
+    policy = shape.distribution(actor_out, log_std)
     log_ratio = masked_log_ratio(policy.log_prob(batch.actions), batch)
-    terms = loss_terms(log_ratio, policy.entropy(), values, batch, coef.clip.unsqueeze(-1), value_clip)
-    scalars = means(terms, batch.weight)
+    clip = coef.clip.unsqueeze(-1)
+    terms = loss_terms(log_ratio, policy.entropy(), values, batch, clip=clip, value_clip=value_clip)
+    scalars = term_means(terms, batch.weight)
+    # scalars [5, M] are in the order of LossTerms
     per_member = scalars[0] + coef.value_coef * scalars[1] - coef.entropy_coef * scalars[2]
     return per_member.sum(), scalars.detach()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-CLIP = 10.0
+CLIP = 10.0  # bound of normalised observations and of scaled rewards
 
 
 class Moments:
@@ -26,21 +26,27 @@ class Moments:
         """Merge rows [M, S, D] of weight 1 (weight [M, S]) by Chan, Golub and LeVeque's pairwise update (1979)."""
         x = rows.double().transpose(1, 2).contiguous()  # [M, D, S]: trailing sums keep a member's bits
         w = weight.double().unsqueeze(1)
-        n = w.sum(-1)
-        mean = (x * w).sum(-1) / n.clamp(min=1)
-        m2 = ((x - mean.unsqueeze(-1)).square() * w).sum(-1)
-        total = self.count + n
-        delta, share = mean - self.mean, n / total.clamp(min=1)
-        m2_before = self.var * self.count  # 0 before the first merge, whatever var says
-        merged = (m2_before + m2 + delta.square() * self.count * share) / total.clamp(min=1)
+        new_count = w.sum(-1)  # [M, 1]; weights are 0 or 1, fillers 0
+        new_mean = (x * w).sum(-1) / new_count.clamp(min=1)
+        deviations = x - new_mean.unsqueeze(-1)
+        new_squares = (deviations.square() * w).sum(-1)
+
+        total = self.count + new_count
+        share = new_count / total.clamp(min=1)
+        delta = new_mean - self.mean
+        old_squares = self.var * self.count  # 0 before the first merge, when var is 1 but count 0
+        between_squares = delta.square() * self.count * share
+        var = (old_squares + new_squares + between_squares) / total.clamp(min=1)
+
         self.mean = self.mean + delta * share
-        self.var = torch.where(total > 0, merged, self.var)
+        self.var = torch.where(total > 0, var, self.var)  # a variance of 1 until the first valid row
         self.count = total
         self._refresh()
 
     def _refresh(self) -> None:
         """Mean and scale in float32, ready for every step until the next merge."""
-        self._shift, self._scale = self.mean.float().unsqueeze(1), (self.var + 1e-8).rsqrt().float().unsqueeze(1)
+        self._shift = self.mean.float().unsqueeze(1)
+        self._scale = (self.var + 1e-8).rsqrt().float().unsqueeze(1)
 
     def normalise(self, x: Tensor) -> Tensor:
         """(x - mean) / sqrt(var + 1e-8), clipped at +-10; x [M, S, D]."""
@@ -52,7 +58,9 @@ class Moments:
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """Take over tensors of the same shapes."""
-        self.count, self.mean, self.var = (state[k].to(self.mean) for k in ("count", "mean", "var"))
+        self.count = state["count"].to(self.count)
+        self.mean = state["mean"].to(self.mean)
+        self.var = state["var"].to(self.var)
         self._refresh()
 
 
@@ -76,15 +84,18 @@ class RewardScaler:
 
     def scale(self, rewards: Tensor, done: Tensor, valid: Tensor) -> Tensor:
         """Merge the running returns of a rollout [T, M, N] and return its scaled rewards [T, M, N]."""
-        running, trace = self.running, torch.empty_like(rewards)
+        running = self.running
+        returns = torch.empty_like(rewards)
         for t in range(len(rewards)):
+            # A filler row is no step of the task: without `where` it would discount the next episode's return.
             running = torch.where(valid[t], self.gamma * running + rewards[t], running)
-            trace[t] = running
+            returns[t] = running
+            # After the return was noted: the last reward belongs to the episode that ends.
             running = running * ~done[t]
         self.running = running
-        rows = trace.transpose(0, 1).flatten(1).unsqueeze(-1)
+        rows = returns.transpose(0, 1).flatten(1).unsqueeze(-1)  # [M, T*N, 1]
         self.moments.merge(rows, valid.transpose(0, 1).flatten(1))
-        scale = (self.moments.var + 1e-8).rsqrt().float()
+        scale = (self.moments.var + 1e-8).rsqrt().float()  # [M, 1]; the rollout's own returns are part of it
         return (rewards * scale).clamp(-CLIP, CLIP)
 
     def state_dict(self) -> dict[str, Any]:

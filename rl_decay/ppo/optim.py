@@ -18,12 +18,12 @@ def clip_per_member(grad: Tensor, max_norm: Tensor, joint: bool) -> tuple[Tensor
     clipping [2M] (each network's own in either case), and whether a row was scaled [2M].
     """
     norms = grad.square().sum(-1).sqrt()
-    limited = norms
+    limited = norms  # the norm that must not exceed max_norm
     if joint:
         actor, critic = norms.chunk(2)
         limited = (actor.square() + critic.square()).sqrt().repeat(2)
     limit = max_norm.repeat(2)
-    scale = (limit / (limited + 1e-6)).clamp(max=1.0)
+    scale = (limit / (limited + 1e-6)).clamp(max=1.0)  # never above 1: a small gradient is not blown up
     return grad * scale.unsqueeze(-1), norms, limited > limit
 
 
@@ -42,11 +42,12 @@ class MemberAdam(Optimizer):
         super().__init__(groups, {"betas": betas, "eps": eps})
         for group in self.param_groups:
             for p in group["params"]:
+                # b1^t and b2^t after t = 0 steps
                 ones = torch.ones(p.shape[0], 1, dtype=torch.float64, device=p.device)
                 self.state[p] = {
                     "exp_avg": torch.zeros_like(p),
                     "exp_avg_sq": torch.zeros_like(p),
-                    "beta1_power": ones,  # b1^t and b2^t after t steps, in float64
+                    "beta1_power": ones,
                     "beta2_power": ones.clone(),
                 }
 
@@ -55,11 +56,14 @@ class MemberAdam(Optimizer):
         """One step of the members that are active [M] (all of them if None), from each parameter's `.grad`."""
         for group in self.param_groups:
             for p in group["params"]:
-                step = torch.ones(len(p), dtype=torch.bool, device=p.device) if active is None else active
-                _adam_step(p, p.grad, self.state[p], group, step.unsqueeze(-1))
+                stepping = active
+                if stepping is None:
+                    stepping = torch.ones(len(p), dtype=torch.bool, device=p.device)
+                _adam_step(p, p.grad, self.state[p], group, stepping.unsqueeze(-1))
 
 
 def _adam_step(p: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any], active: Tensor) -> None:
+    """One step of p [M, P] in place, as `MemberAdam` writes it down; active [M, 1]."""
     b1, b2 = group["betas"]
     new = {
         "exp_avg": state["exp_avg"].lerp(grad, 1 - b1),
@@ -67,9 +71,14 @@ def _adam_step(p: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[st
         "beta1_power": state["beta1_power"] * b1,
         "beta2_power": state["beta2_power"] * b2,
     }
-    step_size = group["lr"].unsqueeze(-1) / (1 - new["beta1_power"]).float()
-    denominator = new["exp_avg_sq"].sqrt() / (1 - new["beta2_power"]).sqrt().float() + group["eps"]
-    torch.where(active, p - step_size * (new["exp_avg"] / denominator), p, out=p)
+    # Both bias corrections in float64: 1 - b2^t is 0.001 after one step.
+    correction = (1 - new["beta1_power"]).float()
+    root_correction = (1 - new["beta2_power"]).sqrt().float()
+    step_size = group["lr"].unsqueeze(-1) / correction
+    denominator = new["exp_avg_sq"].sqrt() / root_correction + group["eps"]  # eps outside the root, as in the paper
+    stepped = p - step_size * (new["exp_avg"] / denominator)
+    # Select, do not multiply by 0: what an inactive member computes may be NaN.
+    torch.where(active, stepped, p, out=p)
     for name, value in new.items():
         torch.where(active, value, state[name], out=state[name])
 

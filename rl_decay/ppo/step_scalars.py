@@ -1,11 +1,14 @@
-"""The scalars of a minibatch step, and their means over an epoch. They have tags outside and places only in here."""
+"""The scalars of a minibatch step, and their means over an epoch.
+
+Inside, they are rows of one tensor in the order of TAGS; everybody else gets them by tag.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.networks import GROUPS
+from rl_decay.ppo.net_shape import GROUPS
 
 TAGS = (
     *("losses/policy_loss", "losses/value_loss", "losses/entropy", "losses/approx_kl", "losses/clipfrac"),
@@ -16,7 +19,8 @@ TAGS = (
 
 def step_scalars(terms: Tensor, norms: Tensor, clipped: Tensor) -> Tensor:
     """The scalars [len(TAGS), M] of a step: loss terms [5, M] in the order of LossTerms, norms and clipped [2M]."""
-    return torch.cat((terms, norms.view(len(GROUPS), -1), clipped.view(len(GROUPS), -1)))
+    by_group = (len(GROUPS), -1)  # [2M] holds the actors before the critics, as TAGS does
+    return torch.cat((terms, norms.view(by_group), clipped.view(by_group)))
 
 
 class EpochMeans:
@@ -26,20 +30,23 @@ class EpochMeans:
     """
 
     def __init__(self, members: int, device: torch.device):
-        self._means = torch.full((len(TAGS), members), torch.nan, dtype=torch.float32, device=device)
+        shape = (len(TAGS), members)
+        self._means = torch.full(shape, torch.nan, dtype=torch.float32, device=device)
 
     def new_epoch(self) -> None:
         """Start the sums anew."""
-        self._sums, self._rows = torch.zeros_like(self._means), torch.zeros_like(self._means[0])
+        self._sums = torch.zeros_like(self._means)
+        self._rows = torch.zeros_like(self._means[0])
 
     def add(self, scalars: Tensor, rows: Tensor) -> None:
         """Take a step's scalars [len(TAGS), M] over rows [M]; with 0 rows a member made no step."""
-        self._sums += torch.where(rows > 0, scalars * rows, 0.0)  # what was not finite must not become 0 * inf
+        # A member that made no step has 0 rows, but its scalars may be infinite, and infinity * 0 is NaN.
+        self._sums += torch.where(rows > 0, scalars * rows, 0.0)
         self._rows += rows
 
     def end_epoch(self) -> dict[str, Tensor]:
         """The means [M] of this epoch by tag, NaN for members that made no step in it."""
-        means = self._sums / self._rows
+        means = self._sums / self._rows  # 0 / 0 is NaN: a member without a step in this epoch
         self._means = torch.where(self._rows > 0, means, self._means)
         return dict(zip(TAGS, means))
 

@@ -19,10 +19,11 @@ from rl_decay.config.identity import experiment_keys, fingerprint, population_ke
 from rl_decay.config.plan import ENDLESS, Note, Plan, plan
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
+from rl_decay.envs.backends import make_vec_env
+from rl_decay.envs.contract import VecEnv
 from rl_decay.envs.examine import Task, codec_of, examine
-from rl_decay.envs.generators import kept
-from rl_decay.envs.gymnasium_vec import GymnasiumVec
-from rl_decay.envs.registry import with_version
+from rl_decay.envs.generators import preserved_generators
+from rl_decay.envs.task_ids import with_version
 from rl_decay.errors import UserError, one_line
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
@@ -147,7 +148,7 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
     """Make everything that a population needs, and bring it to where its runs begin."""
     first, count = starts[0], len(starts)
     shared = first.config  # in its structural keys
-    stack.enter_context(kept())
+    stack.enter_context(preserved_generators())
     # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
     require_memory(shared, codec_of(shared.env).spaces, count, device)
     task = examine(shared.env, shared.vec)
@@ -185,9 +186,9 @@ def _replay(trainer: Trainer, checkpoints: Sequence[Checkpoint]) -> None:
         trainer.resume(torch.stack(actions, dim=1), [checkpoint.digests for checkpoint in checkpoints])
 
 
-def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> GymnasiumVec:
+def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> VecEnv:
     """So many copies of the task, closed when the stack is."""
-    return stack.enter_context(closing(GymnasiumVec(config.env, slots, config.vec, task.wrappers)))
+    return stack.enter_context(closing(make_vec_env(config.env, slots, config.vec, task.wrappers)))
 
 
 def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:

@@ -13,7 +13,7 @@ from rl_decay.config.recorded import check_kinds, config_to_compare
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.ppo.agent import PPO
-from rl_decay.ppo.networks import NetShape
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.ppo.update_monitor import probe_rows
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import changed_versions, check_links, same_experiment, with_absolute_paths

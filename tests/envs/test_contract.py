@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, single, time_limit
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import make_env, time_limit
 
 TASKS = {
     "cartpole": Env(id="CartPole-v1"),
@@ -123,7 +124,7 @@ def test_time_limits():
 @pytest.mark.parametrize("given, limit", [(None, 200), (7, 7), (-1, None), (10**6, 10**6)])
 def test_a_time_limit_of_the_persons_own_means_what_gymnasium_means(given, limit):
     env = Env(id="Pendulum-v1", kwargs={"max_episode_steps": given})
-    with closing(GymnasiumVec(env, 1)) as envs, closing(single(env)) as copy:
+    with closing(GymnasiumVec(env, 1)) as envs, closing(make_env(env)) as copy:
         assert envs.time_limit == time_limit(env, copy) == limit
         envs.reset([0])
         ends = [bool(envs.step(np.zeros((1, 1), np.float32)).truncated[0]) for _ in range(201)]

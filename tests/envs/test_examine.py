@@ -12,7 +12,7 @@ from gymnasium.spaces import Box
 from rl_decay.config.schema import Env
 from rl_decay.envs import repeatable
 from rl_decay.envs.examine import examine
-from rl_decay.envs.generators import OwnGenerators, kept
+from rl_decay.envs.generators import OwnGenerators, preserved_generators
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.rewards import OneNumberReward
@@ -147,7 +147,7 @@ def test_a_task_with_global_generators_is_made_a_function_of_its_seed(how, libra
     task = examine(env, vec)
     ((label, text),) = task.notes
     assert label == "global generator" and f"from {library}'s" in text
-    with kept():
+    with preserved_generators():
         one = played(env, vec, task.wrappers, [1, 2])
         other = played(env, vec, task.wrappers, [2, 1])
     np.testing.assert_array_equal(one, other[:, ::-1])  # whatever the neighbours are
@@ -155,7 +155,7 @@ def test_a_task_with_global_generators_is_made_a_function_of_its_seed(how, libra
 
 
 def test_without_its_own_generators_a_slot_would_depend_on_its_neighbours():
-    with kept():
+    with preserved_generators():
         one = played(odd("numpy"), "sync", (), [1, 2])
         other = played(odd("numpy"), "sync", (), [2, 1])
     assert not np.array_equal(one, other[:, ::-1])
@@ -172,7 +172,7 @@ def test_an_examination_leaves_the_callers_global_generators_alone(how):
     def draws():
         return [np.random.standard_normal(), *np.random.random(3), random.random()]
 
-    with kept():
+    with preserved_generators():
         np.random.seed(5)
         random.seed(5)
         np.random.standard_normal()  # the legacy generator keeps a second number for the next call
@@ -185,7 +185,7 @@ def test_an_examination_leaves_the_callers_global_generators_alone(how):
 
 
 def test_training_leaves_the_callers_global_generators_alone(configure, train):
-    with kept():
+    with preserved_generators():
         random.seed(5)
         np.random.seed(5)
         before = random.getstate(), np.random.get_state()[1].tolist()

@@ -17,7 +17,8 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.examine import examine
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import make_env
 from rl_decay.errors import UserError
 
 BOX = Box(-1.0, 1.0, (2,))
@@ -83,7 +84,7 @@ def test_rescaling_needs_finite_bounds(vec, action):
 
 
 @pytest.mark.parametrize("env_id", ["NoSuchTask-v0", "CartPole-v999", "no_such_module:Task-v0", "not an id"])
-@pytest.mark.parametrize("make", [lambda env: GymnasiumVec(env, 1), single])
+@pytest.mark.parametrize("make", [lambda env: GymnasiumVec(env, 1), make_env])
 def test_unknown_tasks(env_id, make):
     with pytest.raises(UserError, match=f"env.id={env_id}"):
         make(Env(id=env_id))

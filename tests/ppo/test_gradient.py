@@ -9,7 +9,8 @@ import torch
 from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.gradient import PPOGradient
 from rl_decay.ppo.losses import Coefficients, ppo_loss
-from rl_decay.ppo.networks import NetShape, initial_parameters
+from rl_decay.ppo.net_shape import NetShape
+from rl_decay.ppo.networks import initial_parameters
 from rl_decay.types import Minibatch, Spaces
 
 MEMBERS, ROWS = 3, 40

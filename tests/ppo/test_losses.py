@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from rl_decay.ppo.losses import Coefficients, clipped_surrogate, ppo_loss, value_loss
-from rl_decay.ppo.networks import NetShape, initial_parameters
+from rl_decay.ppo.net_shape import NetShape
+from rl_decay.ppo.networks import initial_parameters
 from rl_decay.types import Minibatch, Spaces
 
 KL = json.loads((Path(__file__).parents[1] / "data" / "metric_cases.json").read_text())["ppo_cases"]["kl"]

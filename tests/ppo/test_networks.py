@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from rl_decay.ppo.networks import NetShape, initial_parameters
+from rl_decay.ppo.net_shape import NetShape
+from rl_decay.ppo.networks import initial_parameters
 from rl_decay.types import Spaces, aligned
 
 SHAPES = {

@@ -7,10 +7,11 @@ import gymnasium as gym
 import pytest
 
 from rl_decay.config.schema import Env
-from rl_decay.envs import registry
-from rl_decay.envs.gymnasium_vec import GymnasiumVec, single
+from rl_decay.envs import task_ids
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import make_env
 from rl_decay.envs.modules import look_in
-from rl_decay.envs.registry import with_version
+from rl_decay.envs.task_ids import with_version
 from rl_decay.errors import UserError
 
 MODULE = """
@@ -42,7 +43,7 @@ def module(tmp_path, monkeypatch):
 
 def refused(env_id):
     lines = set()
-    for make in (single, lambda env: GymnasiumVec(env, 1)):
+    for make in (make_env, lambda env: GymnasiumVec(env, 1)):
         with pytest.raises(UserError) as raised:
             make(Env(id=env_id))
         lines.add(str(raised.value))
@@ -71,7 +72,7 @@ def test_the_version_of_a_modules_task(module):
     sys.path.append(str(module("some_tasks")))
     assert with_version("some_tasks:some_tasks/Slow") == "some_tasks:some_tasks/Slow-v3"
     assert with_version("some_tasks:some_tasks/Bare") == "some_tasks:some_tasks/Bare"
-    single(Env(id="some_tasks:some_tasks/Slow-v3")).close()
+    make_env(Env(id="some_tasks:some_tasks/Slow-v3")).close()
 
 
 def test_a_task_of_gymnasium_is_not_a_modules(module):
@@ -85,7 +86,7 @@ def test_a_module_may_register_a_task_of_that_name_itself(module):
     own = 'gym.register("CartPole-v1", "gymnasium.envs.classic_control.cartpole:CartPoleEnv", max_episode_steps=7)'
     sys.path.append(str(module("own_tasks", own)))
     with pytest.warns(UserWarning, match="Overriding environment CartPole-v1"):
-        copy = single(Env(id="own_tasks:CartPole-v1"))
+        copy = make_env(Env(id="own_tasks:CartPole-v1"))
     assert copy.spec is not None and copy.spec.max_episode_steps == 7
     copy.close()
 
@@ -97,10 +98,10 @@ def test_a_module_that_was_imported_before_has_registered_its_task_itself(module
         str(module("known_tasks", "from gymnasium.envs.classic_control.cartpole import CartPoleEnv", *more))
     )
     importlib.import_module("known_tasks")
-    importlib.reload(registry)
+    importlib.reload(task_ids)
     for name in ("known_tasks/Slow-v3", "Own-v0", "Kind-v0"):
-        single(Env(id=f"known_tasks:{name}")).close()
-    assert "CartPole-v1" in registry.OWN
+        make_env(Env(id=f"known_tasks:{name}")).close()
+    assert "CartPole-v1" in task_ids.GYMNASIUM_TASKS
 
 
 def test_a_task_that_a_module_does_not_register_is_named(module):
@@ -132,7 +133,7 @@ def test_a_module_that_is_missing_names_the_way_out():
 def test_a_module_that_cannot_be_imported_names_its_line(module, line, words):
     sys.path.append(str(module("broken_tasks", "", line)))
     with pytest.raises(UserError) as raised:
-        single(Env(id="broken_tasks:Task-v0"))
+        make_env(Env(id="broken_tasks:Task-v0"))
     assert f"its module cannot be imported: {words}broken_tasks.py)" in str(raised.value)
     assert with_version("broken_tasks:Task") == "broken_tasks:Task"
 
@@ -147,10 +148,10 @@ def test_a_module_is_looked_for_in_a_folder_after_all_other_places(module):
     assert str(folder) not in sys.path
     look_in(folder, "here_tasks:here_tasks/Slow-v3")
     assert sys.path[-1] == str(folder)
-    single(Env(id="here_tasks:here_tasks/Slow-v3")).close()
+    make_env(Env(id="here_tasks:here_tasks/Slow-v3")).close()
 
 
 def test_a_render_mode_that_a_run_recorded_gives_way_to_the_videos():
-    copy = single(Env(id="CartPole-v1", kwargs={"render_mode": "ansi"}), render_mode="rgb_array")
+    copy = make_env(Env(id="CartPole-v1", kwargs={"render_mode": "ansi"}), render_mode="rgb_array")
     assert copy.render_mode == "rgb_array"
     copy.close()

@@ -1,4 +1,4 @@
-"""What Gymnasium wants of a task's methods, in words, for a task that was written for something else."""
+"""Say what is wrong with a task whose reset and step are not Gymnasium's, such as a task of the old library gym."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ import gymnasium as gym
 import numpy as np
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.gymnasium_vec import single
+from rl_decay.envs.making import make_env
 from rl_decay.errors import UserError, one_line
 
 RESET = "reset(self, *, seed=None, options=None) -> (observation, info)"
 STEP = "step(self, action) -> (observation, reward, terminated, truncated, info)"
 
 
-def refuse_other_interfaces(env: Env) -> None:
-    """UserError if reset or step of a task is not as Gymnasium wants it; for a task that has just failed to play."""
+def require_gymnasium_methods(env: Env) -> None:
+    """UserError if reset or step of a task does not take or return what Gymnasium requires.
+
+    Asked after a task failed in play, because it makes another copy.
+    """
     problem = None
-    with closing(single(env)) as copy:
+    with closing(make_env(env)) as copy:
         try:
             problem = _problem(copy.unwrapped)
         except KeyboardInterrupt:
             raise
         except BaseException:
-            pass  # the task's own errors are told by the training that meets them
+            pass  # an error of the task's own code: training will meet it and report it
     if problem:
         raise UserError(f"env.id={env.id}: {problem}")
 
 
 def _problem(task: gym.Env) -> str | None:
+    """The first deviation from Gymnasium's methods, in words; None if there is none."""
     if not _takes_seed(task.reset):
         return f"its reset takes no seed, so that no run could be repeated; Gymnasium wants {RESET}"
     reset: Any = task.reset(seed=0)
@@ -52,7 +56,7 @@ def _takes_seed(reset: Any) -> bool:
 
 
 def _kind(value: Any) -> str:
-    """`4 values`, `ndarray` or `two values, the last of them float`: what a method returned."""
+    """A returned value in words: `4 values, the last of them dict`, or `ndarray alone`."""
     if not isinstance(value, tuple):
         return f"{type(value).__name__} alone"
     return f"{len(value)} values, the last of them {type(value[-1]).__name__}" if value else "no values"

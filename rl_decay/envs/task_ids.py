@@ -1,4 +1,4 @@
-"""Which task an id means: its module, its version, who registered it; before a copy of it is made."""
+"""Which task an id means: its version, its module, and who registered it. Makes no copy of the task."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rl_decay.envs.faults import task_error
 from rl_decay.envs.modules import VERSIONED
 from rl_decay.errors import UserError, one_line
 
-# Namespaces whose tasks are registered by a module of another name. Gymnasium knows none of them until it is imported.
+# Namespace of tasks -> module that registers them. Gymnasium does not know the tasks until that module is imported.
 MODULES = {"ALE": "ale_py", "PyFlyt": "PyFlyt.gym_envs", "dm_control": "shimmy", "Meta-World": "metaworld"}
 
 
-def _gymnasiums_own() -> dict[str, Any]:
-    """The tasks that Gymnasium itself has registered: those of its own modules, which lie in no namespace.
+def _gymnasium_tasks() -> dict[str, Any]:
+    """The tasks that Gymnasium itself registers: implemented in its modules, and without a namespace.
 
-    The caller's program may have registered others before this module is imported.
+    Not simply all tasks of the registry: the caller's program may have registered some before it imports this module.
     """
     own: dict[str, Any] = {}
     for name, task in gym.registry.items():
@@ -30,16 +30,16 @@ def _gymnasiums_own() -> dict[str, Any]:
     return own
 
 
-OWN = _gymnasiums_own()
+GYMNASIUM_TASKS = _gymnasium_tasks()
 
 
 def with_version(env_id: str) -> str:
     """The full id of a task: `Hopper` -> `Hopper-v5`, its newest version, as Gymnasium would choose it.
 
-    An id that has a version, or is registered without one, stays as it is; so does one that names no task, which is
-    refused where the task is made.
+    An id with a version, or registered without a version, stays as it is. So does an id that names no task: making the
+    task will refuse it.
     """
-    module, name = split(env_id)
+    module, name = split_id(env_id)
     if VERSIONED.search(name):
         return env_id
     try:
@@ -57,31 +57,31 @@ def with_version(env_id: str) -> str:
 
 def require_registered(env_id: str) -> None:
     """Import the module that an id names; UserError unless the task is registered, and by that module."""
-    module, name = split(env_id)
+    module, name = split_id(env_id)
     if module:
         _import(env_id, module)
         registered: Any = gym.registry.get(name)
         if registered is None and with_version(env_id) == env_id:
             raise UserError(f"env.id={env_id}: the module {module} registers no task {name}")
-        # gym.make imports the module, then takes whatever has that name
-        if registered is not None and registered is OWN.get(name) and module.split(".")[0] != "gymnasium":
+        # `my_tasks:CartPole-v1`: gym.make would import my_tasks, then silently make Gymnasium's own CartPole-v1.
+        if registered is not None and registered is GYMNASIUM_TASKS.get(name) and module.split(".")[0] != "gymnasium":
             raise UserError(
                 f"env.id={env_id}: the module {module} registers no task {name}, which is a task of Gymnasium "
                 f"({one_line(registered.entry_point)}); if you mean that one, write env.id={name}"
             )
 
 
-def way_out(env_id: str, error: Exception) -> str:
-    """What to type instead where Gymnasium knows no such namespace; "" for other errors."""
+def module_hint(env_id: str, error: Exception) -> str:
+    """A hint how to name the module that registers an unknown namespace's tasks; "" for other errors."""
     if not isinstance(error, gym.error.NamespaceNotFound):
         return ""
-    namespace = split(env_id)[1].partition("/")[0]
+    namespace = split_id(env_id)[1].partition("/")[0]
     module = MODULES.get(namespace, "<module>")
     return f" Tasks of other packages need the module that registers them in front: env.id={module}:{env_id}"
 
 
-def split(env_id: str) -> tuple[str, str]:
-    """Module and name of an id; the module is "" where there is none."""
+def split_id(env_id: str) -> tuple[str, str]:
+    """Module and name of an id `module:name`; the module is "" if the id names no module."""
     module, _, name = env_id.rpartition(":")
     return module, name
 
@@ -90,7 +90,7 @@ def _import(env_id: str, module: str) -> None:
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):  # one that the module itself imports
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):  # an import inside the module failed
             raise task_error(f"env.id={env_id}: its module cannot be imported:", error) from error
         raise UserError(
             f"env.id={env_id}: no module {error.name} is installed, nor lies in a folder where Python looks; name its "
@@ -98,5 +98,5 @@ def _import(env_id: str, module: str) -> None:
         ) from error
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # its own code
+    except BaseException as error:  # the module's own code may raise anything, SystemExit too
         raise task_error(f"env.id={env_id}: its module cannot be imported:", error) from error

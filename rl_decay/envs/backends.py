@@ -1,0 +1,36 @@
+"""The environment back-ends by name: the one place where slots are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from rl_decay.config.schema import Env
+from rl_decay.envs.contract import VecEnv
+from rl_decay.envs.gymnasium_vec import GymnasiumVec
+from rl_decay.envs.making import Wrapping
+
+
+class BackEnd(Protocol):
+    """Makes slots of a task. Wrappers go around each copy; a back-end that has no copies in Python gets none."""
+
+    def __call__(self, env: Env, slots: int, *, wrappers: Sequence[Wrapping] = ()) -> VecEnv:
+        """`slots` slots of the task `env`; UserError if it cannot be made."""
+        ...
+
+
+# A name here is a choice of the key `vec`; it is listed there (config/schema.py) and in COPY (config/memory.py) too.
+BACK_ENDS: Mapping[str, BackEnd] = {
+    "sync": partial(GymnasiumVec, vec="sync"),
+    "async": partial(GymnasiumVec, vec="async"),
+}
+
+
+def make_vec_env(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping] = ()) -> VecEnv:
+    """`slots` slots of a task in the back-end that the key `vec` names; the caller closes them.
+
+    `wrappers` go around each copy, the last one outermost: those that `examine` found the task to need. UserError if
+    the task cannot be made.
+    """
+    return BACK_ENDS[vec](env, slots, wrappers=wrappers)
