@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from rl_decay.config import memory
-from rl_decay.config.checks import CHOICES
-from rl_decay.config.schema import Env
+from rl_decay.config.schema import Config, Env, walk
 from rl_decay.envs.backends import BACK_ENDS, make_vec_env
 from rl_decay.envs.contract import Step
 from rl_decay.envs.examine import Task, examine
@@ -44,7 +43,8 @@ class Counters:
 
 
 def test_the_key_vec_chooses_among_exactly_these_back_ends():
-    assert set(BACK_ENDS) == set(CHOICES["vec"]) == set(memory.COPY)
+    choices = {key: about["choices"] for key, _, about in walk(Config())}["vec"]
+    assert set(BACK_ENDS) == set(choices) == set(memory.COPY)
 
 
 @pytest.mark.parametrize("vec", BACK_ENDS)
