@@ -34,7 +34,6 @@ class PPO:
         self.algo = config.algo
         self.members = len(members)
         self.device = device
-        self.alive = torch.ones(self.members, dtype=torch.bool, device=device)  # False once a member has diverged
         self.gamma = column([m.gamma for m in members])
         self.gae_lambda = column([m.gae_lambda for m in members])
         self.value_coef = column([m.value_coef for m in members])
@@ -66,26 +65,28 @@ class PPO:
         if self.reward_scaler is not None:
             self.reward_scaler.reset()
 
-    def update(self, rollout: Rollout, permutations: Tensor, rates: dict[str, Tensor]) -> dict[str, Tensor]:
+    def update(
+        self, rollout: Rollout, permutations: Tensor, rates: dict[str, Tensor], active: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
         """Learn from one rollout; permutations [E, M, T*N]; rates [M] of actor, critic, clip and entropy.
 
-        Returns scalars per member [M] by their TensorBoard tag. A member whose loss or gradient is not finite makes
-        no step and is no longer `alive`, nor is one whose parameters are not.
+        Members that are not `active` [M] make no step. Returns scalars per member [M] by their TensorBoard tag, and
+        whether the numbers of each member are finite [M]: one whose loss or gradient is not makes no further step.
         """
         obs = member_first(rollout.obs[:-1])
         batch = self._batch(rollout)
         self.monitor.begin(obs)
         set_learning_rates(self.optimizer, {group: rates[group] for group in GROUPS})
         coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
-        report = self._epochs(batch, permutations, coefficients)
-        self.alive &= self.networks.finite()
+        report, finite = self._epochs(batch, permutations, coefficients, active)
+        finite = finite & self.networks.finite()  # a step may overflow the parameters that it leaves behind
         report |= self.monitor.report(batch, self._rates())
         report |= self._diagnostics(batch)
         # Last: the policy that acted and the policy that learns must see the same normalised observations, or their
         # probability ratio would not be 1 before the first step.
         if self.obs_moments is not None:
             self.obs_moments.merge(obs, member_first(rollout.valid))
-        return report
+        return report, finite
 
     @torch.no_grad()
     def _batch(self, rollout: Rollout) -> Batch:
@@ -112,24 +113,31 @@ class PPO:
         policy = self.networks.shape.distribution(acting_out, self.networks.log_std)
         return flatten(obs[:, :rows], policy, rollout, advantages, values[:-1])
 
-    def _epochs(self, batch: Batch, permutations: Tensor, coefficients: Coefficients) -> dict[str, Tensor]:
-        """Minibatch steps; returns, by tag, the means [M] over the valid rows of each member's last epoch."""
-        active = self.alive.clone()
+    def _epochs(
+        self, batch: Batch, permutations: Tensor, coefficients: Coefficients, active: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """Minibatch steps; returns, by tag, the means [M] over the valid rows of each member's last epoch, and whose
+        losses and gradients were finite [M].
+        """
+        finite = torch.ones_like(active)
         means = EpochMeans(self.members, self.device)
         for order in permutations:
             means.new_epoch()
             for minibatch in minibatches(batch, order, self.algo.minibatches):
-                stepped, scalars = self._step(minibatch, coefficients, active)
-                active = active & self.alive
+                stepped, scalars, sound = self._step(minibatch, coefficients, active)
+                finite = finite & sound
+                active = active & sound
                 means.add(scalars, minibatch.rows * stepped)
             # Early stopping per member. Not `kl <= target`: a member without a step has NaN here and goes on.
             kl = means.end_epoch()["losses/approx_kl"]
             active = active & ~(kl > self.target_kl)
-        return means.last()
+        return means.last(), finite
 
     @torch.no_grad()
-    def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor]:
-        """One optimizer step of the active members; returns who stepped [M] and its `step_scalars`."""
+    def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """One optimizer step of the active members; returns who stepped [M], its `step_scalars`, and whose numbers were
+        sound [M].
+        """
         gradient, terms = self._gradient(minibatch, coefficients)
         joint = self.algo.grad_clip == "joint"
         gradient, norms, clipped = clip_per_member(gradient, self.max_grad_norm, joint)
@@ -139,13 +147,13 @@ class PPO:
         # A gradient that is not finite has a norm that is not, so the scalars tell of both. Only who would have
         # stepped can diverge: what a stopped member computes is thrown away.
         finite = scalars.isfinite().all(0)
-        self.alive &= finite | ~stepped
+        sound = finite | ~stepped
         stepped &= finite
         gradients = self.networks.by_group(gradient)
         for group in self.optimizer.param_groups:
             group["params"][0].grad = gradients[group["name"]]
         self.optimizer.step(stepped)
-        return stepped, scalars
+        return stepped, scalars, sound
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
@@ -177,7 +185,8 @@ class PPO:
 
     def state_dict(self) -> dict[str, Any]:
         """All that learning has changed, as tensors whose first axis is the member."""
-        state: dict[str, Any] = {"alive": self.alive}
+        # Only members in training are saved; the key stays for programs that read older checkpoints too.
+        state: dict[str, Any] = {"alive": torch.ones(self.members, dtype=torch.bool, device=self.device)}
         paths = self.monitor.path_state()
         for group in self.optimizer.param_groups:
             name = group["name"]
@@ -196,7 +205,6 @@ class PPO:
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over a state of the same shapes."""
-        self.alive.copy_(state["alive"])
         paths = {group: state[group]["path"] for group in GROUPS}
         self.monitor.load(paths, state.get("probes", {}))
         for group in self.optimizer.param_groups:

@@ -23,7 +23,7 @@ class Collector:
         self.envs = envs
         self.members, self.num_envs, self.num_steps = members, num_envs, num_steps
         self.device = device
-        self.broken: dict[int, str] = {}  # member -> what was not finite
+        self._faults: dict[int, str] = {}  # member -> what was not finite since the last rollout
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
         self.ended = np.zeros(members, np.int64)  # each member's episodes that ended since the segment's start
@@ -42,8 +42,12 @@ class Collector:
         slots = self.members * self.num_envs
         self._digest(self._obs[:1], np.zeros((1, slots), np.float32), np.zeros((3, 1, slots), bool))
 
-    def collect(self, act: Act, noise: Tensor, alive: np.ndarray) -> tuple[Rollout, list[Episode]]:
-        """Step every slot T times; noise [T, M, N, A], alive [M]. Members that are not alive act with zeros."""
+    def collect(self, act: Act, noise: Tensor, active: np.ndarray) -> tuple[Rollout, list[Episode], dict[int, str]]:
+        """Step every slot T times; noise [T, M, N, A]. Members that are not `active` [M] act with zeros.
+
+        Returns the rollout, the episodes that ended in it, and {member: what was not finite}. From a fault on, its
+        member acts with zeros too.
+        """
         flags = np.zeros((3, self.num_steps, self.members * self.num_envs), bool)  # terminated, done, valid
         rewards = np.zeros(flags.shape[1:], np.float32)
         taken: list[Tensor] = []
@@ -51,14 +55,15 @@ class Collector:
         for t in range(self.num_steps):
             actions = act(self._obs[t].unflatten(0, (self.members, self.num_envs)), noise[t])
             taken.append(actions)
-            step = self.envs.step(self._for_env(actions, alive))
+            step = self.envs.step(self._for_env(actions, active))
             self._record(t, step, rewards, flags)
             episodes += self._finished(step)
         self._digest(self._obs[1:], rewards, flags)
         rollout = Rollout(self._grid(self._obs.clone()), torch.stack(taken), *self._to_device(rewards, *flags))
         self._obs[0] = self._obs[-1]
         self._actions.append(self._compact(rollout.actions))
-        return rollout, episodes
+        faults, self._faults = self._faults, {}
+        return rollout, episodes, faults
 
     def actions(self, member: int) -> Tensor:
         """A member's actions since the segment's start [t, N(, A)], which `replay` needs to bring its slots here."""
@@ -107,13 +112,13 @@ class Collector:
         few = not self.envs.spaces.continuous and self.envs.spaces.num_actions <= 256
         return actions.to("cpu", torch.uint8 if few else None)
 
-    def _for_env(self, actions: Tensor, alive: np.ndarray) -> np.ndarray:
+    def _for_env(self, actions: Tensor, active: np.ndarray) -> np.ndarray:
         array = actions.cpu().numpy().reshape(len(self._returns), *actions.shape[2:])
         if array.dtype.kind == "f":
             array = self._finite(array, "action")
-        if self.broken or not alive.all():
-            idle = ~alive
-            idle[list(self.broken)] = True
+        if self._faults or not active.all():
+            idle = ~active
+            idle[list(self._faults)] = True
             array = np.where(idle.repeat(self.num_envs).reshape(-1, *[1] * (array.ndim - 1)), 0, array)
         return array
 
@@ -122,7 +127,7 @@ class Collector:
         if not -LARGEST <= values.min() <= values.max() <= LARGEST:  # so it is for NaN
             finite = np.abs(values) <= LARGEST
             for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
-                self.broken.setdefault(int(slot) // self.num_envs, f"{what} {_fault(values[slot])}")
+                self._faults.setdefault(int(slot) // self.num_envs, f"{what} {_fault(values[slot])}")
             values = np.where(finite, values, 0).astype(values.dtype)
         return values
 

@@ -127,14 +127,18 @@ class Trainer:
         draws = self.streams.draws(
             iteration, self.collector.num_steps, self.collector.num_envs, self.ppo.algo.epochs
         ).to(self.ppo.device)
-        alive = np.array([run.running for run in self.runs])
-        rollout, episodes = self.collector.collect(self.ppo.act, draws.noise, alive)
+        # A run that has ended, for whatever reason, neither acts nor learns. Its recorder alone knows; agent and
+        # collector get and give masks.
+        active = np.array([run.running for run in self.runs])
+        rollout, episodes, faults = self.collector.collect(self.ppo.act, draws.noise, active)
+        active[list(faults)] = False
         rates = scheduled(self.members, iteration, self.plan.clock, self.ppo.device)
-        for m in self.collector.broken:
-            self.ppo.alive[m] = False
-        report = self.ppo.update(rollout, draws.permutations, rates)
+        learns = torch.from_numpy(active).to(self.ppo.device)
+        report, finite = self.ppo.update(rollout, draws.permutations, rates, learns)
         report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
-        scalars = to_numpy(report | {"alive": self.ppo.alive, "valid": rollout.valid.sum((0, 2))})
+        scalars = to_numpy(report | {"finite": finite, "valid": rollout.valid.sum((0, 2))})
+        for m in np.flatnonzero(scalars["finite"] == 0):
+            faults.setdefault(int(m), "loss, gradient or parameters not finite")
         evaluation = self._evaluate() if done in self.plan.evaluation_points else None
         ended: list[list[Episode]] = [[] for _ in self.runs]
         for episode in episodes:
@@ -142,6 +146,8 @@ class Trainer:
         for m, run in enumerate(self.runs):
             if run.running:
                 with self.saver.writing(run):
+                    if m in faults:
+                        run.end(layout.DIVERGED, f"{faults[m]} in iteration {done}")
                     self._write(m, done, scalars, ended[m], evaluation)
         if done % self.plan.clock.segment_length == 0:
             self._note_endless_segment()
@@ -173,13 +179,9 @@ class Trainer:
     def _write(
         self, m: int, done: int, scalars: dict[str, np.ndarray], episodes: list[Episode], evaluation: Evaluation | None
     ) -> None:
-        """One member's share of an iteration into its folder, and the end of its run if it diverged."""
+        """One member's share of an iteration into its folder."""
         run, row = self.runs[m], {tag: values[m] for tag, values in scalars.items() if "/" in tag}
-        if m in self.collector.broken:
-            run.end(layout.DIVERGED, f"{self.collector.broken[m]} in iteration {done}")
-        elif not scalars["alive"][m]:
-            run.end(layout.DIVERGED, f"loss or gradient not finite in iteration {done}")
-        elif evaluation is not None:
+        if run.running and evaluation is not None:
             best = max(run.eval_returns, default=-np.inf)
             row |= run.evaluation(done, evaluation.returns[m], evaluation.lengths[m], int(evaluation.cut[m].sum()))
             if run.running and run.eval_returns[-1] > best:

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from members import active
 
 from rl_decay.types import Spaces
 
@@ -22,7 +23,7 @@ def test_at_rate_zero_nothing_moves(spaces, normalize, agent, rollout, orders, r
     ppo = agent(spaces, configure(normalize__obs=normalize))
     for seed in (0, 1):  # the second time with observation moments
         before = parameters(ppo).clone()
-        report = ppo.update(rollout(spaces, [seed]), orders([seed]), rates(1, lr=0.0))
+        report, _ = ppo.update(rollout(spaces, [seed]), orders([seed]), rates(1, lr=0.0), active(1))
         assert torch.equal(parameters(ppo), before)
         assert report["losses/approx_kl"].abs().item() < 1e-6
         assert report["losses/clipfrac"].item() == 0
@@ -32,9 +33,9 @@ def test_at_rate_zero_nothing_moves(spaces, normalize, agent, rollout, orders, r
 @BOTH
 def test_the_first_minibatch_sees_the_policy_that_acted(spaces, agent, rollout, orders, rates, configure):
     ppo = agent(spaces, configure(algo__minibatches=1))
-    report = ppo.update(rollout(spaces, [0]), orders([0], epochs=1), rates(1, lr=0.1))
+    report, _ = ppo.update(rollout(spaces, [0]), orders([0], epochs=1), rates(1, lr=0.1), active(1))
     assert report["losses/approx_kl"].abs().item() < 1e-6
-    report = ppo.update(rollout(spaces, [0]), orders([0], epochs=2), rates(1, lr=0.1))
+    report, _ = ppo.update(rollout(spaces, [0]), orders([0], epochs=2), rates(1, lr=0.1), active(1))
     assert report["losses/approx_kl"].item() > 1e-4  # the second epoch's
 
 
@@ -42,7 +43,7 @@ def test_rates_reach_their_groups(agent, rollout, orders, rates, configure):
     ppo, values = agent(DISCRETE, configure(), configure()), rates(2)
     values["actor"], values["critic"] = torch.tensor([0.0, 1e-3]), torch.tensor([2e-3, 0.0])
     before = parameters(ppo).clone()
-    report = ppo.update(rollout(DISCRETE, [0, 1]), orders([0, 1]), values)
+    report, _ = ppo.update(rollout(DISCRETE, [0, 1]), orders([0, 1]), values, active(2))
     moved = (parameters(ppo) != before).any(-1)
     assert moved.tolist() == [[False, True], [True, False]]  # actors, critics
     assert report["lr/actor"].tolist() == pytest.approx([0.0, 1e-3])
@@ -57,13 +58,13 @@ def test_target_kl_stops_only_the_member_that_passed_it(agent, rollout, orders, 
     free = agent(DISCRETE, *(configure(seed=s) for s in seeds))
     one_epoch = agent(DISCRETE, *(configure(seed=s) for s in seeds))
     order = orders(seeds, epochs=4)
-    reports = [ppo.update(rollout(DISCRETE, seeds), order, rates(3)) for ppo in (stopping, free)]
-    reports.append(one_epoch.update(rollout(DISCRETE, seeds), order[:1], rates(3)))
+    updates = [ppo.update(rollout(DISCRETE, seeds), order, rates(3), active(3)) for ppo in (stopping, free)]
+    updates.append(one_epoch.update(rollout(DISCRETE, seeds), order[:1], rates(3), active(3)))
     for m, twin in enumerate((free, one_epoch, free)):
         assert bits(stopping, m) == bits(twin, m)
     assert bits(one_epoch, 1) != bits(free, 1)
-    assert stopping.alive.all()
-    kl = [report["losses/approx_kl"] for report in reports]
+    assert all(finite.all() for _, finite in updates)
+    kl = [report["losses/approx_kl"] for report, _ in updates]
     assert torch.equal(kl[0], torch.stack((kl[1][0], kl[2][1], kl[1][2])))  # the last epoch that was trained
 
 
@@ -72,16 +73,17 @@ def test_target_kl_stops_only_the_member_that_passed_it(agent, rollout, orders, 
 def test_a_member_with_garbage_dies_alone(field, garbage, normalize, agent, rollout, orders, rates, bits, configure):
     configs = [configure(seed=s, normalize__obs=normalize, normalize__reward=normalize) for s in range(3)]
     clean, spoiled = agent(CONTINUOUS, *configs), agent(CONTINUOUS, *configs)
-    untouched = parameters(spoiled)[:, 1].clone()
+    untouched, learning = parameters(spoiled)[:, 1].clone(), active(3)
     for seed in (0, 10):
         seeds = [seed, seed + 1, seed + 2]
         data = rollout(CONTINUOUS, seeds)
-        clean.update(data, orders(seeds), rates(3))
+        clean.update(data, orders(seeds), rates(3), active(3))
         row = (3, 1, 0)
         data.valid[row] = True
         getattr(data, field)[row] = garbage
-        spoiled.update(data, orders(seeds), rates(3))
-    assert spoiled.alive.tolist() == [True, False, True]
+        _, finite = spoiled.update(data, orders(seeds), rates(3), learning)
+        learning &= finite
+    assert learning.tolist() == [True, False, True]
     assert torch.equal(parameters(spoiled)[:, 1], untouched)
     for m in (0, 2):
         assert bits(spoiled, m) == bits(clean, m)
@@ -92,17 +94,15 @@ def test_a_member_dies_for_the_rest_of_the_update_too(agent, rollout, orders, ra
     ppo, data = agent(DISCRETE, configure(algo__gamma=0.0, algo__minibatches=2)), rollout(DISCRETE, [0])
     before = parameters(ppo).clone()
     data.rewards[0, 0, 0] = math.inf
-    ppo.update(data, torch.arange(64).expand(1, 1, 64), rates(1))
-    assert ppo.alive.tolist() == [False]
+    _, finite = ppo.update(data, torch.arange(64).expand(1, 1, 64), rates(1), active(1))
+    assert finite.tolist() == [False]
     assert torch.equal(parameters(ppo), before)
 
 
-def test_a_dead_member_stays_dead(agent, rollout, orders, rates, configure):
+def test_a_member_that_has_ended_does_not_learn(agent, rollout, orders, rates, configure):
     ppo = agent(DISCRETE, configure(seed=0), configure(seed=1))
-    ppo.alive[1] = False
     before = parameters(ppo).clone()
-    report = ppo.update(rollout(DISCRETE, [0, 1]), orders([0, 1]), rates(2))
-    assert ppo.alive.tolist() == [True, False]
+    report, _ = ppo.update(rollout(DISCRETE, [0, 1]), orders([0, 1]), rates(2), torch.tensor([True, False]))
     assert torch.equal(parameters(ppo)[:, 1], before[:, 1])
     assert not torch.equal(parameters(ppo)[:, 0], before[:, 0])
     assert report["losses/policy_loss"].isnan().tolist() == [False, True]
@@ -116,8 +116,8 @@ def test_a_minibatch_of_fewer_than_two_valid_rows_makes_no_step(
     before, data = parameters(ppo).clone(), rollout(DISCRETE, [0])
     data.valid[:] = False
     data.valid[:valid_rows, 0, 0] = True
-    ppo.update(data, orders([0], epochs=1), rates(1))
-    assert ppo.alive.all()
+    _, finite = ppo.update(data, orders([0], epochs=1), rates(1), active(1))
+    assert finite.all()
     assert torch.equal(parameters(ppo), before) == (steps == 0)
     for group in ("actor", "critic"):
         assert ppo.state_dict()[group]["beta1_power"].item() == 0.9**steps
@@ -129,10 +129,10 @@ def test_such_a_minibatch_is_skipped_by_that_member_alone(agent, rollout, orders
     ppo, full = agent(DISCRETE, *configs), agent(DISCRETE, *configs)
     order = torch.arange(64).expand(1, 2, 64)
     data = rollout(DISCRETE, [0, 1])
-    full.update(data, order, rates(2))
+    full.update(data, order, rates(2), active(2))
     data.valid[:16, 1] = False
     data.valid[0, 1, 0] = True
-    ppo.update(data, order, rates(2))
+    ppo.update(data, order, rates(2), active(2))
     assert bits(ppo, 0) == bits(full, 0)
     assert ppo.state_dict()["actor"]["beta1_power"].flatten().tolist() == [0.9 * 0.9, 0.9]
 
@@ -142,7 +142,7 @@ def test_observation_moments_are_frozen_within_an_iteration(agent, rollout, orde
     plain, normalising = agent(DISCRETE, configure()), agent(DISCRETE, configure(normalize__obs=True))
     data = rollout(DISCRETE, [0])
     for ppo in (plain, normalising):
-        ppo.update(data, orders([0]), rates(1))
+        ppo.update(data, orders([0]), rates(1), active(1))
     assert torch.equal(parameters(plain), parameters(normalising))
     moments = normalising.state_dict()["obs_moments"]
     rows = data.obs[:-1][data.valid][:, :5].double()
@@ -168,7 +168,7 @@ def test_explained_variance(agent, rollout, orders, rates, configure):
     data.obs[:4, 0, 0, 0] = torch.tensor([1.5, 1.5, 3.5, 3.5])
     data.rewards[:, 0, 0] = torch.tensor([1.0, 2.0, 3.0, 4.0])
     data.valid[:], data.done[:], data.terminated[:] = True, False, False
-    report = ppo.update(data, orders([0], rows=4), rates(1, lr=0.0))
+    report, _ = ppo.update(data, orders([0], rows=4), rates(1, lr=0.0), active(1))
     assert report["losses/explained_variance"].item() == pytest.approx(0.8)
 
 
@@ -182,7 +182,7 @@ def test_every_member_alone_learns_the_same_bits(spaces, agent, rollout, orders,
         ppo = agent(spaces, *map(config, seeds))
         for k in (0, 10):
             own = [seed + k for seed in seeds]
-            report = ppo.update(rollout(spaces, own), orders(own), rates(len(seeds)))
+            report, _ = ppo.update(rollout(spaces, own), orders(own), rates(len(seeds)), active(len(seeds)))
         tags = {tag: value.numpy().tobytes() for tag, value in report.items()}
         return [(bits(ppo, m), {tag: b[4 * m : 4 * m + 4] for tag, b in tags.items()}) for m in range(len(seeds))]
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from members import active
 
 from rl_decay.types import Spaces
 
@@ -22,7 +23,7 @@ def test_garbage_in_fillers_changes_no_bit(spaces, normalize, garbage, agent, ro
             data.rewards[~data.valid] = garbage
             data.actions[~data.valid] = garbage if spaces.continuous else int(1e15)
         for _ in range(2):  # the second one sees what the first one left in the moments
-            report = ppo.update(data, orders([0, 1]), rates(2))
+            report, _ = ppo.update(data, orders([0, 1]), rates(2), active(2))
         results.append((bits(ppo), {tag: value.numpy().tobytes() for tag, value in report.items()}))
     assert results[0] == results[1]
 
@@ -32,8 +33,8 @@ def test_a_final_observation_is_no_garbage(agent, rollout, orders, rates, bits, 
     data = rollout(DISCRETE, [0])
     truncated = (data.done & ~data.terminated)[:-1].nonzero()[0]
     plain, moved = agent(DISCRETE, configure()), agent(DISCRETE, configure())
-    plain.update(data, orders([0]), rates(1))
+    plain.update(data, orders([0]), rates(1), active(1))
     data.obs[truncated[0] + 1, 0, truncated[2]] += 1.0
-    moved.update(data, orders([0]), rates(1))
+    moved.update(data, orders([0]), rates(1), active(1))
     assert torch.isfinite(moved.state_dict()["critic"]["parameters"]).all()
     assert bits(plain) != bits(moved)

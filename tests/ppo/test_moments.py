@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from members import active
 
 from rl_decay.ppo.moments import Moments, RewardScaler
 from rl_decay.types import Spaces
@@ -160,7 +161,7 @@ def test_both_kinds_of_an_end_restart_the_return_in_training(agent, rollout, ord
     for terminated in (True, False):
         ppo, data_ = agent(spaces, configure(normalize__reward=True)), rollout(spaces, [0])
         data_.terminated = data_.done & terminated
-        ppo.update(data_, orders([0]), rates(1))
+        ppo.update(data_, orders([0]), rates(1), active(1))
         states.append(ppo.state_dict()["reward_scaler"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     ppo.new_segment()

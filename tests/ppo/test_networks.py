@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from members import active
 from torch import nn
 
 from rl_decay.ppo.net_shape import NetShape
@@ -82,7 +83,7 @@ def test_padding_stays_zero_while_learning(name, agent, rollout, orders, rates, 
     ppo = agent(shape.spaces, *(configure(seed=seed, **options) for seed in (0, 1)))
     before = ppo.state_dict()["actor"]["parameters"].clone()
     for _ in range(3):
-        ppo.update(rollout(shape.spaces, [0, 1]), orders([0, 1]), rates(2))
+        ppo.update(rollout(shape.spaces, [0, 1]), orders([0, 1]), rates(2), active(2))
     state = ppo.state_dict()
     flat = torch.cat((state["actor"]["parameters"], state["critic"]["parameters"]))
     assert not torch.equal(before, state["actor"]["parameters"])
@@ -126,7 +127,7 @@ def test_acting_uses_the_actor_that_is_trained(name, agent, rollout, orders, rat
     options = {"net__hidden": list(shape.hidden), "net__activation": shape.activation}
     ppo = agent(shape.spaces, *(configure(seed=seed, **options) for seed in (0, 1)))
     data = rollout(shape.spaces, [0, 1])
-    ppo.update(data, orders([0, 1]), rates(2))
+    ppo.update(data, orders([0, 1]), rates(2), active(2))
     state = ppo.state_dict()
     flat = torch.cat((state["actor"]["parameters"], state["critic"]["parameters"]))
     means, log_std, _ = shape.actor_critic(flat, data.obs[0])

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from members import active
 
 from rl_decay import metrics
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
@@ -41,7 +42,7 @@ def test_the_report_is_the_geometry_of_the_path(agent, rollout, orders, rates, c
     cosines = {group: [] for group in groups}
     for k in range(4):
         own = [s + 10 * k for s in seeds]
-        report = ppo.update(rollout(spaces, own), orders(own), rates(2))
+        report, _ = ppo.update(rollout(spaces, own), orders(own), rates(2), active(2))
         for group in groups:
             paths[group].append(ppo.state_dict()[group]["parameters"].double().clone())
             cosines[group].append(report[f"update/{group}/cos_prev"])
@@ -61,13 +62,13 @@ def test_kl_is_measured_against_the_rate(agent, rollout, orders, rates, configur
     ppo = agent(spaces, configure(seed=0, actor__lr=lr))
     used = rates(1)
     used["actor"] = torch.full_like(used["actor"], lr / 2)
-    report = ppo.update(rollout(spaces, [0]), orders([0]), used)
+    report, _ = ppo.update(rollout(spaces, [0]), orders([0]), used, active(1))
     kl = report["update/kl_post"]
     assert kl.item() > 0
     torch.testing.assert_close(report["update/kl_over_lr2"], kl * 4)  # (1/2)^2
     assert report["update/churn"].item() >= 0
     used["actor"] = torch.zeros_like(used["actor"])
-    report = ppo.update(rollout(spaces, [1]), orders([1]), used)
+    report, _ = ppo.update(rollout(spaces, [1]), orders([1]), used, active(1))
     assert report["update/kl_post"].item() == pytest.approx(0, abs=1e-6)
     assert report["update/kl_over_lr2"].isnan().all()
     assert report["update/churn"].item() == 0

@@ -44,11 +44,11 @@ def always_one(obs, noise):
     return torch.ones(obs.shape[:2], dtype=torch.int64)
 
 
-def collector(envs, members, num_envs, num_steps, alive=None):
+def collector(envs, members, num_envs, num_steps, active=None):
     c = Collector(envs, members, num_envs, num_steps, CPU)
     c.reset([0] * members * num_envs)
     noise = torch.zeros(num_steps, members, num_envs, envs.spaces.num_actions)
-    living = np.ones(members, bool) if alive is None else np.array(alive)
+    living = np.ones(members, bool) if active is None else np.array(active)
     return c, lambda act=always_one: c.collect(act, noise, living)
 
 
@@ -65,19 +65,19 @@ def test_what_must_survive_from_one_rollout_to_the_next():
     )
     _, collect = collector(script, 1, 1, num_steps=3)
     first, second, third = (collect() for _ in range(3))
-    assert [column(rollout.valid) for rollout, _ in (first, second, third)] == [[T, T, T], [F, T, T], [T, T, F]]
-    assert [column(rollout.done) for rollout, _ in (first, second, third)] == [[F, F, T], [F, F, F], [F, T, F]]
-    assert [column(rollout.terminated) for rollout, _ in (first, third)] == [[F, F, T], [F, F, F]]
-    assert [column(rollout.rewards) for rollout, _ in (first, second)] == [[1, 2, 4], [0, 8, 16]]
-    assert [rollout.obs[:, 0, 0, 0].tolist() for rollout, _ in (first, second)] == [[0, 1, 2, 3], [3, 4, 5, 6]]
-    episodes = [[(e.member, e.total_reward, e.length) for e in found] for _, found in (first, second, third)]
+    assert [column(rollout.valid) for rollout, *_ in (first, second, third)] == [[T, T, T], [F, T, T], [T, T, F]]
+    assert [column(rollout.done) for rollout, *_ in (first, second, third)] == [[F, F, T], [F, F, F], [F, T, F]]
+    assert [column(rollout.terminated) for rollout, *_ in (first, third)] == [[F, F, T], [F, F, F]]
+    assert [column(rollout.rewards) for rollout, *_ in (first, second)] == [[1, 2, 4], [0, 8, 16]]
+    assert [rollout.obs[:, 0, 0, 0].tolist() for rollout, *_ in (first, second)] == [[0, 1, 2, 3], [3, 4, 5, 6]]
+    episodes = [[(e.member, e.total_reward, e.length) for e in found] for _, found, _ in (first, second, third)]
     assert episodes == [[(0, 7.0, 3)], [], [(0, 120.0, 4)]]
 
 
 def test_a_rollout_is_not_overwritten_by_the_next():
     script = Script([[1.0]] * 6, [[F]] * 6, [[F]] * 6)
     _, collect = collector(script, 1, 1, num_steps=3)
-    first, _ = collect()
+    first, *_ = collect()
     before = first.obs.clone()
     collect()
     assert torch.equal(first.obs, before)
@@ -88,7 +88,7 @@ def test_a_cut_episode_is_not_reported():
     c, collect = collector(script, 1, 1, num_steps=2)
     assert collect()[1] == []
     c.reset([0])
-    rollout, (episode,) = collect()
+    rollout, (episode,), _ = collect()
     assert (rollout.obs[0] == 0).all()
     assert (episode.total_reward, episode.length) == (12.0, 2)  # not 15 and 4
 
@@ -96,7 +96,7 @@ def test_a_cut_episode_is_not_reported():
 def test_slots_belong_to_members_in_order():
     script = Script([[0, 1, 2, 3, 4, 5]] * 2, [[F] * 6, [F, T, F, F, F, T]], [[F] * 6, [F, F, F, T, F, F]])
     _, collect = collector(script, 3, 2, num_steps=2)
-    rollout, episodes = collect()
+    rollout, episodes, _ = collect()
     assert rollout.rewards[0].tolist() == [[0, 1], [2, 3], [4, 5]]
     assert [(e.member, e.total_reward) for e in episodes] == [(0, 2.0), (1, 6.0), (2, 10.0)]
 
@@ -110,10 +110,10 @@ def test_what_is_not_finite_is_reported_and_kept_from_everybody(garbage, what):
     script = Script(
         numbers if what == "reward" else plain, [[F] * 6] * 4, [[F] * 6] * 4, plain if what == "reward" else numbers
     )
-    c, collect = collector(script, 3, 2, num_steps=4)
-    rollout, _ = collect()
+    _, collect = collector(script, 3, 2, num_steps=4)
+    rollout, _, faults = collect()
     cast = what == "observation" and np.isinf(garbage)  # it may have been a large number before it was cast
-    assert c.broken == {1: f"{what} not finite{' in float32' if cast else ''}"}
+    assert faults == {1: f"{what} not finite{' in float32' if cast else ''}"}
     found = rollout.rewards if what == "reward" else rollout.obs[1:, ..., 0]
     assert found[1].tolist() == [[1, 1], [1, 0], [1, 1]]
     assert found.sum() == 23
@@ -122,14 +122,14 @@ def test_what_is_not_finite_is_reported_and_kept_from_everybody(garbage, what):
 
 def test_a_reward_that_float32_cannot_hold_is_called_so():
     script = Script([[1e39]], [[F]], [[F]])
-    c, collect = collector(script, 1, 1, num_steps=1)
-    rollout, _ = collect()
-    assert c.broken == {0: "reward beyond float32 (3.4e+38)"} and rollout.rewards.tolist() == [[[0]]]
+    _, collect = collector(script, 1, 1, num_steps=1)
+    rollout, _, faults = collect()
+    assert faults == {0: "reward beyond float32 (3.4e+38)"} and rollout.rewards.tolist() == [[[0]]]
 
 
 def test_members_that_have_ended_act_with_zeros():
     script = Script([[0.0] * 4] * 2, [[F] * 4] * 2, [[F] * 4] * 2)
-    _, collect = collector(script, 2, 2, num_steps=2, alive=[False, True])
+    _, collect = collector(script, 2, 2, num_steps=2, active=[False, True])
     collect()
     assert script.actions == [[0, 0, 1, 1]] * 2
 
@@ -143,7 +143,7 @@ def test_cartpole_replayed_by_hand():
         parts = [
             c.collect(lambda _, n: n.argmax(-1), noise[k * steps : (k + 1) * steps], np.ones(2, bool)) for k in range(3)
         ]
-    found = [e for _, episodes in parts for e in episodes]
+    found = [e for _, episodes, _ in parts for e in episodes]
     expected = []
     for slot, seed in enumerate(seeds):
         m, n = divmod(slot, num_envs)

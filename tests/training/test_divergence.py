@@ -1,9 +1,13 @@
 """Runs that end early: their folder says why, and their neighbours do not notice."""
 
+import math
+
 import pytest
 
+from rl_decay.ppo.agent import PPO
 from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
 from rl_decay.runs import layout
+from rl_decay.runs.recorder import RunSink
 
 SEEDS = (0, 1, 2)
 
@@ -45,7 +49,7 @@ def test_a_rate_that_is_far_too_large(configure, train, differences, columns):
 
     together = train(*map(config, SEEDS))
     assert [r.status for r in together] == [layout.FINISHED, layout.DIVERGED, layout.FINISHED]
-    assert together[1].summary["reason"].startswith("loss or gradient not finite in iteration ")
+    assert together[1].summary["reason"].startswith("loss, gradient or parameters not finite in iteration ")
     assert len(columns(together[1])["iteration"]) == together[1].summary["iterations"] < 4
     for seed in (0, 2):
         (alone,) = train(config(seed))
@@ -95,3 +99,32 @@ def test_an_observation_that_breaks_in_an_evaluation(configure, train):
         layout.DIVERGED,
         "evaluation return not finite at iteration 4",
     )
+
+
+def test_a_run_that_has_ended_neither_acts_nor_learns(configure, train, monkeypatch):
+    # the first evaluation of member 1 breaks after iteration 2 of 4; its policy must stay as it was then
+    updates = []
+    update = PPO.update
+
+    def watched(ppo, rollout, permutations, rates, active):
+        before = ppo.networks.parameters.clone()
+        result = update(ppo, rollout, permutations, rates, active)
+        moved = (ppo.networks.parameters != before).any(-1).view(2, -1).all(0)
+        updates.append((active.tolist(), moved.tolist(), rollout.actions[:, 1].abs().sum().item()))
+        return result
+
+    evaluation, broken = RunSink.evaluation, []
+
+    def breaking(run, iteration, returns, lengths, cut):
+        if run.config.seed == 1 and iteration == 2:
+            broken.append(iteration)
+            returns = returns * math.nan
+        return evaluation(run, iteration, returns, lengths, cut)
+
+    monkeypatch.setattr(PPO, "update", watched)
+    monkeypatch.setattr(RunSink, "evaluation", breaking)
+    results = train(*(configure(seed=s, evaluation__late=1, evaluation__early=1) for s in (0, 1)))
+    assert broken == [2]
+    assert [r.status for r in results] == [layout.FINISHED, layout.DIVERGED]
+    assert [active for active, _, _ in updates] == [[True, True]] * 2 + [[True, False]] * 2
+    assert [moved for _, moved, _ in updates] == [[True, True]] * 2 + [[True, False]] * 2
