@@ -13,7 +13,7 @@ from rl_decay.envs.making import Wrapping
 
 
 class BackEnd(Protocol):
-    """Makes slots of a task. Wrappers go around each copy; a back-end that has no copies in Python gets none."""
+    """Makes slots of a task. Wrappers go around each copy; a back-end without copies in Python ignores them."""
 
     def __call__(self, env: Env, slots: int, *, wrappers: Sequence[Wrapping] = ()) -> VecEnv:
         """`slots` slots of the task `env`; UserError if it cannot be made."""
@@ -30,7 +30,7 @@ BACK_ENDS: Mapping[str, BackEnd] = {
 def make_vec_env(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping] = ()) -> VecEnv:
     """`slots` slots of a task in the back-end that the key `vec` names; the caller closes them.
 
-    `wrappers` go around each copy, the last one outermost: those that `examine` found the task to need. UserError if
-    the task cannot be made.
+    `wrappers`, which `examine` chose for the task, go around each copy, the last one outermost. UserError if the task
+    cannot be made.
     """
     return BACK_ENDS[vec](env, slots, wrappers=wrappers)

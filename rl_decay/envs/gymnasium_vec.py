@@ -27,7 +27,7 @@ class TookTooLongError(UserError):
 class GymnasiumVec:
     """`slots` copies of a registered task under NEXT_STEP autoreset, with flat observations and actions.
 
-    `wrappers` go around each copy, the last one outermost: those that `examine` found the task to need.
+    `wrappers`, which `examine` chose for the task, go around each copy, the last one outermost.
     """
 
     def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):

@@ -57,7 +57,7 @@ def end_processes(processes: Iterable[BaseProcess]) -> None:
 
 
 def new_children(before: Iterable[BaseProcess]) -> list[BaseProcess]:
-    """Child processes of this one that were not there before."""
+    """The child processes of this process that are not in `before`."""
     older = set(before)
     return [child for child in multiprocessing.active_children() if child not in older]
 

@@ -1,4 +1,4 @@
-"""PPO for a population: act, update, state. Everything it knows of a member is a tensor with a leading axis M."""
+"""PPO for a population: act, update, state. All data of the members is in tensors with a leading axis M."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class PPO:
             gae_lambda=self.gae_lambda.unsqueeze(-1),
         )
         # The log-probs are computed here and not while acting: one large pass costs less than T small ones.
-        acting_out = actor_out[:, :rows]  # without the last observations, on which nobody has acted yet
+        acting_out = actor_out[:, :rows]  # without the last observations, on which no action was taken yet
         policy = self.networks.shape.distribution(acting_out, self.networks.log_std)
         return flatten(obs[:, :rows], policy, rollout, advantages, values[:-1])
 
@@ -144,8 +144,8 @@ class PPO:
         scalars = step_scalars(terms, norms, clipped)
         # Advantages are divided by their standard deviation, which needs two valid rows.
         stepped = active & (minibatch.rows >= 2)
-        # A gradient that is not finite has a norm that is not, so the scalars tell of both. Only who would have
-        # stepped can diverge: what a stopped member computes is thrown away.
+        # The norms are among the scalars, so this sees a gradient that is not finite as well as such a loss. A member
+        # that would not have stepped cannot diverge here: its scalars are thrown away.
         finite = scalars.isfinite().all(0)
         sound = finite | ~stepped
         stepped &= finite

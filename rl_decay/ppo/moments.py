@@ -87,7 +87,7 @@ class RewardScaler:
         running = self.running
         returns = torch.empty_like(rewards)
         for t in range(len(rewards)):
-            # A filler row is no step of the task: without `where` it would discount the next episode's return.
+            # A filler row is no step of the task: it must not discount the return.
             running = torch.where(valid[t], self.gamma * running + rewards[t], running)
             returns[t] = running
             # After the return was noted: the last reward belongs to the episode that ends.

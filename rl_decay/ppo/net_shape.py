@@ -70,7 +70,9 @@ class NetShape:
 
         tanh is NumPy's on the CPU, because torch.tanh takes ten times as long there.
         """
-        if x.requires_grad or torch.compiler.is_compiling():  # autograd needs x as it was, torch.compile no NumPy
+        if (
+            x.requires_grad or torch.compiler.is_compiling()
+        ):  # autograd needs an unchanged x; torch.compile knows no NumPy
             return torch.relu(x) if self.activation == "relu" else torch.tanh(x)
         if self.activation == "relu":
             return x.relu_()

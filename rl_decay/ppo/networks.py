@@ -22,8 +22,8 @@ from rl_decay.ppo.net_shape import GROUPS, NetShape
 class ActorCritic:
     """The networks of M members: one buffer of parameters, seen by param group, by layer and as a policy.
 
-    Nobody else needs to know that the buffer [2M, P] holds the actors before the critics. It is only ever written in
-    place, so every view of it stays valid.
+    The buffer [2M, P] holds the actors before the critics. It is only ever written in place, so every view of it (by
+    group, by layer, in the optimizer) stays valid.
     """
 
     def __init__(self, shape: NetShape, seeds: Sequence[int], log_std: float, device: torch.device):

@@ -50,9 +50,9 @@ def test_the_report_is_the_geometry_of_the_path(agent, rollout, orders, rates, c
             torch.testing.assert_close(report[f"update/{group}/rel_step"].double(), step, rtol=1e-4, atol=0)
     for group in groups:
         theta = torch.stack(paths[group], 1).numpy()  # [M, K, P]
-        found = torch.stack(cosines[group], 1).numpy()
-        assert np.isnan(found[:, 0]).all()  # the first update has no predecessor
-        np.testing.assert_allclose(found[:, 1:], metrics.update_cosines(theta), atol=1e-4)
+        measured_cosines = torch.stack(cosines[group], 1).numpy()
+        assert np.isnan(measured_cosines[:, 0]).all()  # the first update has no predecessor
+        np.testing.assert_allclose(measured_cosines[:, 1:], metrics.update_cosines(theta), atol=1e-4)
 
 
 @pytest.mark.parametrize("continuous", [False, True])

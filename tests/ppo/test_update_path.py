@@ -26,21 +26,21 @@ def walk(updates, rates, seed=0):
         after = positions[-1] + rates[k] * torch.randn(2, 7, generator=generator)
         reports.append(path.add(positions[-1], after, torch.full((2,), rates[k])))
         positions.append(after)
-    found = {name: torch.stack([r[name] for r in reports], 1).double().numpy() for name in reports[0]}
-    return torch.stack(positions, 1).double().numpy(), found
+    columns = {name: torch.stack([r[name] for r in reports], 1).double().numpy() for name in reports[0]}
+    return torch.stack(positions, 1).double().numpy(), columns
 
 
 def test_blocks_are_those_of_the_reference_whatever_the_rate():
     rates = np.linspace(1.0, 0.1, 2 * BLOCK)
-    theta, found = walk(2 * BLOCK, rates)
-    assert np.isfinite(found["straightness"]).nonzero()[1].tolist() == [BLOCK - 1, 2 * BLOCK - 1] * 2
+    theta, columns = walk(2 * BLOCK, rates)
+    assert np.isfinite(columns["straightness"]).nonzero()[1].tolist() == [BLOCK - 1, 2 * BLOCK - 1] * 2
     even = np.concatenate([np.zeros_like(theta[:, :1]), np.cumsum(np.diff(theta, axis=1) / rates[:, None], 1)], 1)
     for end in (BLOCK, 2 * BLOCK):
         block = even[:, end - BLOCK : end + 1]
-        np.testing.assert_allclose(found["straightness"][:, end - 1], metrics.straightness(block), rtol=1e-4)
+        np.testing.assert_allclose(columns["straightness"][:, end - 1], metrics.straightness(block), rtol=1e-4)
         cosines = theta[:, max(end - BLOCK - 1, 0) : end + 1]  # the first of a block looks back at the block before
         share = metrics.negative_cosine_share(cosines)
-        np.testing.assert_allclose(found["frac_neg_cos"][:, end - 1], share, rtol=1e-6)
+        np.testing.assert_allclose(columns["frac_neg_cos"][:, end - 1], share, rtol=1e-6)
 
 
 def test_a_straight_path_a_bouncing_one_and_none():
@@ -58,7 +58,7 @@ def test_a_straight_path_a_bouncing_one_and_none():
 
 def test_the_state_continues_the_path():
     rates = [0.1] * BLOCK
-    _, whole = walk(BLOCK, rates)
+    _, uninterrupted = walk(BLOCK, rates)
     generator = torch.Generator().manual_seed(0)
     at = torch.randn(2, 7, generator=generator)
     path, report = UpdatePath(at), {}
@@ -71,4 +71,4 @@ def test_the_state_continues_the_path():
         report = path.add(at, after, torch.full((2,), rates[k]))
         at = after
     for name in ("straightness", "frac_neg_cos", "cos_prev"):
-        np.testing.assert_array_equal(report[name].double().numpy(), whole[name][:, -1])
+        np.testing.assert_array_equal(report[name].double().numpy(), uninterrupted[name][:, -1])
