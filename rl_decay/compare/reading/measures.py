@@ -18,9 +18,9 @@ from rl_decay.metrics import (
 )
 from rl_decay.metrics.late import FEWEST_LATE_POINTS, FINAL_SHARE, LATE_SHARE
 
-COLLAPSED = 0.5  # retention below it
-REACHED = 0.8
-POINTS = 100  # of a training curve
+COLLAPSED = 0.5  # a run has collapsed if its retention is below
+REACHED = 0.8  # the score of steps_to_0.8
+TRAINING_POINTS = 100  # of a training curve
 IN_THE_LATE_WINDOW = (
     "excess_total_variation",
     "turning_rate",
@@ -54,18 +54,20 @@ def measure(t: np.ndarray, y: np.ndarray, end: float, unit: str) -> dict[str, fl
         collapse         1 where retention is below 0.5, else 0
         steps_to_0.8     t of the first y of at least 0.8; of scores (unit: score) only
 
-    NaN is what the curve is too short for, and a score of 0.8 that was never reached. A curve that holds NaN or inf
-    makes NaN of what they touch. Errors: ValueError unless t strictly increases.
+    A metric is NaN if the curve is too short for it, if the score of 0.8 was never reached, and if NaN or inf is among
+    the points that it uses. Errors: ValueError unless t strictly increases.
     """
-    late = late_window(t, LATE_SHARE, end)
     values = {name: metric.function(t, y) for name, metric in METRICS.items()}
+    # The functions take the last point for the end of training: wrong for a run that diverged before its end.
     values["osc_late"] = osc_late(t, y, end=end)
     values["drawdown_cvar05_late"] = drawdown_cvar_late(t, y, end=end)
     values["retention"] = retention_late(t, y, end=end)
     values["collapse"] = math.nan if math.isnan(values["retention"]) else values["retention"] < COLLAPSED
-    values |= _of_the_late_window(t[late], y[late]) | _of_the_end(t, y, end)
-    reached = t[y >= REACHED] if unit == "score" else t[:0]
-    values["steps_to_0.8"] = reached[0] if len(reached) else math.nan
+    late = late_window(t, LATE_SHARE, end)
+    values |= _of_the_late_window(t[late], y[late])
+    values |= _of_the_end(t, y, end)
+    reached = t[y >= REACHED]
+    values["steps_to_0.8"] = reached[0] if unit == "score" and len(reached) else math.nan
     return {name: float(values[name]) for name in DIRECTIONS}
 
 
@@ -80,14 +82,15 @@ def training_curve(t: np.ndarray, y: np.ndarray, end: float) -> tuple[np.ndarray
 
     Points before the first value are left out, so K <= 100.
     """
-    points = end * np.arange(1, POINTS + 1) / POINTS
-    latest = np.searchsorted(t, points, side="right") - 1
-    known = latest >= 0
-    return points[known], y[latest[known]]
+    points = end * np.arange(1, TRAINING_POINTS + 1) / TRAINING_POINTS
+    latest = np.searchsorted(t, points, side="right") - 1  # -1 before the first value
+    has_value = latest >= 0
+    return points[has_value], y[latest[has_value]]
 
 
 def _of_the_late_window(t: np.ndarray, y: np.ndarray) -> dict[str, float]:
     values = {f"{name}_late": METRICS[name].function(t, y) for name in IN_THE_LATE_WINDOW}
+    # Periods below 0.1 of the whole training, as a share of the window: 0.1 of the window would be another frequency.
     values["high_frequency_share_late"] = high_frequency_share(t, y, FINAL_SHARE / LATE_SHARE)
     values["osc_late_linear"] = residual_std(t, y, 1) if len(t) >= FEWEST_LATE_POINTS else math.nan
     return values
