@@ -15,6 +15,8 @@ TRAIN_PY, PYTHON = "train.py", "Python"  # the two ways to start a run of ours
 GROUPS = ("actor", "critic")  # the param groups, each with a rate of its own
 ENDPOINTS = ("osc_late", "final")  # the confirmatory ones
 
+Points = tuple[np.ndarray, np.ndarray]  # env steps [K], values [K]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -32,7 +34,7 @@ class Run:
     unit: str  # of `scores`: score | return
     steps: np.ndarray  # [K] env steps of the evaluations, or of the points of the training returns
     scores: np.ndarray  # [K] mean score or return there
-    rates: Mapping[str, tuple[np.ndarray, np.ndarray]]  # actor, critic -> (env steps [I], rate [I])
+    rates: Mapping[str, Points]  # actor, critic -> its rate over the env steps
     versions: Mapping[str, str | None]
     overrides: tuple[str, ...]
     source: str  # OWN, cleanrl or sb3

@@ -117,7 +117,8 @@ def _without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     copies = []
     for run in runs:
         curve = (run.steps.tobytes(), run.scores.tobytes())
-        original = originals.setdefault((run.task, run.seed, text(run.identity), run.status, curve), run)
+        sameness = (run.task, run.seed, text(run.identity), run.status, curve)
+        original = originals.setdefault(sameness, run)
         if original is not run:
             copies.append(f"{run.folder} is the same run as {original.folder}: counted once")
     notes = copies[:1]
@@ -154,13 +155,15 @@ def _covers(wanted: Iterable[str], key: str) -> bool:
 def _arms(runs: Sequence[Run], keys: Collection[str]) -> tuple[Arm, ...]:
     """One arm per set of values of the keys, ordered by name, with its runs ordered by task and seed."""
     members: dict[str, list[Run]] = {}
-    for run, name in zip(runs, names([run.identity for run in runs], keys), strict=True):
+    run_names = names([run.identity for run in runs], keys)
+    for run, name in zip(runs, run_names, strict=True):
         members.setdefault(name, []).append(run)
     arms = []
     for name, own in sorted(members.items()):
-        first = own[0].identity
-        values = {key: first[key] for key in keys if key in first}
-        arms.append(Arm(name, tuple(sorted(own, key=lambda run: (run.task, run.seed))), values))
+        identity = own[0].identity  # in these keys the same for all of them
+        values = {key: identity[key] for key in keys if key in identity}
+        own.sort(key=lambda run: (run.task, run.seed))
+        arms.append(Arm(name, tuple(own), values))
     return tuple(arms)
 
 
@@ -171,5 +174,6 @@ def _refuse_shared_seeds(arm: Arm, by: Sequence[str]) -> None:
         other = seen.setdefault((run.task, run.seed), run)
         if other is not run:
             keys = differing([other.identity, run.identity])
+            # Only --by can put different experiments into one arm; without it they are the same run, trained twice.
             way = f"add {' or '.join(keys)} to --by {','.join(by)}" if keys else "they repeat one run; leave one out"
             raise UserError(f"{other.folder} and {run.folder} share seed {run.seed} in the arm {arm.name!r}; {way}")

@@ -42,9 +42,11 @@ def iqm(x: ArrayLike) -> Any:
     n = x.shape[-1]
     if n == 0:
         return undefined(x)
-    middle = np.sort(x, axis=-1)[..., n // 4 : n - n // 4]
+    cut = n // 4
+    middle = np.sort(x, axis=-1)[..., cut : n - cut]
     # NaN sorts last and would be cut off with the best runs.
-    return np.where(np.isnan(x).any(axis=-1), np.nan, middle.mean(axis=-1))[()]
+    has_nan = np.isnan(x).any(axis=-1)
+    return np.where(has_nan, np.nan, middle.mean(axis=-1))[()]
 
 
 def iqm_interval(strata: Sequence[Floats], rng: np.random.Generator) -> Estimate:
@@ -149,7 +151,8 @@ def sign_flip_p(differences: ArrayLike, rng: np.random.Generator) -> Any:
     if n == 0:
         return undefined(d)
     # Equal sums differ in their last bits with the order of addition: without slack a tie is decided by round-off.
-    bar = np.abs(d.sum(axis=-1)) - 1e-9 * np.abs(d).sum(axis=-1)
+    slack = 1e-9 * np.abs(d).sum(axis=-1)
+    bar = np.abs(d.sum(axis=-1)) - slack
     rows = d.reshape(-1, n)
     bars = np.ravel(bar)
     if n <= EXACT_PAIRS:
@@ -241,7 +244,8 @@ def correlation(x: Sequence[Floats], y: Sequence[Floats]) -> float:
     # Each stratum spends one degree of freedom on its mean. A comparison with NaN is False: NaN ends here too.
     if a.size < len(x) + 2 or not np.ptp(a) > 0 or not np.ptp(b) > 0:
         return float("nan")
-    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
+    squares = (a**2).sum() * (b**2).sum()
+    return float((a * b).sum() / np.sqrt(squares))
 
 
 def _around_means(strata: Sequence[Floats]) -> Floats:
@@ -260,7 +264,8 @@ def _multiplicities(n: int, rng: np.random.Generator) -> Any:
 
 def _wins(x: Floats, y: Floats) -> Floats:
     """1 where x is above y, 1/2 where equal, 0 below, NaN where undefined: [..., n, m]."""
-    return (np.sign(x[..., :, None] - y[..., None, :]) + 1) / 2
+    differences = x[..., :, None] - y[..., None, :]
+    return (np.sign(differences) + 1) / 2
 
 
 def _bounds(draws: Floats, strata: Sequence[Floats]) -> Floats:

@@ -68,7 +68,8 @@ def across_runs(arm: Arm) -> dict[str, float]:
 
 def contrast(arm: Arm, base: Arm, metric: str) -> Contrast:
     """One arm against the baseline on one metric, by the pairs of runs of equal task and seed that both define it."""
-    own, theirs = scoring.values(arm, metric), scoring.values(base, metric)
+    own = scoring.values(arm, metric)
+    theirs = scoring.values(base, metric)
     paired = [key for key in own if key in theirs]
     a = scoring.strata({key: own[key] for key in paired})
     b = scoring.strata({key: theirs[key] for key in paired})
@@ -123,7 +124,8 @@ def _estimates(arms: Sequence[Arm]) -> dict[str, dict[str, Estimate]]:
     estimates: dict[str, dict[str, Estimate]] = {arm.name: {} for arm in arms}
     for arm in arms:
         for metric in names:
-            estimates[arm.name][metric] = _typical(scoring.strata(scoring.values(arm, metric)), metric)
+            strata = scoring.strata(scoring.values(arm, metric))
+            estimates[arm.name][metric] = _typical(strata, metric)
     return estimates
 
 

@@ -25,8 +25,9 @@ def learning_curves(comparison: Comparison, looks: dict[str, Look]) -> Any:
     panels = _panels(comparison)
     columns = min(COLUMNS, len(panels))
     rows = -(-len(panels) // columns)  # rounded up
-    tallest = max(legend_height([arm.name for arm in arms]) for _, arms in panels)
-    figure = empty_figure(rows * (tallest + (LARGE if columns == 1 else SMALL)))
+    legends = [legend_height([arm.name for arm in arms]) for _, arms in panels]
+    height = max(legends) + (LARGE if columns == 1 else SMALL)
+    figure = empty_figure(rows * height)
     places = figure.subfigures(rows, columns, squeeze=False).flat
     score_axes = []
     for place, (task, arms) in zip(places, panels, strict=False):  # the last place may stay empty

@@ -77,7 +77,7 @@ def seeds(comparison: Comparison, looks: Looks) -> Any:
 def profiles(comparison: Comparison, looks: Looks) -> Any:
     """Share of an arm's runs whose final score, and whose late oscillation, is above a level."""
     titles = _titles(comparison)
-    titles.pop("retention", None)
+    titles.pop("retention", None)  # profiles are for the two endpoints
     if not titles:
         return None
     figure = empty_figure(3.0 + legend_height(list(looks)))
@@ -93,7 +93,8 @@ def profiles(comparison: Comparison, looks: Looks) -> Any:
 
 def _draw_runs(ax: Any, arm: Arm, metric: str, row: int, look: Look) -> None:
     """The runs of an arm around its row, each at a height of its own, so that equal values stay apart."""
-    heights = row + np.linspace(-0.3, 0.3, len(arm.runs) + 2)[1:-1]
+    places = np.linspace(-0.3, 0.3, len(arm.runs) + 2)  # the outermost two stay free
+    heights = row + places[1:-1]
     diverged = np.array([run.status == DIVERGED for run in arm.runs], dtype=bool)
     dots = _values(arm, metric)[~diverged]
     ax.plot(dots, heights[~diverged], look.marker, color=look.color, markersize=4, alpha=0.7)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl_decay.compare.model import GROUPS, TRAINING, Run, Unfinished
+from rl_decay.compare.model import GROUPS, TRAINING, Points, Run, Unfinished
 from rl_decay.compare.reading.measures import measure_training, training_curve
 from rl_decay.compare.reading.own import Loaded, collect
 from rl_decay.errors import UserError
@@ -76,19 +76,17 @@ def _read(folder: Path, source: str, task: str | None) -> Run | Unfinished:
     steps, returns = events.curve(return_tag)
     if not len(steps):
         raise UserError(f"{folder}: its event files have no {return_tag}; run skipped")
-    returns = _trailing_means(returns, episodes)
-    # The running sum makes every mean after a NaN or inf undefined: the run diverged there.
-    finite = np.isfinite(returns)
-    sound = len(finite) if finite.all() else int(np.argmin(finite))  # points before the first that is not finite
-    steps, returns = training_curve(steps[:sound], returns[:sound], end)
-    scores = score(about.task, returns)
+    steps, means = _finite_means((steps, returns), episodes)
+    diverged = len(means) < len(returns)
+    steps, means = training_curve(steps, means, end)
+    scores = score(about.task, means)
     rate_steps, rates = events.curve(rate_tag)
     return Run(
         folder=folder,
         task=about.task,
         seed=about.seed,
         config=about.config,
-        status=layout.FINISHED if finite.all() else layout.DIVERGED,
+        status=layout.DIVERGED if diverged else layout.FINISHED,
         total_steps=end,
         unit=unit(about.task),
         steps=steps,
@@ -183,6 +181,15 @@ def _whole_number(text: str) -> int | None:
     """The number that a text of decimal digits stands for; None for any other text, and for absurdly long ones."""
     # Python refuses to read more than 4,300 digits, and a float cannot hold more than 308.
     return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
+def _finite_means(points: Points, count: int) -> Points:
+    """The trailing means of a curve, up to the first that is not finite: there the run diverged."""
+    steps, values = points
+    means = _trailing_means(values, count)
+    finite = np.isfinite(means)
+    sound = len(means) if finite.all() else int(np.argmin(finite))  # argmin finds the first False
+    return steps[:sound], means[:sound]
 
 
 def _trailing_means(values: np.ndarray, count: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from rl_decay.compare.model import Points
 from rl_decay.metrics import (
     METRICS,
     drawdown_cvar_late,
@@ -77,8 +78,8 @@ def measure_training(t: np.ndarray, y: np.ndarray, end: float, unit: str) -> dic
     return {name: value if name in OF_TRAINING_RETURNS else math.nan for name, value in values.items()}
 
 
-def training_curve(t: np.ndarray, y: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """The latest of the values y [n] at t [n], ascending, at each of 100 even points up to `end`: t [K], y [K].
+def training_curve(t: np.ndarray, y: np.ndarray, end: float) -> Points:
+    """The latest of the values y [n] at t [n], ascending, at each of 100 even points up to `end`.
 
     Points before the first value are left out, so K <= 100.
     """
@@ -98,7 +99,8 @@ def _of_the_late_window(t: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 def _of_the_end(t: np.ndarray, y: np.ndarray, end: float) -> dict[str, float]:
     final = y[late_window(t, FINAL_SHARE, end)]
-    area = float((np.diff(t) * (y[1:] + y[:-1])).sum()) / 2
+    trapezoids = np.diff(t) * (y[1:] + y[:-1]) / 2
+    area = trapezoids.sum()
     return {
         "final": final.mean() if len(final) else math.nan,
         "last_iterate": y[-1] if len(t) and t[-1] == end else math.nan,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import EVALUATION, GROUPS, OWN, PYTHON, TRAIN_PY, TRAINING, Run, Unfinished
+from rl_decay.compare.model import EVALUATION, GROUPS, OWN, PYTHON, TRAIN_PY, TRAINING, Points, Run, Unfinished
 from rl_decay.compare.reading.measures import measure, measure_training, training_curve
 from rl_decay.compare.reading.unfinished import unfinished
 from rl_decay.config.arm_names import text
@@ -192,8 +192,8 @@ def _iterations(folder: Path) -> tuple[dict[str, np.ndarray], list[str]]:
         return dict.fromkeys(COLUMNS, np.empty(0)), [f"{error}; the run counts, its learning rates are not shown"]
 
 
-def _rates(iterations: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """{group: (env steps [I], rate [I])}; {} without rows."""
+def _rates(iterations: Mapping[str, np.ndarray]) -> dict[str, Points]:
+    """The rate of each group over the env steps; {} without rows."""
     steps = iterations["env_steps"]
     return {group: (steps, iterations[f"lr/{group}"]) for group in GROUPS if len(steps)}
 
@@ -207,8 +207,8 @@ def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
     return identity
 
 
-def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
+def _evaluated(folder: Path, status: str, end: int) -> Points:
+    """The evaluation curve. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS
     steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
@@ -217,8 +217,8 @@ def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndar
     return steps, returns
 
 
-def _trained(iterations: Mapping[str, np.ndarray], end: int) -> tuple[np.ndarray, np.ndarray]:
-    """The curve of training returns, [K], [K]."""
+def _trained(iterations: Mapping[str, np.ndarray], end: int) -> Points:
+    """The curve of training returns."""
     steps = iterations["env_steps"]
     returns = iterations[RETURN_100]
     finite = np.isfinite(returns)  # NaN until the first episode ends

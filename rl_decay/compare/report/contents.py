@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rl_decay.compare.analysis.alignment import baseline_first, in_returns
 from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate
@@ -44,7 +45,8 @@ def blocks(comparison: Comparison, figures: Mapping[str, bytes], install: str | 
 def _verdicts(comparison: Comparison) -> Iterator[Block]:
     """One sentence per arm; the baseline, which has nothing to be compared with, comes last."""
     baseline, *others = baseline_first(comparison)
-    yield Items(tuple((arm.name, verdict(comparison, arm.name)) for arm in (*others, baseline)))
+    sentences = [(arm.name, verdict(comparison, arm.name)) for arm in (*others, baseline)]
+    yield Items(tuple(sentences))
 
 
 def _verdict_tables(comparison: Comparison) -> Iterator[Block]:
@@ -97,15 +99,18 @@ def _tests(comparison: Comparison) -> Table:
     head = ("arm", "of", "difference [95% interval]", "p after Holm", "P(better)", "pairs", "could have found")
     rows = []
     for arm in baseline_first(comparison)[1:]:
-        for test in (*comparison.contrasts, *retention):
-            if test.arm == arm.name:
-                p = p_value(test.p_holm)
-                # Only the two endpoints are corrected: say so of a bare p that stands among corrected ones.
-                if math.isnan(test.p_holm) and not math.isnan(test.p):
-                    p = f"{p_value(test.p)} uncorrected"
-                cells = (difference(test), p, interval(test.improvement), str(test.pairs), smallest(test))
-                rows.append((arm.name, names[test.endpoint], *cells))
+        tests = [test for test in (*comparison.contrasts, *retention) if test.arm == arm.name]
+        rows += [(arm.name, names[test.endpoint], *_test_cells(test)) for test in tests]
     return Table(head, tuple(rows))
+
+
+def _test_cells(test: Contrast) -> tuple[str, ...]:
+    p = p_value(test.p_holm)
+    # Retention is not in Holm's family: its p must not pass for a corrected one.
+    if math.isnan(test.p_holm) and not math.isnan(test.p):
+        p = f"{p_value(test.p)} uncorrected"
+    better = interval(test.improvement)
+    return difference(test), p, better, str(test.pairs), smallest(test)
 
 
 def _mark(arm: Arm, comparison: Comparison) -> str:
@@ -143,13 +148,14 @@ def _exploratory(comparison: Comparison) -> Iterator[Block]:
     if rows:
         yield Heading("Exploratory: other metrics")
         yield Paragraph(explained.EXPLORATORY)
-        head = ("metric", "it says", "better", _mark(base, comparison), *(arm.name for arm in others))
-        yield Table(head, tuple(rows))
+        arms = [_mark(base, comparison), *(arm.name for arm in others)]
+        yield Table(("metric", "it says", "better", *arms), tuple(rows))
 
 
 def _is_measured(comparison: Comparison, metric: str) -> bool:
     """Whether any arm has a number in a metric."""
-    return any(not math.isnan(of.get(metric, UNDEFINED).value) for of in comparison.estimates.values())
+    of_arms = [estimates.get(metric, UNDEFINED) for estimates in comparison.estimates.values()]
+    return not all(math.isnan(estimate.value) for estimate in of_arms)
 
 
 def _explored(test: Contrast | None) -> str:
@@ -160,7 +166,7 @@ def _across(comparison: Comparison) -> Iterator[Block]:
     rows = []
     for arm in baseline_first(comparison):
         values = comparison.across[arm.name].values()
-        if not all(map(math.isnan, values)):
+        if not all(map(math.isnan, values)):  # a single run has no spread
             rows.append((_mark(arm, comparison), *map(number, values)))
     if rows:
         yield Paragraph(explained.ACROSS)
@@ -173,11 +179,15 @@ def _differences(comparison: Comparison) -> Iterator[Block]:
     rows = []
     for key, values in comparison.differences.items():
         of_arms = [values[arm.name] for arm in arms]
-        rows.append((key, *("-" if value is None else text(value) for value in of_arms)))
+        rows.append((key, *map(_setting, of_arms)))
     if rows:
         yield Table(("key", *(_mark(arm, comparison) for arm in arms)), tuple(rows))
     else:
         yield Paragraph("In nothing.")
+
+
+def _setting(value: Any) -> str:
+    return "-" if value is None else text(value)
 
 
 def _left_out(comparison: Comparison) -> Iterator[Block]:

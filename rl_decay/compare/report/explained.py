@@ -19,7 +19,7 @@ CAPTIONS = {
 # measures of the same oscillation, and every row is another chance of a p under 0.05.
 EXPLORED = {
     "osc_late_linear": "late oscillation around a straight line instead of a curved trend",
-    "excess_total_variation_late": "how much of the late ups and downs was undone again",
+    "excess_total_variation_late": "length of the late ups and downs that were undone again",
     "turning_rate_late": "share of the late evaluations at which the curve turns round",
     "max_drawdown": "the deepest fall below the best so far",
     "short_term_risk": "mean of the worst 5% of the changes, per 1% of training",

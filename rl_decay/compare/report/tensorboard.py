@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.analysis.alignment import align, in_returns
-from rl_decay.compare.model import GROUPS, Arm, Comparison, Run
+from rl_decay.compare.model import GROUPS, Arm, Comparison, Points, Run
 from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.runs import layout
@@ -99,7 +99,8 @@ def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
     events.layout(layout.CHARTS)
     # The keys are those of a run, so that the table of a whole sweep has one set of columns; an arm has no seed.
-    events.hparams(dict(arm.runs[0].config) | {"seed": None}, layout.FINAL_TAGS, first=tuple(arm.values))
+    config = {**arm.runs[0].config, "seed": None}
+    events.hparams(config, layout.FINAL_TAGS, first=tuple(arm.values))
     # TensorBoard wants steps in order; the tags of one step go into one record.
     rows: dict[int, dict[str, float]] = {}
     for tag, (steps, values) in _curves(comparison, arm).items():
@@ -114,8 +115,8 @@ def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
     return events.path
 
 
-def _curves(comparison: Comparison, arm: Arm) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Every curve of an arm: {tag: (env steps [K], values [K])}."""
+def _curves(comparison: Comparison, arm: Arm) -> dict[str, Points]:
+    """Every curve of an arm by its tag."""
     steps, scores = align(arm.runs)
     mean = scores.mean(axis=0)
     curves = {"eval/return": (steps, in_returns(comparison, arm.runs[0].task, mean))}
@@ -124,7 +125,8 @@ def _curves(comparison: Comparison, arm: Arm) -> dict[str, tuple[np.ndarray, np.
     # Each run's oscillation first, then the mean: the mean of many curves hardly oscillates.
     oscillation = [_oscillation(run, steps, own) for run, own in zip(arm.runs, scores)]
     for name, tag in OSCILLATION.items():
-        curves[tag] = (steps, np.mean([of_run[name] for of_run in oscillation], axis=0))
+        of_runs = [values[name] for values in oscillation]
+        curves[tag] = (steps, np.mean(of_runs, axis=0))
     for group in GROUPS:
         rates = [run.rates[group] for run in arm.runs if group in run.rates]
         if rates:
