@@ -54,7 +54,9 @@ def cvar(x: ArrayLike, alpha: float, tail: Literal["lower", "upper"]) -> Floats:
     sign = 1.0 if tail == "lower" else -1.0
     weight = np.clip(alpha * count - np.arange(count), 0, 1)
     # NaN sorts last, and NaN * 0 is NaN: it reaches the result whatever its weight.
-    return sign * (np.sort(sign * x, axis=-1) * weight).sum(axis=-1) / (alpha * count) + 0.0  # no -0.0
+    ascending = np.sort(sign * x, axis=-1)
+    total = (ascending * weight).sum(axis=-1)
+    return sign * total / (alpha * count) + 0.0  # no -0.0
 
 
 def retention(y: ArrayLike, width: int) -> Floats:

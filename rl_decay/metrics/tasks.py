@@ -5,7 +5,7 @@
 The constants belong to the task, never to a run: normalising by the data under test would hide the very differences
 that the metrics look for. `random` is the mean of 100 episodes of a uniformly random policy as published by SLM-Lab
 (slm_lab/spec/_random_baseline.json), to two decimals. `reference` is the return at which Gymnasium calls the task
-solved; for CartPole the ceiling of the return; where Gymnasium names no threshold, a published PPO result.
+solved (its reward_threshold), unless a comment in TASKS names another source.
 """
 
 from collections.abc import Mapping
@@ -16,35 +16,32 @@ from numpy.typing import ArrayLike
 
 from rl_decay.metrics.arrays import Floats
 
-THRESHOLD = "Gymnasium reward_threshold"
-
 
 class Constants(NamedTuple):
-    """Returns per episode that score 0 and 1, and where the second comes from."""
+    """The returns per episode that score 0 (random) and 1 (reference)."""
 
     random: float
     reference: float
-    source: str
 
 
 TASKS = {
-    "CartPole-v1": Constants(22.97, 500.0, "ceiling: one reward per step, 500 steps"),
-    "Acrobot-v1": Constants(-499.86, -100.0, THRESHOLD),
-    "MountainCar-v0": Constants(-200.0, -110.0, THRESHOLD),
-    "MountainCarContinuous-v0": Constants(-33.44, 90.0, THRESHOLD),
-    "Pendulum-v1": Constants(-1197.15, -172.0, "PPO after 100k steps, RL Baselines3 Zoo benchmark"),
-    "LunarLander-v3": Constants(-186.78, 200.0, THRESHOLD),
-    "LunarLanderContinuous-v3": Constants(-215.93, 200.0, THRESHOLD),
-    "BipedalWalker-v3": Constants(-102.69, 300.0, THRESHOLD),
-    "HalfCheetah-v5": Constants(-281.76, 4800.0, THRESHOLD),
-    "Hopper-v5": Constants(19.30, 3800.0, THRESHOLD),
-    "Walker2d-v5": Constants(1.95, 4378.0, "PPO after 10M steps, SLM-Lab benchmark"),
-    "Ant-v5": Constants(-66.09, 6000.0, THRESHOLD),
-    "Swimmer-v5": Constants(-1.15, 360.0, THRESHOLD),
-    "Humanoid-v5": Constants(116.47, 2661.0, "PPO after 10M steps, SLM-Lab benchmark"),
-    "InvertedPendulum-v5": Constants(5.28, 950.0, THRESHOLD),
-    "InvertedDoublePendulum-v5": Constants(47.60, 9100.0, THRESHOLD),
-    "Reacher-v5": Constants(-43.19, -3.75, THRESHOLD),
+    "CartPole-v1": Constants(22.97, 500.0),  # the ceiling: one reward per step, 500 steps
+    "Acrobot-v1": Constants(-499.86, -100.0),
+    "MountainCar-v0": Constants(-200.0, -110.0),
+    "MountainCarContinuous-v0": Constants(-33.44, 90.0),
+    "Pendulum-v1": Constants(-1197.15, -172.0),  # PPO after 100k steps, RL Baselines3 Zoo benchmark
+    "LunarLander-v3": Constants(-186.78, 200.0),
+    "LunarLanderContinuous-v3": Constants(-215.93, 200.0),
+    "BipedalWalker-v3": Constants(-102.69, 300.0),
+    "HalfCheetah-v5": Constants(-281.76, 4800.0),
+    "Hopper-v5": Constants(19.30, 3800.0),
+    "Walker2d-v5": Constants(1.95, 4378.0),  # PPO after 10M steps, SLM-Lab benchmark
+    "Ant-v5": Constants(-66.09, 6000.0),
+    "Swimmer-v5": Constants(-1.15, 360.0),
+    "Humanoid-v5": Constants(116.47, 2661.0),  # PPO after 10M steps, SLM-Lab benchmark
+    "InvertedPendulum-v5": Constants(5.28, 950.0),
+    "InvertedDoublePendulum-v5": Constants(47.60, 9100.0),
+    "Reacher-v5": Constants(-43.19, -3.75),
 }
 
 
@@ -54,7 +51,7 @@ def constants(env_id: str) -> Constants | None:
 
 
 def scored_task(env_id: str, kwargs: Mapping[str, Any]) -> str:
-    """The id to look up a task's score constants by; none where its arguments may change what it returns."""
+    """The id under which to look up score constants: "", which has none, if arguments may change the task's returns."""
     return "" if kwargs else env_id
 
 
@@ -70,5 +67,6 @@ def score(env_id: str, returns: ArrayLike) -> Floats:
 
     returns: any shape, rewards per episode, undiscounted and unscaled -> the same shape.
     """
-    known = constants(env_id) or Constants(0.0, 1.0, "no constants: the return itself")
-    return (np.asarray(returns, dtype=np.float64) - known.random) / (known.reference - known.random)
+    anchors = constants(env_id) or Constants(0.0, 1.0)  # without constants the return itself
+    above_random = np.asarray(returns, dtype=np.float64) - anchors.random
+    return above_random / (anchors.reference - anchors.random)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+import update_paths
 
-from rl_decay import metrics
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
 from rl_decay.ppo.update_monitor import BLOCK, UpdatePath, churn, cosine, kl_from, relative_step
 from rl_decay.types import Spaces
@@ -63,9 +63,9 @@ def test_blocks_are_those_of_the_reference_whatever_the_rate():
     even = np.concatenate([np.zeros_like(theta[:, :1]), np.cumsum(np.diff(theta, axis=1) / rates[:, None], 1)], 1)
     for end in (BLOCK, 2 * BLOCK):
         block = even[:, end - BLOCK : end + 1]
-        np.testing.assert_allclose(found["straightness"][:, end - 1], metrics.straightness(block), rtol=1e-4)
+        np.testing.assert_allclose(found["straightness"][:, end - 1], update_paths.straightness(block), rtol=1e-4)
         cosines = theta[:, max(end - BLOCK - 1, 0) : end + 1]  # the first of a block looks back at the block before
-        share = metrics.negative_cosine_share(cosines)
+        share = update_paths.negative_cosine_share(cosines)
         np.testing.assert_allclose(found["frac_neg_cos"][:, end - 1], share, rtol=1e-6)
 
 
@@ -117,7 +117,7 @@ def test_the_report_is_the_geometry_of_the_path(agent, rollout, orders, rates, c
         theta = torch.stack(paths[group], 1).numpy()  # [M, K, P]
         found = torch.stack(cosines[group], 1).numpy()
         assert np.isnan(found[:, 0]).all()  # the first update has no predecessor
-        np.testing.assert_allclose(found[:, 1:], metrics.update_cosines(theta), atol=1e-4)
+        np.testing.assert_allclose(found[:, 1:], update_paths.update_cosines(theta), atol=1e-4)
 
 
 @pytest.mark.parametrize("continuous", [False, True])
