@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,11 @@ class Arm:
     name: str
     runs: tuple[Run, ...]
     values: Mapping[str, Any]
+
+
+def all_runs(arms: Iterable[Arm]) -> list[Run]:
+    """The runs of all arms, arm by arm."""
+    return list(chain.from_iterable(arm.runs for arm in arms))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import EVALUATION, TRAINING, Arm, Comparison, Run
+from rl_decay.compare.model import EVALUATION, TRAINING, Arm, Comparison, Run, all_runs
 from rl_decay.metrics.tasks import constants
 from rl_decay.runs.layout import DIVERGED
 
@@ -28,7 +28,7 @@ def align(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
     K is 0 if no step is common to all. A run without any point scores 0 if it diverged and has scores, else NaN.
     """
     grid = max((run.steps for run in runs), key=len, default=np.empty(0))
-    if not all(np.array_equal(run.steps, grid[: len(run.steps)]) for run in runs):
+    if not all(_begins(grid, run.steps) for run in runs):
         grid = _common_grid(runs)
     scores = [_scores_at(run, grid) for run in runs]
     # Without runs the list is empty and the array has one axis: reshape gives [0, K].
@@ -37,10 +37,8 @@ def align(runs: Sequence[Run]) -> tuple[np.ndarray, np.ndarray]:
 
 def curve_kind(comparison: Comparison) -> str:
     """EVALUATION, or TRAINING as soon as one run has training returns alone: then all curves are training returns."""
-    for arm in comparison.arms:
-        if any(run.kind == TRAINING for run in arm.runs):
-            return TRAINING
-    return EVALUATION
+    has_training = any(run.kind == TRAINING for run in all_runs(comparison.arms))
+    return TRAINING if has_training else EVALUATION
 
 
 def in_returns(comparison: Comparison, task: str, scores: Any) -> Any:
@@ -49,6 +47,11 @@ def in_returns(comparison: Comparison, task: str, scores: Any) -> Any:
     if anchors is None:
         return scores
     return anchors.random + scores * (anchors.reference - anchors.random)
+
+
+def _begins(grid: np.ndarray, steps: np.ndarray) -> bool:
+    """Whether a grid begins with these steps."""
+    return np.array_equal(steps, grid[: len(steps)])
 
 
 def _common_grid(runs: Sequence[Run]) -> np.ndarray:

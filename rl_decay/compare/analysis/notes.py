@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rl_decay.compare.analysis import scoring
 from rl_decay.compare.analysis.statistics import FEWEST_PAIRS
-from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast
+from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast, all_runs
 from rl_decay.runs.layout import DIVERGED
 
 FIXED_SHOWN = ("final", "osc_late", "retention", "collapse")  # whose value for diverged runs a note spells out
@@ -92,19 +92,19 @@ def _no_difference(tests: Sequence[Contrast], base: Arm) -> Iterator[str]:
 
 def _undefined(comparison: Comparison) -> Iterator[str]:
     """Metrics that some runs lack. If all runs lack one, only an endpoint is worth a line."""
-    total = sum(len(arm.runs) for arm in comparison.arms)
+    total = len(all_runs(comparison.arms))
     for metric in scoring.metric_names(comparison.arms):
-        lacking = {}
+        parts = []
+        lacking = 0
         for arm in comparison.arms:
-            lacking[arm.name] = len(arm.runs) - len(scoring.values(arm, metric))
-        if sum(lacking.values()) == total:
-            if metric in ENDPOINTS:
-                yield f"{metric} is undefined in every run: no estimate, no test"
-            continue
-        lacking_arms = [arm for arm in comparison.arms if lacking[arm.name]]
-        parts = [f"{lacking[arm.name]} of {len(arm.runs)} runs of {arm.name}" for arm in lacking_arms]
-        if parts:
+            undefined = len(arm.runs) - len(scoring.values(arm, metric))
+            lacking += undefined
+            if undefined:
+                parts.append(f"{undefined} of {len(arm.runs)} runs of {arm.name}")
+        if lacking < total and parts:
             yield f"{metric} is undefined in {', '.join(parts)}: its numbers are those of the other runs"
+        elif lacking == total and metric in ENDPOINTS:
+            yield f"{metric} is undefined in every run: no estimate, no test"
 
 
 def _seeds(runs: Iterable[tuple[str, int]]) -> str:

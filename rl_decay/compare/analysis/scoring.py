@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from rl_decay.compare.model import ENDPOINTS, Arm, Run
+from rl_decay.compare.model import ENDPOINTS, Arm, Run, all_runs
 from rl_decay.compare.reading.measures import DIRECTIONS
 from rl_decay.metrics.arrays import Floats
 from rl_decay.runs.layout import DIVERGED
@@ -36,9 +36,8 @@ def with_counted_metrics(arms: Iterable[Arm]) -> tuple[Arm, ...]:
 def metric_names(arms: Iterable[Arm]) -> tuple[str, ...]:
     """Every metric that some run has, the confirmatory ones first."""
     names = dict.fromkeys(ENDPOINTS)  # used as an ordered set
-    for arm in arms:
-        for run in arm.runs:
-            names |= dict.fromkeys(run.metrics)
+    for run in all_runs(arms):
+        names |= dict.fromkeys(run.metrics)
     return tuple(names)
 
 
@@ -93,9 +92,8 @@ def _fill_diverged(run: Run, worst: Mapping[tuple[str, str], float]) -> Run:
 def _worst_values(arms: Sequence[Arm]) -> dict[tuple[str, str], float]:
     """The value that a diverged run counts, by task and metric."""
     runs_of_task: dict[str, list[Run]] = {}
-    for arm in arms:
-        for run in arm.runs:
-            runs_of_task.setdefault(run.task, []).append(run)
+    for run in all_runs(arms):
+        runs_of_task.setdefault(run.task, []).append(run)
     worst = {}
     for task, runs in runs_of_task.items():
         metrics = set(DIVERGED_COUNTS) if runs[0].unit == "score" else set()

@@ -16,7 +16,7 @@ import numpy as np
 from rl_decay.compare.analysis import scoring, statistics
 from rl_decay.compare.analysis.alignment import align
 from rl_decay.compare.analysis.notes import notes
-from rl_decay.compare.model import ENDPOINTS, TRAINING, Arm, Comparison, Contrast, Estimate, Run
+from rl_decay.compare.model import ENDPOINTS, TRAINING, Arm, Comparison, Contrast, Estimate, Run, all_runs
 from rl_decay.errors import UserError
 from rl_decay.metrics import dispersion_across_runs, late_window, risk_across_runs
 from rl_decay.metrics.arrays import Floats
@@ -101,21 +101,16 @@ def curve(arm: Arm) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def _tasks(arms: Sequence[Arm]) -> tuple[str, ...]:
-    tasks: set[str] = set()
-    for arm in arms:
-        tasks |= {run.task for run in arm.runs}
-    return tuple(sorted(tasks))
+    return tuple(sorted({run.task for run in all_runs(arms)}))
 
 
 def _common_unit(arms: Sequence[Arm]) -> str:
     """The unit of all runs' scores; UserError if some are scores and others returns."""
-    units: set[tuple[str, str]] = set()
-    for arm in arms:
-        units |= {(run.task, run.unit) for run in arm.runs}
-    if len({unit for _, unit in units}) > 1:
-        listed = ", ".join(f"{task} in {unit}s" for task, unit in sorted(units))
+    unit_of = {run.task: run.unit for run in all_runs(arms)}
+    if len(set(unit_of.values())) > 1:
+        listed = ", ".join(f"{task} in {unit}s" for task, unit in sorted(unit_of.items()))
         raise UserError(f"unit: {listed} cannot be averaged; compare tasks with scores apart from those without")
-    return units.pop()[1]
+    return arms[0].runs[0].unit
 
 
 def _estimates(arms: Sequence[Arm]) -> dict[str, dict[str, Estimate]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rl_decay.compare.analysis.alignment import baseline_first, in_returns
-from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate
+from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate, all_runs
 from rl_decay.compare.reading.measures import DIRECTIONS
 from rl_decay.compare.report import explained
 from rl_decay.compare.report.document import Block, Code, Figure, Heading, Items, Paragraph, Table
@@ -21,9 +21,9 @@ UNDEFINED = Estimate(math.nan, math.nan, math.nan)
 
 def title(comparison: Comparison) -> str:
     """The headline: what is compared where, and how many arms and runs."""
-    runs = sum(len(arm.runs) for arm in comparison.arms)
-    counts = f"{_count(len(comparison.arms), 'arm')}, {_count(runs, 'run')}"
-    return f"Learning-rate schedules on {', '.join(comparison.tasks)}: {counts}"
+    arms = _count(len(comparison.arms), "arm")
+    runs = _count(len(all_runs(comparison.arms)), "run")
+    return f"Learning-rate schedules on {', '.join(comparison.tasks)}: {arms}, {runs}"
 
 
 def blocks(comparison: Comparison, figures: Mapping[str, bytes], install: str | None) -> list[Block]:

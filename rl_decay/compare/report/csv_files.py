@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl_decay.compare.model import Comparison, Contrast, Estimate
+from rl_decay.compare.model import Comparison, Contrast, Estimate, all_runs
 from rl_decay.errors import escaped
 
 RUN = ("arm", "task", "seed", "status", "source", "unit", "total_steps", "folder")
@@ -23,9 +23,8 @@ CONTRAST = (
 def runs_csv(comparison: Comparison) -> str:
     """A row per run: what it is, and each metric as it was counted."""
     metrics: dict[str, None] = {}  # used as an ordered set
-    for arm in comparison.arms:
-        for run in arm.runs:
-            metrics |= dict.fromkeys(run.metrics)
+    for run in all_runs(comparison.arms):
+        metrics |= dict.fromkeys(run.metrics)
     rows = []
     for arm in comparison.arms:
         for run in arm.runs:
