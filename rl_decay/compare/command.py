@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +124,7 @@ def table(comparison: Comparison) -> Table:
     grid = Table(box=box.SIMPLE_HEAD)
     grid.add_column("arm", overflow="fold")
     grid.add_column("runs", justify="right")
-    endpoints = [name for name in ENDPOINTS if _is_measured(comparison, name)]
+    endpoints = [name for name in ENDPOINTS if comparison.is_measured(name)]
     for name in endpoints:
         grid.add_column(f"{name} ({comparison.unit})", justify="right", overflow="fold")
     for arm in comparison.arms:
@@ -148,11 +147,6 @@ def _load(folders: Sequence[Path], options: Options) -> own.Loaded:
         where = ", ".join(map(str, folders))
         raise UserError(f"--from {options.source}: no event files of other programs in {where}; leave --from out")
     return loaded + others
-
-
-def _is_measured(comparison: Comparison, metric: str) -> bool:
-    """Whether any arm has a number in a metric."""
-    return any(not math.isnan(estimates[metric].value) for estimates in comparison.estimates.values())
 
 
 def _lines(comparison: Comparison) -> list[str]:

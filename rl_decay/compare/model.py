@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -126,3 +127,8 @@ class Comparison:
     skipped: tuple[str, ...] = ()  # damaged files and the like, one line each
     commands: tuple[str, ...] = ()  # the exact commands that made the runs, and the one that made this report
     versions: Mapping[str, str] = field(default_factory=dict)
+
+    def is_measured(self, metric: str) -> bool:
+        """Whether any arm has a number in a metric."""
+        of_arms = [estimates[metric].value for estimates in self.estimates.values() if metric in estimates]
+        return not all(map(math.isnan, of_arms))

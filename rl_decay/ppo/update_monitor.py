@@ -1,4 +1,4 @@
-"""How far and in which direction updates moved parameters and policy; metrics/paths.py is the NumPy reference."""
+"""How far and in which direction updates moved parameters and policy; the NumPy reference lies with the tests."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import EVALUATION, TRAINING, Arm, Comparison, Run, all_runs
+from rl_decay.compare.model import EVALUATION, TRAINING, Arm, Comparison, Points, Run, all_runs
 from rl_decay.metrics.tasks import constants
 from rl_decay.runs.layout import DIVERGED
 
@@ -47,6 +47,15 @@ def in_returns(comparison: Comparison, task: str, scores: Any) -> Any:
     if anchors is None:
         return scores
     return anchors.random + scores * (anchors.reference - anchors.random)
+
+
+def rate_curve(runs: Sequence[Run], group: str) -> Points:
+    """The learning rate of a group in an arm; empty if no run recorded it.
+
+    All seeds share one rate curve: the longest is complete, since that of a diverged run ends early.
+    """
+    curves = [run.rates[group] for run in runs if group in run.rates]
+    return max(curves, key=lambda curve: len(curve[0]), default=(np.empty(0), np.empty(0)))
 
 
 def _begins(grid: np.ndarray, steps: np.ndarray) -> bool:

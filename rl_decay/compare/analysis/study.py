@@ -74,7 +74,7 @@ def contrast(arm: Arm, base: Arm, metric: str) -> Contrast:
     a = scoring.strata({key: own[key] for key in paired})
     b = scoring.strata({key: theirs[key] for key in paired})
     difference = statistics.osc_effect if metric == "osc_late" else np.subtract
-    differences = [difference(x, y) for x, y in zip(a, b)]
+    differences = list(map(difference, a, b))
     pooled = np.concatenate([np.empty(0), *differences])  # NumPy refuses to concatenate nothing
     # Differences from 0 are levels on the scale on which the arms are compared, which is logarithmic for osc_late.
     a_levels = [difference(x, 0.0) for x in a]

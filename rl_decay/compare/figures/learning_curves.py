@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.analysis import study
-from rl_decay.compare.analysis.alignment import baseline_first, curve_kind, in_returns
+from rl_decay.compare.analysis.alignment import baseline_first, curve_kind, in_returns, rate_curve
 from rl_decay.compare.figures.style import OVERLAID, Look, empty_figure, label, legend_above, legend_height
-from rl_decay.compare.model import Arm, Comparison, Run
+from rl_decay.compare.model import GROUPS, Arm, Comparison
 
 COLUMNS = 2
 LARGE, SMALL = 5.0, 3.0  # height of a panel in inches, its legend aside
@@ -55,17 +55,19 @@ def _panels(comparison: Comparison) -> list[tuple[str, tuple[Arm, ...]]]:
 
 def _draw_panel(place: Any, comparison: Comparison, task: str, arms: Sequence[Arm], looks: dict[str, Look]) -> Any:
     """Draw one task of some arms into a subfigure; returns the axes of the scores."""
-    top, actor, critic = place.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1])
+    top, *rate_axes = place.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1])
     for arm in arms:
         here = replace(arm, runs=tuple(run for run in arm.runs if run.task == task))
         look = looks[arm.name]
         _draw_scores(top, comparison, here, look)
-        _draw_rate(actor, here.runs, "actor", look)
-        _draw_rate(critic, here.runs, "critic", look)
+        for group, ax in zip(GROUPS, rate_axes, strict=True):
+            steps, rates = rate_curve(here.runs, group)
+            if len(steps):
+                ax.plot(steps, rates, **look.curve)
     top.set_ylabel(f"{curve_kind(comparison)} {comparison.unit}")
-    _scale_rates(actor, "actor")
-    _scale_rates(critic, "critic")
-    _count_steps(critic)
+    for group, ax in zip(GROUPS, rate_axes, strict=True):
+        _scale_rates(ax, group)
+    _count_steps(rate_axes[-1])
     legend = legend_above(top, top, [arm.name for arm in arms])
     if len(comparison.tasks) > 1:
         legend.set_title(label(task))
@@ -84,20 +86,12 @@ def _draw_scores(ax: Any, comparison: Comparison, arm: Arm, look: Look) -> None:
     ax.fill_between(steps, low, high, color=look.color, alpha=0.15, linewidth=0)
 
 
-def _draw_rate(ax: Any, runs: Sequence[Run], role: str, look: Look) -> None:
-    """All seeds of an arm share one rate curve: draw the longest, since that of a diverged run ends early."""
-    curves = [run.rates[role] for run in runs if role in run.rates]
-    steps, rate = max(curves, key=lambda curve: len(curve[0]), default=((), ()))
-    if len(steps):
-        ax.plot(steps, rate, **look.curve)
-
-
-def _scale_rates(ax: Any, role: str) -> None:
+def _scale_rates(ax: Any, group: str) -> None:
     peaks = [float(np.nanmax(line.get_ydata())) for line in ax.get_lines()]
     highest = max(peaks, default=0.0) or 1.0  # an axis from 0 to 0 has no length
     ax.set_ylim(0, 1.15 * highest)
     ax.set_yticks([0, highest], ["0", f"{highest:.2g}"])
-    ax.set_ylabel(f"{role}\nrate")
+    ax.set_ylabel(f"{group}\nrate")
 
 
 def _count_steps(ax: Any) -> None:

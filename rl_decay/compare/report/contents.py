@@ -140,7 +140,7 @@ def _exploratory(comparison: Comparison) -> Iterator[Block]:
     tests = {(test.endpoint, test.arm): test for test in comparison.exploratory}
     rows = []
     for metric, meaning in explained.EXPLORED.items():
-        if others and _is_measured(comparison, metric):
+        if others and comparison.is_measured(metric):
             better = DIRECTIONS[metric].replace("none", "-")
             level = interval(comparison.estimates[base.name].get(metric, UNDEFINED))
             differences = [_explored(tests.get((metric, arm.name))) for arm in others]
@@ -150,12 +150,6 @@ def _exploratory(comparison: Comparison) -> Iterator[Block]:
         yield Paragraph(explained.EXPLORATORY)
         arms = [_mark(base, comparison), *(arm.name for arm in others)]
         yield Table(("metric", "it says", "better", *arms), tuple(rows))
-
-
-def _is_measured(comparison: Comparison, metric: str) -> bool:
-    """Whether any arm has a number in a metric."""
-    of_arms = [estimates.get(metric, UNDEFINED) for estimates in comparison.estimates.values()]
-    return not all(math.isnan(estimate.value) for estimate in of_arms)
 
 
 def _explored(test: Contrast | None) -> str:

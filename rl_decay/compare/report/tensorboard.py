@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.analysis.alignment import align, in_returns
+from rl_decay.compare.analysis.alignment import align, in_returns, rate_curve
 from rl_decay.compare.model import GROUPS, Arm, Comparison, Points, Run
 from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
@@ -128,10 +128,7 @@ def _curves(comparison: Comparison, arm: Arm) -> dict[str, Points]:
         of_runs = [values[name] for values in oscillation]
         curves[tag] = (steps, np.mean(of_runs, axis=0))
     for group in GROUPS:
-        rates = [run.rates[group] for run in arm.runs if group in run.rates]
-        if rates:
-            # All seeds share one rate curve; that of a diverged run ends early.
-            curves[f"lr/{group}"] = max(rates, key=lambda curve: len(curve[0]))
+        curves[f"lr/{group}"] = rate_curve(arm.runs, group)
     return curves
 
 
