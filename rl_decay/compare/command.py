@@ -136,7 +136,7 @@ def table(comparison: Comparison) -> Table:
 
 
 def _load(folders: Sequence[Path], options: Options) -> own.Loaded:
-    """The runs of this program; with --from those of the other program too, all by their training returns."""
+    """The runs of this program; with --from also the runs of the other program, all by their training returns."""
     loaded = own.load(folders, training=options.source is not None)
     if options.source is None:
         if options.task is not None:

@@ -60,7 +60,7 @@ def cvar(x: ArrayLike, alpha: float, tail: Literal["lower", "upper"]) -> Floats:
 
 
 def retention(y: ArrayLike, width: int) -> Floats:
-    """What is left at the end of the best level that a run ever held; below 0.5 is a collapse.
+    """The level at the end over the best level that a run ever held; below 0.5 is a collapse.
 
         mean(y[K-width:]) / max_k mean(y[k-width+1 : k+1])        scores below 0 count as 0
 

@@ -1,4 +1,4 @@
-"""Score constants: what a random and what a good policy return on a task, so that tasks can share one axis.
+"""Score constants: the returns of a random and of a good policy on a task, so that tasks can share one axis.
 
     score = (return - random) / (reference - random)        0 = random policy, 1 = reference; above 1 is possible
 
@@ -56,7 +56,7 @@ def scored_task(env_id: str, kwargs: Mapping[str, Any]) -> str:
 
 
 def unit(env_id: str) -> Literal["score", "return"]:
-    """What `score` yields for a task: "score" where it has constants, else "return"."""
+    """The unit of the result of `score`: "score" for a task with constants, else "return"."""
     return "return" if constants(env_id) is None else "score"
 
 

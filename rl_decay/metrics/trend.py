@@ -1,4 +1,4 @@
-"""What is left of a curve without its smooth trend. Conventions as in oscillation.py; t is [K] in env steps."""
+"""The residual of a curve around its smooth trend. Conventions as in oscillation.py; t is [K] in env steps."""
 
 import numpy as np
 from numpy.typing import ArrayLike

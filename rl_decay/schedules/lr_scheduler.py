@@ -88,7 +88,7 @@ class NamedGroupSchedule(LRScheduler):
         self._set_rates()
 
     def state_dict(self) -> dict[str, Any]:
-        """The iteration and what the schedules were made of, as plain values."""
+        """The iteration, and the horizon, clock and schedules with their knobs, as plain values."""
         return {
             "iteration": self.last_epoch,
             "num_iterations": self.num_iterations,

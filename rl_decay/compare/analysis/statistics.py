@@ -89,7 +89,7 @@ def performance_profile(strata: Sequence[Floats], taus: ArrayLike, rng: np.rando
     above = []
     for values in strata:
         column = as_floats(values)[:, None]
-        # NaN > tau is False, without a warning: a run of NaN would pass for one below every level.
+        # NaN > tau is False, without a warning: a run of NaN would count as below every level.
         above.append(np.where(np.isnan(column), np.nan, column > taus))
     return mean_interval(above, rng)
 
@@ -171,7 +171,7 @@ def holm(p: ArrayLike) -> Floats:
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p)  # NaN last
     remaining = np.arange(len(p), 0, -1)  # m - j: the hypotheses that are not rejected yet
-    # The running maximum keeps the order: no p may become smaller than one that was smaller before.
+    # The running maximum keeps the order of the p-values: a factor m - j that falls could reverse it.
     ascending = np.maximum.accumulate(p[order] * remaining)
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(1, ascending)
@@ -196,7 +196,7 @@ def detectable_effect(differences: ArrayLike) -> Any:
     spread = d.std(axis=-1, ddof=1)
     quantiles = t_quantile(0.975, n - 1) + t_quantile(0.8, n - 1)
     size = quantiles * spread / np.sqrt(n)
-    # Equal differences have a spread of round-off: it would claim that the tiniest effect could have been found.
+    # Equal differences have no spread but round-off, from which the tiniest effect would seem detectable.
     has_spread = spread > ROUND_OFF * np.abs(d).max(axis=-1)
     return np.where(has_spread, size, np.nan)[()]
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Okabe and Ito's colours for readers who confuse red and green, without yellow, which paper does not show.
+# The colours of Okabe and Ito, which readers who confuse red and green can tell apart; their yellow is hard to see on
+# white.
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 DASHES = ((), (6, 2), (1.5, 1.5), (6, 2, 1.5, 2), (9, 2, 1.5, 2, 1.5, 2))
 MARKERS = "os^Dv*Pp<Xh>"

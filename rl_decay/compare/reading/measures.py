@@ -1,4 +1,4 @@
-"""Every metric of one run by name: those of rl_decay.metrics on its whole curve, its late window, its end."""
+"""Every metric of one run by name, of its whole curve, its late window and its end (functions: rl_decay.metrics)."""
 
 from __future__ import annotations
 

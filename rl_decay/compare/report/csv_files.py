@@ -21,7 +21,7 @@ CONTRAST = (
 
 
 def runs_csv(comparison: Comparison) -> str:
-    """A row per run: what it is, and each metric as it was counted."""
+    """A row per run: the columns of RUN, and each metric as it was counted."""
     metrics: dict[str, None] = {}  # used as an ordered set
     for run in all_runs(comparison.arms):
         metrics |= dict.fromkeys(run.metrics)

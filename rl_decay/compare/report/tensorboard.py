@@ -98,7 +98,7 @@ def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
     events = _new_events(folder)
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
     events.layout(layout.CHARTS)
-    # The keys are those of a run, so that the table of a whole sweep has one set of columns; an arm has no seed.
+    # The same keys as a single run, so that HParams shows runs and arms in one table; an arm has no seed.
     config = {**arm.runs[0].config, "seed": None}
     events.hparams(config, layout.FINAL_TAGS, first=tuple(arm.values))
     # TensorBoard wants steps in order; the tags of one step go into one record.
