@@ -19,8 +19,9 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     args = _parser().parse_args(argv)
+    keys = [word.strip() for word in args.by.split(",")]
     options = Options(
-        by=tuple(word.strip() for word in args.by.split(",") if word.strip()),
+        by=tuple(filter(None, keys)),
         baseline=args.baseline,
         source=args.source,
         task=args.task,
@@ -31,6 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _compare(folders: Sequence[Path], out: str | None, options: Options) -> int:
+    # An empty --out, of an unset shell variable say, would put the report into the working directory.
     if out == "":
         raise UserError("--out is empty; give a folder")
     run(folders, out, options)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from rl_decay.compare.analysis import arms, study
 from rl_decay.compare.figures import plots
-from rl_decay.compare.model import ENDPOINTS, Comparison, Estimate
+from rl_decay.compare.model import ENDPOINTS, Comparison
 from rl_decay.compare.reading import foreign, own
 from rl_decay.compare.reading.measures import DIRECTIONS
 from rl_decay.compare.report import provenance, write
@@ -27,7 +26,8 @@ from rl_decay.runs.layout import is_run
 from rl_decay.system.narrow import fitted
 
 log = logging.getLogger("rl_decay")
-EXPLORATORY = tuple(f"{name} is undefined" for name in DIRECTIONS if name not in ENDPOINTS)
+# How the notes on exploratory metrics begin; the terminal shows only those on the endpoints.
+EXPLORATORY_NOTES = tuple(f"{name} is undefined" for name in DIRECTIONS if name not in ENDPOINTS)
 NOTES = 8  # printed; the report has them all
 
 
@@ -40,7 +40,7 @@ class Options:
     source: str | None = None
     task: str | None = None
     across_tasks: bool = False
-    command: str | None = None  # that a person typed; it goes into the report
+    command: str | None = None  # as a person typed it, for the report
 
 
 def run(
@@ -57,11 +57,14 @@ def run(
     """
     folders = [Path(folder) for folder in folders]
     comparison = compare(folders, options)
+    # Arms lie beside the runs of a sweep; the folder of a single run is its own, so its arm goes into the report.
     if beside is None and out is None and not is_run(folders[0]):
         beside = folders[0]
+    # A folder that a person named may be a link; one that this program chose must not lead out of the sweep.
     if beside is not None or out is None:
-        require_inside((beside or folders[0]) / "report", beside or folders[0])
-    out = Path(out) if out is not None else folders[0] / "report"
+        home = beside or folders[0]
+        require_inside(home / "report", home)
+    out = folders[0] / "report" if out is None else Path(out)
     figures = plots.figures(comparison) if plots.available() else None
     try:
         written = write.write(comparison, out, figures)
@@ -73,85 +76,97 @@ def run(
 
 
 def after_sweep(folder: Path, runs: Sequence[Path]) -> None:
-    """Compare the runs of a sweep that has just ended, and no others that lie in its folder; one line where that is
-    impossible, for its runs stand anyway.
+    """Compare the runs of a sweep that has just ended, and no others that lie in its folder.
+
+    If they cannot be compared, print why in one line and return: the runs themselves are complete.
     """
+    compared = [job for job in runs if is_run(job)]
     try:
-        run([job for job in runs if is_run(job)] or [folder], folder / "report", beside=folder)
+        run(compared or [folder], folder / "report", beside=folder)
     except UserError as error:
         print(f"no comparison: {error}")
     except Exception as error:  # a fault of the report's must not fail the sweep
         log.warning("no comparison: %s", error_words(error))
 
 
-def compare(folders: Sequence[Path], options: Options = Options()) -> Comparison:
+def compare(folders: Sequence[Path], options: Options) -> Comparison:
     """Compare the runs in the folders. Errors: UserError, as `run`."""
-    found = own.load(folders, training=options.source is not None)
-    if options.source is not None:
-        others = foreign.load(folders, options.source, options.task)
-        if others.empty:
-            where = ", ".join(map(str, folders))
-            raise UserError(f"--from {options.source}: no event files of other programs in {where}; leave --from out")
-        found += others
-    elif options.task is not None:
-        raise UserError(f"--task {options.task}: goes with --from; the runs of rl_decay know their task")
-    if not found.runs:
-        raise UserError(_nothing(folders, found))
-    grouped, notes = arms.group(found.runs, options.by, options.across_tasks)
-    comparison = study.compare(
-        grouped,
-        baseline=arms.baseline(grouped, options.baseline),
-        unfinished=found.unfinished,
-        skipped=found.skipped,
-        commands=(*provenance.commands(grouped), *filter(None, [options.command])),
-        versions=provenance.versions(found.runs),
+    loaded = _load(folders, options)
+    if not loaded.runs:
+        raise UserError(_no_runs(folders, loaded))
+    grouped, notes = arms.group(loaded.runs, by=options.by, across_tasks=options.across_tasks)
+    comparison = study.compare(grouped, arms.choose_baseline(grouped, options.baseline))
+    commands = provenance.commands(grouped)
+    if options.command is not None:
+        commands = (*commands, options.command)
+    return replace(
+        comparison,
+        notes=(*comparison.notes, *notes, *provenance.notes(loaded.runs)),
+        unfinished=loaded.unfinished,
+        skipped=loaded.skipped,
+        commands=commands,
+        versions=provenance.versions(loaded.runs),
     )
-    return replace(comparison, notes=(*comparison.notes, *notes, *provenance.notes(found.runs)))
 
 
 def show(comparison: Comparison, page: Path) -> None:
-    """Print the verdict in short, what a reader must know, and which page to open."""
+    """Print the verdict in short, the most important notes, and which page to open."""
     console = Console()
     title = f"{', '.join(comparison.tasks)}: interquartile mean [95 % interval]"
     console.print(escaped(title), markup=False, highlight=False)
     console.print(fitted(console, table(comparison)))
-    others = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
-    lines = [f"{name}: {verdict(comparison, name)}" for name in others]
-    lines += [f"not compared: {u.folder}: {u.status} at {u.progress:.0%}, {u.reason}" for u in comparison.unfinished]
-    lines += [f"skipped: {line}" for line in comparison.skipped]
-    notes = [line for line in comparison.notes if not line.startswith(EXPLORATORY)]
-    lines += [f"note: {line}" for line in notes[:NOTES]]
-    if len(notes) > NOTES:
-        lines.append(f"note: {len(notes) - NOTES} more in the report")
-    for line in (*lines, f"report: {page}"):
+    for line in (*_lines(comparison), f"report: {page}"):
         console.print(escaped(line), markup=False, highlight=False, soft_wrap=True)
 
 
 def table(comparison: Comparison) -> Table:
     """Per arm: runs, and the interquartile means of the endpoints with their 95 % intervals."""
-    found = Table(box=box.SIMPLE_HEAD)
-    found.add_column("arm", overflow="fold")
-    found.add_column("runs", justify="right")
-    endpoints = [name for name in ENDPOINTS if any(_known(of, name) for of in comparison.estimates.values())]
+    grid = Table(box=box.SIMPLE_HEAD)
+    grid.add_column("arm", overflow="fold")
+    grid.add_column("runs", justify="right")
+    endpoints = [name for name in ENDPOINTS if comparison.is_measured(name)]
     for name in endpoints:
-        found.add_column(f"{name} ({comparison.unit})", justify="right", overflow="fold")
+        grid.add_column(f"{name} ({comparison.unit})", justify="right", overflow="fold")
     for arm in comparison.arms:
         mark = " (baseline)" if arm.name == comparison.baseline else ""
-        numbers = (escape(interval(comparison.estimates[arm.name][name])) for name in endpoints)
-        found.add_row(escape(escaped(arm.name)) + mark, str(len(arm.runs)), *numbers)
-    return found
+        estimates = comparison.estimates[arm.name]
+        numbers = [escape(interval(estimates[name])) for name in endpoints]
+        grid.add_row(escape(escaped(arm.name)) + mark, str(len(arm.runs)), *numbers)
+    return grid
 
 
-def _known(estimates: Mapping[str, Estimate], name: str) -> bool:
-    return not math.isnan(estimates[name].value)
+def _load(folders: Sequence[Path], options: Options) -> own.Loaded:
+    """The runs of this program; with --from also the runs of the other program, all by their training returns."""
+    loaded = own.load(folders, training=options.source is not None)
+    if options.source is None:
+        if options.task is not None:
+            raise UserError(f"--task {options.task}: goes with --from; the runs of rl_decay know their task")
+        return loaded
+    others = foreign.load(folders, options.source, options.task)
+    if others.empty:
+        where = ", ".join(map(str, folders))
+        raise UserError(f"--from {options.source}: no event files of other programs in {where}; leave --from out")
+    return loaded + others
 
 
-def _nothing(folders: Sequence[Path], found: own.Loaded) -> str:
-    """Why there is nothing to compare, in one line."""
+def _lines(comparison: Comparison) -> list[str]:
+    others = [arm.name for arm in comparison.arms if arm.name != comparison.baseline]
+    lines = [f"{name}: {verdict(comparison, name)}" for name in others]
+    lines += [f"not compared: {u.folder}: {u.status} at {u.progress:.0%}, {u.reason}" for u in comparison.unfinished]
+    lines += [f"skipped: {line}" for line in comparison.skipped]
+    notes = [line for line in comparison.notes if not line.startswith(EXPLORATORY_NOTES)]
+    lines += [f"note: {line}" for line in notes[:NOTES]]
+    if len(notes) > NOTES:
+        lines.append(f"note: {len(notes) - NOTES} more in the report")
+    return lines
+
+
+def _no_runs(folders: Sequence[Path], loaded: own.Loaded) -> str:
+    """Why there is nothing to compare, in one line with one example of each kind."""
     where = ", ".join(map(str, folders))
-    if found.empty:
+    if loaded.empty:
         return f"{where}: no runs there; give run folders (they hold a summary.json), sweeps, or folders above them"
-    parts = [f"{one.folder}: {one.status} at {one.progress:.0%}" for one in found.unfinished[:1]]
-    parts += [f"skipped: {line}" for line in found.skipped[:1]]
-    counts = f"{len(found.unfinished)} unfinished, {len(found.skipped)} unreadable"
-    return f"{where}: no run that finished or diverged ({counts}; {'; '.join(parts)})"
+    parts = [f"{len(loaded.unfinished)} unfinished, {len(loaded.skipped)} unreadable"]
+    parts += [f"{run.folder}: {run.status} at {run.progress:.0%}" for run in loaded.unfinished[:1]]
+    parts += [f"skipped: {line}" for line in loaded.skipped[:1]]
+    return f"{where}: no run that finished or diverged ({'; '.join(parts)})"

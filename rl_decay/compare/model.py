@@ -1,52 +1,57 @@
-"""What travels from the loader to the report. Arrays are float64; what is undefined is NaN."""
+"""What travels from the loader to the report. Arrays are float64; an undefined number is NaN."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 OWN = "rl_decay"  # the source of our runs
-EVALUATION, TRAINING = "evaluation", "training"  # what the scores of a run are
-TRAIN_PY, PYTHON = "train.py", "Python"  # what starts a run of ours
+EVALUATION, TRAINING = "evaluation", "training"  # the kinds of scores that a curve can hold
+TRAIN_PY, PYTHON = "train.py", "Python"  # the two ways to start a run of ours
+GROUPS = ("actor", "critic")  # the param groups, each with a rate of its own
 ENDPOINTS = ("osc_late", "final")  # the confirmatory ones
 
+Points = tuple[np.ndarray, np.ndarray]  # env steps [K], values [K]
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """One run that ended, as its folder tells it, whichever program trained it.
+    """One run that finished or diverged, whichever program trained it.
 
-    What sets the programs apart is decided where a run is read: nobody behind `reading` asks for its source.
+    The differences between programs are settled in `reading`: no other room asks for a run's source, except to name it.
     """
 
     folder: Path
     task: str
     seed: int
-    config: Mapping[str, Any]  # flat; of another program's run what is known of it
-    status: str  # finished or diverged (others are never compared, see `Unfinished`)
-    total_steps: int  # trained env steps asked for, whole iterations
+    config: Mapping[str, Any]  # flat; of another program's run only the part that its files reveal
+    status: str  # finished or diverged (all others are `Unfinished`)
+    total_steps: int  # env steps that were asked for, in whole iterations
     unit: str  # of `scores`: score | return
     steps: np.ndarray  # [K] env steps of the evaluations, or of the points of the training returns
     scores: np.ndarray  # [K] mean score or return there
-    rates: Mapping[str, tuple[np.ndarray, np.ndarray]]  # actor, critic -> (env steps [I], rate [I])
+    rates: Mapping[str, Points]  # actor, critic -> its rate over the env steps
     versions: Mapping[str, str | None]
     overrides: tuple[str, ...]
-    source: str = OWN  # or cleanrl, sb3
-    notes: tuple[str, ...] = ()  # of its summary.json: what needs a person's attention
-    kind: str = EVALUATION  # or TRAINING: returns of the policy that explores, which are no measure of oscillation
-    identity: Mapping[str, Any] = field(default_factory=dict)  # what tells its arm from others, the seed aside
-    protocol: Mapping[str, Any] = field(default_factory=dict)  # what runs must share to be compared
-    constant: bool = False  # whether neither rate decays
-    started_by: str = ""  # train.py or Python; "" for another program, whose command is not known
-    metrics: Mapping[str, float] = field(default_factory=dict)  # every metric of this curve
+    source: str  # OWN, cleanrl or sb3
+    notes: tuple[str, ...]  # of its summary.json: warnings for whoever reads the results
+    kind: str  # EVALUATION, or TRAINING: returns of the exploring policy, which do not measure oscillation
+    identity: Mapping[str, Any]  # the keys that separate arms; never the seed
+    protocol: Mapping[str, Any]  # the keys that must be equal in all runs of a comparison
+    constant: bool  # whether neither rate decays
+    started_by: str  # TRAIN_PY or PYTHON; "" for another program, whose command is unknown
+    metrics: Mapping[str, float]  # every metric of this curve
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A run that is listed and not compared: how it stands, how far it got, why."""
+    """A run that is listed but not compared."""
 
     folder: Path
     status: str
@@ -61,6 +66,11 @@ class Arm:
     name: str
     runs: tuple[Run, ...]
     values: Mapping[str, Any]
+
+
+def all_runs(arms: Iterable[Arm]) -> list[Run]:
+    """The runs of all arms, arm by arm."""
+    return list(chain.from_iterable(arm.runs for arm in arms))
 
 
 @dataclass(frozen=True)
@@ -94,25 +104,31 @@ class Contrast:
     correlation: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Everything a report says. Per arm: {metric: Estimate}; curves: {arm: (steps [K], mean [K], low [K], high [K])}.
+    """Every number and name that a report prints.
 
-    arms carry the metrics of their runs as they were counted, diverged ones with the worst.
+    The runs in `arms` carry the metrics that they count: for diverged runs the worst values (scoring.py).
     """
 
     tasks: tuple[str, ...]
     unit: str
     arms: tuple[Arm, ...]
     baseline: str
-    estimates: Mapping[str, Mapping[str, Estimate]]
+    estimates: Mapping[str, Mapping[str, Estimate]]  # arm -> metric -> estimate
     contrasts: tuple[Contrast, ...]  # confirmatory: (arms - 1) x ENDPOINTS
     exploratory: tuple[Contrast, ...]  # the other metrics, no p_holm
-    unfinished: tuple[Unfinished, ...]
-    skipped: tuple[str, ...]  # damaged files and the like, one line each
-    notes: tuple[str, ...]  # what a reader must know: too few pairs, seeds without partner, foreign runs ...
     differences: Mapping[str, Mapping[str, Any]]  # key -> {arm: value}: how the arms' configurations differ
-    commands: tuple[str, ...]  # the exact commands that made the runs, and the one that made this report
-    versions: Mapping[str, str]
-    curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
-    across: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # arm -> spread of its runs
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]  # arm -> steps, mean, low, high: [K]
+    across: Mapping[str, Mapping[str, float]]  # arm -> how much its runs differ from each other
+    notes: tuple[str, ...] = ()  # warnings for the reader: too few pairs, seeds without partner, foreign runs ...
+    # The analysis leaves the rest empty: only the command knows which folders it read and how.
+    unfinished: tuple[Unfinished, ...] = ()
+    skipped: tuple[str, ...] = ()  # damaged files and the like, one line each
+    commands: tuple[str, ...] = ()  # the exact commands that made the runs, and the one that made this report
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def is_measured(self, metric: str) -> bool:
+        """Whether any arm has a number in a metric."""
+        of_arms = [estimates[metric].value for estimates in self.estimates.values() if metric in estimates]
+        return not all(map(math.isnan, of_arms))

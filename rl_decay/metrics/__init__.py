@@ -13,7 +13,6 @@ from rl_decay.metrics.oscillation import (
     turning_rate,
     von_neumann_ratio,
 )
-from rl_decay.metrics.paths import negative_cosine_share, path_length, straightness, update_cosines
 from rl_decay.metrics.reliability import (
     differences,
     dispersion_across_runs,
@@ -46,9 +45,7 @@ __all__ = [
     "late_window",
     "long_term_risk",
     "max_drawdown",
-    "negative_cosine_share",
     "osc_late",
-    "path_length",
     "residual_std",
     "retention",
     "retention_late",
@@ -56,11 +53,9 @@ __all__ = [
     "score",
     "second_difference_std",
     "short_term_risk",
-    "straightness",
     "successive_difference_std",
     "total_variation",
     "turning_rate",
     "unit",
-    "update_cosines",
     "von_neumann_ratio",
 ]

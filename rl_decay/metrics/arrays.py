@@ -1,4 +1,4 @@
-"""What every metric does to its input before it starts, and the two ways in which it says "undefined"."""
+"""The conversions at the start of every metric, and the two ways in which a metric says "undefined"."""
 
 from typing import Any
 

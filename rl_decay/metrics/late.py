@@ -50,7 +50,9 @@ def osc_late(t: ArrayLike, y: ArrayLike, share: float = LATE_SHARE, end: float |
     y = as_floats(y)
     t = as_times(t, y.shape[-1])
     late = late_window(t, share, end)
-    return residual_std(t[late], y[..., late], 2) if late.sum() >= FEWEST_LATE_POINTS else undefined(y)
+    if late.sum() < FEWEST_LATE_POINTS:
+        return undefined(y)
+    return residual_std(t[late], y[..., late], 2)
 
 
 def drawdown_cvar_late(
@@ -65,7 +67,7 @@ def drawdown_cvar_late(
     t [K], y [..., K] -> [...], in the unit of y. NaN without a point in the window. Errors: as late_window and cvar.
     Source: long-term risk of Chan et al. 2020 (arXiv:1912.05663), on the upper tail, which is the bad one.
     """
-    losses = drawdown(y)
+    losses = drawdown(y)  # of the whole curve, before the window is cut out
     late = late_window(as_times(t, losses.shape[-1]), share, end)
     return cvar(losses[..., late], alpha, "upper")
 

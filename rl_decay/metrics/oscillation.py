@@ -21,7 +21,9 @@ def total_variation(y: ArrayLike) -> Floats:
     Source: C. Jordan 1881, taken on the evaluation grid.
     """
     y = as_floats(y)
-    return np.abs(np.diff(y)).sum(axis=-1) if y.shape[-1] >= 2 else undefined(y)
+    if y.shape[-1] < 2:
+        return undefined(y)
+    return np.abs(np.diff(y)).sum(axis=-1)
 
 
 def excess_total_variation(y: ArrayLike) -> Floats:
@@ -36,8 +38,10 @@ def excess_total_variation(y: ArrayLike) -> Floats:
     if y.shape[-1] < 2:
         return undefined(y)
     steps = np.diff(y)
+    rises = np.maximum(steps, 0).sum(axis=-1)
+    falls = np.maximum(-steps, 0).sum(axis=-1)
     # 2 min(U, D), not the difference: a monotone curve then gives exactly 0 instead of round-off of either sign.
-    return 2 * np.minimum(np.maximum(steps, 0).sum(axis=-1), np.maximum(-steps, 0).sum(axis=-1))
+    return 2 * np.minimum(rises, falls)
 
 
 def turning_rate(y: ArrayLike, delta: float) -> Floats:
@@ -59,12 +63,15 @@ def turning_rate(y: ArrayLike, delta: float) -> Floats:
         return undefined(y)
     steps = np.diff(y)
     loud = np.abs(steps) > delta
-    # Carry the direction of the latest loud step over the quiet ones; before the first loud step there is none.
-    latest = np.maximum.accumulate(np.where(loud, np.arange(steps.shape[-1]), 0), axis=-1)
-    direction = np.take_along_axis(np.where(loud, np.sign(steps), 0), latest, axis=-1)
+    # Carry the direction of the latest loud step over the quiet ones; it is 0 before the first loud step.
+    places = np.where(loud, np.arange(steps.shape[-1]), 0)
+    latest = np.maximum.accumulate(places, axis=-1)
+    signs = np.where(loud, np.sign(steps), 0)
+    direction = np.take_along_axis(signs, latest, axis=-1)
     turns = (direction[..., 1:] * direction[..., :-1] < 0).sum(axis=-1)
     # Comparisons with NaN are silently False: without this a diverged curve would look calm.
-    return np.where(np.isnan(y).any(axis=-1), np.nan, turns / (y.shape[-1] - 2))[()]
+    diverged = np.isnan(y).any(axis=-1)
+    return np.where(diverged, np.nan, turns / (y.shape[-1] - 2))[()]
 
 
 def successive_difference_std(y: ArrayLike) -> Floats:
@@ -76,7 +83,10 @@ def successive_difference_std(y: ArrayLike) -> Floats:
     Source: the two-sample deviation, D. W. Allan 1966.
     """
     y = as_floats(y)
-    return np.sqrt(np.mean(np.diff(y) ** 2, axis=-1) / 2) if y.shape[-1] >= 2 else undefined(y)
+    if y.shape[-1] < 2:
+        return undefined(y)
+    # Half: the difference of two independent values has twice the variance of one.
+    return np.sqrt(np.mean(np.diff(y) ** 2, axis=-1) / 2)
 
 
 def second_difference_std(y: ArrayLike) -> Floats:
@@ -88,7 +98,10 @@ def second_difference_std(y: ArrayLike) -> Floats:
     Source: the three-sample (Hadamard) deviation, R. A. Baugh 1971.
     """
     y = as_floats(y)
-    return np.sqrt(np.mean(np.diff(y, n=2) ** 2, axis=-1) / 6) if y.shape[-1] >= 3 else undefined(y)
+    if y.shape[-1] < 3:
+        return undefined(y)
+    # A sixth: 1 - 2 + 1 of independent values has 1 + 4 + 1 times their variance.
+    return np.sqrt(np.mean(np.diff(y, n=2) ** 2, axis=-1) / 6)
 
 
 def von_neumann_ratio(y: ArrayLike) -> Floats:
@@ -105,4 +118,5 @@ def von_neumann_ratio(y: ArrayLike) -> Floats:
     if y.shape[-1] < 2:
         return undefined(y)
     around = flat_to_zero(y - y.mean(axis=-1, keepdims=True), y)
-    return ratio((np.diff(y) ** 2).sum(axis=-1), (around**2).sum(axis=-1))
+    squared_steps = (np.diff(y) ** 2).sum(axis=-1)
+    return ratio(squared_steps, (around**2).sum(axis=-1))

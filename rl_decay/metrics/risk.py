@@ -54,11 +54,13 @@ def cvar(x: ArrayLike, alpha: float, tail: Literal["lower", "upper"]) -> Floats:
     sign = 1.0 if tail == "lower" else -1.0
     weight = np.clip(alpha * count - np.arange(count), 0, 1)
     # NaN sorts last, and NaN * 0 is NaN: it reaches the result whatever its weight.
-    return sign * (np.sort(sign * x, axis=-1) * weight).sum(axis=-1) / (alpha * count) + 0.0  # no -0.0
+    ascending = np.sort(sign * x, axis=-1)
+    total = (ascending * weight).sum(axis=-1)
+    return sign * total / (alpha * count) + 0.0  # no -0.0
 
 
 def retention(y: ArrayLike, width: int) -> Floats:
-    """What is left at the end of the best level that a run ever held; below 0.5 is a collapse.
+    """The level at the end over the best level that a run ever held; below 0.5 is a collapse.
 
         mean(y[K-width:]) / max_k mean(y[k-width+1 : k+1])        scores below 0 count as 0
 

@@ -72,8 +72,8 @@ class OscillationStream:
     def _slide(self, t: float, y: float) -> None:
         self.times.append(t)
         self.scores.append(y)
-        gone = int(np.count_nonzero(~within(self.times, t, self.span)))
-        del self.times[:gone], self.scores[:gone]
+        outside = int(np.count_nonzero(~within(self.times, t, self.span)))
+        del self.times[:outside], self.scores[:outside]
 
     def _residual_std(self) -> float:
         if len(self.times) < FEWEST_LATE_POINTS:

@@ -1,4 +1,4 @@
-"""What is left of a curve without its smooth trend. Conventions as in oscillation.py; t is [K] in env steps."""
+"""The residual of a curve around its smooth trend. Conventions as in oscillation.py; t is [K] in env steps."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,8 +23,10 @@ def detrend(t: ArrayLike, y: ArrayLike, degree: int) -> Floats:
         raise ValueError(f"degree must be at least 0, got {degree}")
     y = as_floats(y)
     t = as_times(t, y.shape[-1])
+    # So few points lie on the polynomial; the general case below would leave round-off, and divide by 0 for one point.
     if t.size <= degree + 1:
-        return np.where(np.isnan(y).any(axis=-1, keepdims=True), np.nan, np.zeros_like(y))
+        diverged = np.isnan(y).any(axis=-1, keepdims=True)
+        return np.where(diverged, np.nan, np.zeros_like(y))
     u = 2 * (t - t[0]) / (t[-1] - t[0]) - 1  # powers of raw env steps would span 12 decades
     basis, _ = np.linalg.qr(np.vander(u, degree + 1, increasing=True))
     residual = y
@@ -48,7 +50,9 @@ def residual_std(t: ArrayLike, y: ArrayLike, degree: int) -> Floats:
     """
     residual = detrend(t, y, degree)
     freedom = residual.shape[-1] - degree - 1
-    return np.sqrt((residual**2).sum(axis=-1) / freedom) if freedom > 0 else undefined(residual)
+    if freedom <= 0:
+        return undefined(residual)
+    return np.sqrt((residual**2).sum(axis=-1) / freedom)
 
 
 def high_frequency_share(t: ArrayLike, y: ArrayLike, fraction: float) -> Floats:
@@ -75,4 +79,7 @@ def high_frequency_share(t: ArrayLike, y: ArrayLike, fraction: float) -> Floats:
     # rfft leaves out the negative frequencies: the single Nyquist bin counts half of what each other bin stands for.
     if points % 2 == 0:
         power[..., -1] /= 2
-    return ratio(power[..., int(1 / fraction) + 1 :].sum(axis=-1), power[..., 1:].sum(axis=-1))
+    first_fast = int(1 / fraction) + 1
+    fast = power[..., first_fast:].sum(axis=-1)
+    everything = power[..., 1:].sum(axis=-1)  # without k = 0, the mean
+    return ratio(fast, everything)

@@ -1,4 +1,4 @@
-"""How far updates moved parameters and policy."""
+"""How far and in which direction updates moved parameters and policy."""
 
 from __future__ import annotations
 

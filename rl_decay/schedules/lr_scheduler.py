@@ -1,4 +1,8 @@
-"""The curves as a PyTorch learning-rate scheduler, for anybody's training loop."""
+"""The curves as a PyTorch learning-rate scheduler, for anybody's own training loop.
+
+The trainer of this package does not use it: there the rates are tensors [M] that `ppo.update` takes as arguments and
+`ppo/optim.py` writes.
+"""
 
 import math
 import warnings
@@ -25,8 +29,8 @@ class NamedGroupSchedule(LRScheduler):
     the tensor stays the same object, so a captured CUDA graph keeps reading it. The base rate is the group's
     `initial_lr`, as in all of PyTorch's schedulers.
 
-    ValueError unless every group has a `name` of its own, a rate of floating point, and one schedule by that name, also
-    for groups that are added later; for an iteration that is no whole number; and if T < 1.
+    Errors: ValueError unless every group has a `name` of its own, a rate of floating point, and one schedule by that
+    name, which is checked again at each step; for an iteration that is no whole number; and if T < 1.
 
     Pickled, it takes its optimizer along: `pickle.dumps((optimizer, scheduler))` keeps the two together.
 
@@ -66,7 +70,8 @@ class NamedGroupSchedule(LRScheduler):
         """The rate of each group at the present iteration."""
         rates = []
         for group in self.optimizer.param_groups:
-            if "initial_lr" not in group:  # an optimizer's state that was saved without a scheduler takes it away
+            # optimizer.load_state_dict replaces the groups: a state saved without a scheduler has no initial_lr.
+            if "initial_lr" not in group:
                 raise ValueError(f"the group {group['name']!r} lost its initial_lr: make the scheduler after loading")
             rates.append(group["initial_lr"] * self._factor(group["name"]))
         return rates
@@ -83,7 +88,7 @@ class NamedGroupSchedule(LRScheduler):
         self._set_rates()
 
     def state_dict(self) -> dict[str, Any]:
-        """The iteration and what the schedules were made of, as plain values."""
+        """The iteration, and the horizon, clock and schedules with their knobs, as plain values."""
         return {
             "iteration": self.last_epoch,
             "num_iterations": self.num_iterations,
@@ -94,8 +99,8 @@ class NamedGroupSchedule(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go to the saved iteration and set its rates; load the optimizer's own state before.
 
-        ValueError if the state was saved under another horizon, clock or schedule: the rate would jump, or follow a
-        slope that nobody asked for.
+        Errors: ValueError if the state was saved under another horizon, clock or schedule: the rate would jump, or go
+        on along a curve that the saved run never had.
         """
         for key, present in self.state_dict().items():
             if key != "iteration" and state_dict.get(key) != present:
@@ -108,8 +113,8 @@ class NamedGroupSchedule(LRScheduler):
         return self.__dict__ | {"optimizer_stepped": getattr(self.optimizer, "_opt_called", False)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        # An unpickled optimizer has lost the note that PyTorch's schedulers take of its first step; without it `step`
-        # would warn although all is well.
+        # PyTorch's schedulers mark an optimizer that has made a step, and pickling loses the mark: without it the next
+        # `step` would warn for no reason.
         stepped = state.pop("optimizer_stepped")
         self.__dict__.update(state)
         if stepped:
@@ -126,7 +131,7 @@ class NamedGroupSchedule(LRScheduler):
         return factor
 
     def _set_rates(self) -> None:
-        # PyTorch's own writer takes one number per group, so that a rate per member [M] needs this one.
+        # PyTorch's own writer takes one number per group: a tensor with several rates, [M], needs this one.
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             if isinstance(group["lr"], Tensor):
@@ -170,7 +175,7 @@ def _check_groups(optimizer: Optimizer, schedules: Mapping[str, Schedule]) -> No
         )
     for group in optimizer.param_groups:
         for key in ("lr", "initial_lr"):
-            rate = group.get(key, 0.0)  # the constructor notes the initial rate
+            rate = group.get(key, 0.0)  # LRScheduler adds initial_lr only after this check
             if isinstance(rate, Tensor) and not rate.is_floating_point():
                 raise ValueError(f"the {key} of the group {group['name']!r} is a tensor of {rate.dtype}: give floats")
             if not isinstance(rate, Tensor) and number(rate) is None:

@@ -93,7 +93,7 @@ def test_a_later_continuation_and_the_report_remember_it(left, small, monkeypatc
     said = continued(left, small)
     assert ["not_exact" in entry for entry in said["resumed"]] == [True, False]  # today's own steps are repeated today
     (line,) = said["notes"]
-    run, _ = own.read(left)
+    (run,) = own.load([left]).runs
     assert provenance.notes([run]) == [f"tests/Drifting-v0, 1 of 1 runs: {line}"]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import update_paths
 
 from rl_decay import metrics
 
@@ -70,10 +71,10 @@ def test_path(name):
     if isinstance(theta, str):  # the walk is too large for the file: 1000 points, 64 parameters
         theta = np.random.default_rng(2).standard_normal((1000, 64)).cumsum(axis=0)
     result = {
-        "mean_cos": metrics.update_cosines(theta).mean(),
-        "frac_negative_cos": metrics.negative_cosine_share(theta),
-        "straightness": metrics.straightness(theta),
-        "path_length": metrics.path_length(theta),
+        "mean_cos": update_paths.update_cosines(theta).mean(),
+        "frac_negative_cos": update_paths.negative_cosine_share(theta),
+        "straightness": update_paths.straightness(theta),
+        "path_length": update_paths.path_length(theta),
     }
     assert result == pytest.approx(PATHS[name]["expected"], rel=1e-9, abs=1e-12)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import update_paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
@@ -126,10 +127,10 @@ def test_a_curve_never_notices_its_neighbours(members, points, seed, layout):
 def test_a_path_never_notices_its_neighbours(members, points, size, seed):
     theta = np.random.default_rng(seed).standard_normal((members, points, size))
     for function in (
-        metrics.update_cosines,
-        metrics.negative_cosine_share,
-        metrics.straightness,
-        metrics.path_length,
+        update_paths.update_cosines,
+        update_paths.negative_cosine_share,
+        update_paths.straightness,
+        update_paths.path_length,
     ):
         for m in range(members):
             np.testing.assert_array_equal(function(theta)[m], function(theta[m]))

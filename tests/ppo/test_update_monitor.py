@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+import update_paths
 from members import active
 
-from rl_decay import metrics
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
 from rl_decay.ppo.update_monitor import churn, kl_from
 from rl_decay.types import Spaces
@@ -52,7 +52,7 @@ def test_the_report_is_the_geometry_of_the_path(agent, rollout, orders, rates, c
         theta = torch.stack(paths[group], 1).numpy()  # [M, K, P]
         measured_cosines = torch.stack(cosines[group], 1).numpy()
         assert np.isnan(measured_cosines[:, 0]).all()  # the first update has no predecessor
-        np.testing.assert_allclose(measured_cosines[:, 1:], metrics.update_cosines(theta), atol=1e-4)
+        np.testing.assert_allclose(measured_cosines[:, 1:], update_paths.update_cosines(theta), atol=1e-4)
 
 
 @pytest.mark.parametrize("continuous", [False, True])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+import update_paths
 
-from rl_decay import metrics
 from rl_decay.ppo.update_path import BLOCK, UpdatePath, cosine, relative_step
 
 
@@ -37,9 +37,9 @@ def test_blocks_are_those_of_the_reference_whatever_the_rate():
     even = np.concatenate([np.zeros_like(theta[:, :1]), np.cumsum(np.diff(theta, axis=1) / rates[:, None], 1)], 1)
     for end in (BLOCK, 2 * BLOCK):
         block = even[:, end - BLOCK : end + 1]
-        np.testing.assert_allclose(columns["straightness"][:, end - 1], metrics.straightness(block), rtol=1e-4)
+        np.testing.assert_allclose(columns["straightness"][:, end - 1], update_paths.straightness(block), rtol=1e-4)
         cosines = theta[:, max(end - BLOCK - 1, 0) : end + 1]  # the first of a block looks back at the block before
-        share = metrics.negative_cosine_share(cosines)
+        share = update_paths.negative_cosine_share(cosines)
         np.testing.assert_allclose(columns["frac_neg_cos"][:, end - 1], share, rtol=1e-6)
 
 

@@ -2,9 +2,9 @@
 
 Runs come in strata, one array per task: an interval says how far the result would move with other seeds on the same
 tasks, so runs are redrawn within their task, each task to its own number of runs. Pooled numbers weigh every run alike.
-Nothing is ever left out here: a value that is NaN or inf makes its result NaN. A caller who wants to do without a run
-must say so. Intervals are 95 % percentile bootstrap intervals; their bounds are NaN where a stratum has fewer than two
-values, because one seed says nothing about another.
+Nothing is left out here: a value that is NaN or inf makes its result NaN; to leave a run out, do not pass it. Intervals
+are 95 % percentile bootstrap intervals; their bounds are NaN where a stratum has fewer than two values, because one
+seed says nothing about another.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from numpy.typing import ArrayLike
 from rl_decay.compare.model import Estimate
 from rl_decay.metrics.arrays import ROUND_OFF, Floats, as_floats, flat_to_zero, undefined
 
-RESAMPLES = 10_000
+RESAMPLES = 10_000  # of every bootstrap
 BOUNDS = (2.5, 97.5)  # percentiles
 EXACT_PAIRS = 20  # 2^20 sign patterns are still counted one by one
-FLIPS = 100_000  # drawn where there are more pairs
-FLIPS_AT_ONCE = 10_000
+FLIPS = 100_000  # drawn if there are more pairs
+FLIPS_AT_ONCE = 10_000  # bounds the memory of a draw
 FEWEST_PAIRS = 6  # 2 / 2^6 = 0.031 is the first two-sided p-value that can be below 0.05
 OSC_FLOOR = 0.005  # score; keeps a frozen policy, whose oscillation is 0, on the logarithmic scale
 
@@ -42,12 +42,14 @@ def iqm(x: ArrayLike) -> Any:
     n = x.shape[-1]
     if n == 0:
         return undefined(x)
-    middle = np.sort(x, axis=-1)[..., n // 4 : n - n // 4]
+    cut = n // 4
+    middle = np.sort(x, axis=-1)[..., cut : n - cut]
     # NaN sorts last and would be cut off with the best runs.
-    return np.where(np.isnan(x).any(axis=-1), np.nan, middle.mean(axis=-1))[()]
+    has_nan = np.isnan(x).any(axis=-1)
+    return np.where(has_nan, np.nan, middle.mean(axis=-1))[()]
 
 
-def iqm_interval(strata: Sequence[Floats], rng: np.random.Generator, resamples: int = RESAMPLES) -> Estimate:
+def iqm_interval(strata: Sequence[Floats], rng: np.random.Generator) -> Estimate:
     """Interquartile mean over all runs of all strata, each [n], with its interval.
 
     For paired differences this is the paired bootstrap: a redrawn pair brings both of its runs.
@@ -56,11 +58,12 @@ def iqm_interval(strata: Sequence[Floats], rng: np.random.Generator, resamples: 
     strata = [as_floats(values) for values in strata if len(values)]
     if not strata:
         return Estimate(np.nan, np.nan, np.nan)
-    drawn = [values[rng.integers(len(values), size=(resamples, len(values)))] for values in strata]
-    return _estimate(iqm(np.concatenate(strata)), iqm(np.concatenate(drawn, axis=-1)), strata)
+    drawn = [_redrawn(values, rng) for values in strata]
+    draws = iqm(np.concatenate(drawn, axis=-1))
+    return _estimate(iqm(np.concatenate(strata)), draws, strata)
 
 
-def mean_interval(strata: Sequence[Floats], rng: np.random.Generator, resamples: int = RESAMPLES) -> Profile:
+def mean_interval(strata: Sequence[Floats], rng: np.random.Generator) -> Profile:
     """Mean over all runs of all strata, each [n, K], with its interval at every one of the K points: three arrays [K].
 
     A point at which a run is NaN is NaN.
@@ -69,23 +72,26 @@ def mean_interval(strata: Sequence[Floats], rng: np.random.Generator, resamples:
     if not strata:
         raise ValueError("no runs: a mean of nothing has no K")
     runs = np.concatenate(strata)
-    counts = np.concatenate([_multiplicities(len(values), rng, resamples) for values in strata], axis=-1)
+    counts = np.concatenate([_multiplicities(len(values), rng) for values in strata], axis=-1)
     # A mean needs only how often each run was drawn: one matrix product instead of copies of whole curves.
-    low, high = _bounds(counts @ runs / len(runs), strata)
+    draws = counts @ runs / len(runs)
+    low, high = _bounds(draws, strata)
     return runs.mean(axis=0), low, high
 
 
-def performance_profile(
-    strata: Sequence[Floats], taus: ArrayLike, rng: np.random.Generator, resamples: int = RESAMPLES
-) -> Profile:
+def performance_profile(strata: Sequence[Floats], taus: ArrayLike, rng: np.random.Generator) -> Profile:
     """Share of the runs that are above tau, with its interval: strata of [n] values, taus [K] in their unit -> 3 x [K].
 
     Pointwise, not simultaneous, bounds; NaN everywhere if a value is NaN.
     Source: score distributions of Agarwal et al. 2021.
     """
     taus = np.asarray(taus, dtype=np.float64)
-    columns = [as_floats(values)[:, None] for values in strata]
-    return mean_interval([np.where(np.isnan(x), np.nan, x > taus) for x in columns], rng, resamples)
+    above = []
+    for values in strata:
+        column = as_floats(values)[:, None]
+        # NaN > tau is False, without a warning: a run of NaN would count as below every level.
+        above.append(np.where(np.isnan(column), np.nan, column > taus))
+    return mean_interval(above, rng)
 
 
 def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> Any:
@@ -102,9 +108,7 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> Any:
     return _wins(x, y).mean(axis=(-2, -1))[()]
 
 
-def improvement_interval(
-    x: Sequence[Floats], y: Sequence[Floats], rng: np.random.Generator, resamples: int = RESAMPLES
-) -> Estimate:
+def improvement_interval(x: Sequence[Floats], y: Sequence[Floats], rng: np.random.Generator) -> Estimate:
     """Probability of improvement of x over y, averaged over the strata, with its interval.
 
     Strata [n] and [m] of the same tasks in the same order; the arms are redrawn independently of each other, as in
@@ -113,20 +117,24 @@ def improvement_interval(
     tasks = [(as_floats(a), as_floats(b)) for a, b in zip(x, y, strict=True)]
     if not tasks or not all(len(a) and len(b) for a, b in tasks):
         return Estimate(np.nan, np.nan, np.nan)
-    draws = np.zeros(resamples)
+    draws = np.zeros(RESAMPLES)
+    values = []
     for a, b in tasks:
-        of_a, of_b = (_multiplicities(len(runs), rng, resamples) for runs in (a, b))
-        draws += ((of_a @ _wins(a, b)) * of_b).sum(axis=-1) / (len(a) * len(b))
-    value = np.mean([probability_of_improvement(a, b) for a, b in tasks])
-    return _estimate(value, draws / len(tasks), [runs for task in tasks for runs in task])
+        counts_a = _multiplicities(len(a), rng)
+        counts_b = _multiplicities(len(b), rng)
+        # sum_ij counts_a[i] wins[i, j] counts_b[j], for every resample
+        wins = ((counts_a @ _wins(a, b)) * counts_b).sum(axis=-1)
+        draws += wins / (len(a) * len(b))
+        values.append(probability_of_improvement(a, b))
+    return _estimate(np.mean(values), draws / len(tasks), [*x, *y])
 
 
-def sign_flip_p(differences: ArrayLike, rng: np.random.Generator, flips: int = FLIPS) -> Any:
+def sign_flip_p(differences: ArrayLike, rng: np.random.Generator) -> Any:
     """Two-sided p-value of "the sign of every paired difference is a fair coin", by the mean of the differences.
 
         share of sign patterns s with |sum_i s_i d_i| >= |sum_i d_i|
 
-    Every pattern up to 20 pairs; above, (1 + count) / (1 + flips) of drawn ones, which can never be 0. Sums that agree
+    Every pattern up to 20 pairs; above, (1 + count) / (1 + FLIPS) of drawn ones, which can never be 0. Sums that agree
     up to round-off count as equal.
 
     d [..., n] -> [...], at least 2 / 2^n; 1 where all differences are 0; NaN without pairs or with a NaN. The rows of
@@ -138,12 +146,17 @@ def sign_flip_p(differences: ArrayLike, rng: np.random.Generator, flips: int = F
     if n == 0:
         return undefined(d)
     # Equal sums differ in their last bits with the order of addition: without slack a tie is decided by round-off.
-    bar = np.abs(d.sum(axis=-1)) - 1e-9 * np.abs(d).sum(axis=-1)
-    rows, bars = d.reshape(-1, n), np.ravel(bar)
+    slack = 1e-9 * np.abs(d).sum(axis=-1)
+    bar = np.abs(d.sum(axis=-1)) - slack
+    rows = d.reshape(-1, n)
+    bars = np.ravel(bar)
     if n <= EXACT_PAIRS:
-        p = np.array([np.mean(np.abs(_signed_sums(row)) >= least) for row, least in zip(rows, bars)])
+        p = np.empty(len(rows))
+        for i, row in enumerate(rows):
+            p[i] = np.mean(np.abs(_signed_sums(row)) >= bars[i])
     else:
-        p = (1 + _count_extreme(rows, bars, rng, flips)) / (1 + flips)
+        # The observed pattern is one of those that could have been drawn: it is the 1 on either side.
+        p = (1 + _count_extreme(rows, bars, rng)) / (1 + FLIPS)
     return np.where(np.isnan(bar), np.nan, p.reshape(bar.shape))[()]
 
 
@@ -157,8 +170,11 @@ def holm(p: ArrayLike) -> Floats:
     """
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p)  # NaN last
+    remaining = np.arange(len(p), 0, -1)  # m - j: the hypotheses that are not rejected yet
+    # The running maximum keeps the order of the p-values: a factor m - j that falls could reverse it.
+    ascending = np.maximum.accumulate(p[order] * remaining)
     adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    adjusted[order] = np.minimum(1, ascending)
     return adjusted
 
 
@@ -178,8 +194,11 @@ def detectable_effect(differences: ArrayLike) -> Any:
     if n < FEWEST_PAIRS:
         return undefined(d)
     spread = d.std(axis=-1, ddof=1)
-    size = (t_quantile(0.975, n - 1) + t_quantile(0.8, n - 1)) * spread / np.sqrt(n)
-    return np.where(spread > ROUND_OFF * np.abs(d).max(axis=-1), size, np.nan)[()]
+    quantiles = t_quantile(0.975, n - 1) + t_quantile(0.8, n - 1)
+    size = quantiles * spread / np.sqrt(n)
+    # Equal differences have no spread but round-off, from which the tiniest effect would seem detectable.
+    has_spread = spread > ROUND_OFF * np.abs(d).max(axis=-1)
+    return np.where(has_spread, size, np.nan)[()]
 
 
 def t_quantile(q: float, freedom: int) -> float:
@@ -187,7 +206,7 @@ def t_quantile(q: float, freedom: int) -> float:
 
     Source: Abramowitz and Stegun, Handbook of Mathematical Functions, 26.7.5.
     """
-    z, v = NormalDist().inv_cdf(q), freedom
+    z = NormalDist().inv_cdf(q)
     terms = (
         z,
         (z**3 + z) / 4,
@@ -195,7 +214,7 @@ def t_quantile(q: float, freedom: int) -> float:
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return sum(term / v**i for i, term in enumerate(terms))
+    return sum(term / freedom**i for i, term in enumerate(terms))
 
 
 def osc_effect(a: ArrayLike, b: ArrayLike) -> Floats:
@@ -204,7 +223,8 @@ def osc_effect(a: ArrayLike, b: ArrayLike) -> Floats:
     A fifth less is -0.22. Oscillations well below 0.005 count as none, which is meant for scores: in raw returns of
     hundreds it is next to nothing, and the effect of a policy that stands still is as large as their unit makes it.
     """
-    a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    a = np.asarray(a, dtype=np.float64)
+    b = np.asarray(b, dtype=np.float64)
     return np.log((a + OSC_FLOOR) / (b + OSC_FLOOR))
 
 
@@ -214,47 +234,68 @@ def correlation(x: Sequence[Floats], y: Sequence[Floats]) -> float:
     Tasks of different level are no correlation. NaN with a NaN, with fewer than two pairs more than there are strata,
     and where x or y has no spread.
     """
-    a, b = (np.concatenate([np.empty(0), *(flat_to_zero(v - v.mean(), v) for v in strata)]) for strata in (x, y))
+    a = _around_means(x)
+    b = _around_means(y)
+    # Each stratum spends one degree of freedom on its mean. A comparison with NaN is False: NaN ends here too.
     if a.size < len(x) + 2 or not np.ptp(a) > 0 or not np.ptp(b) > 0:
         return float("nan")
-    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
+    squares = (a**2).sum() * (b**2).sum()
+    return float((a * b).sum() / np.sqrt(squares))
 
 
-def _multiplicities(n: int, rng: np.random.Generator, resamples: int) -> Any:
-    """How often each of n runs is drawn, [resamples, n]; rows sum to n."""
-    cells = rng.integers(n, size=(resamples, n)) + n * np.arange(resamples)[:, None]
-    return np.bincount(cells.ravel(), minlength=resamples * n).reshape(resamples, n)
+def _around_means(strata: Sequence[Floats]) -> Floats:
+    """The deviations of all values from the mean of their stratum, in one array; round-off counts as 0."""
+    deviations = [flat_to_zero(values - values.mean(), values) for values in strata]
+    return np.concatenate([np.empty(0), *deviations])  # NumPy refuses to concatenate nothing
+
+
+def _redrawn(values: Floats, rng: np.random.Generator) -> Floats:
+    """As many of the values [n] as there are, drawn with replacement, [RESAMPLES, n]."""
+    # The indices have no name, so that their memory is free again for the next draw; kept, a report took 10 % longer.
+    return values[rng.integers(len(values), size=(RESAMPLES, len(values)))]
+
+
+def _multiplicities(n: int, rng: np.random.Generator) -> Any:
+    """How often each of n runs is drawn, [RESAMPLES, n]; rows sum to n."""
+    # One count over all resamples is fast: shift each resample's numbers into a range of their own. In one expression,
+    # as in _redrawn: the memory of the draws is reused.
+    cells = rng.integers(n, size=(RESAMPLES, n)) + n * np.arange(RESAMPLES)[:, None]
+    return np.bincount(cells.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n)
 
 
 def _wins(x: Floats, y: Floats) -> Floats:
     """1 where x is above y, 1/2 where equal, 0 below, NaN where undefined: [..., n, m]."""
-    return (np.sign(x[..., :, None] - y[..., None, :]) + 1) / 2
+    differences = x[..., :, None] - y[..., None, :]
+    return (np.sign(differences) + 1) / 2
 
 
 def _bounds(draws: Floats, strata: Sequence[Floats]) -> Floats:
-    """Lower and upper bound [2, ...] from draws [resamples, ...]."""
+    """Lower and upper bound [2, ...] from draws [RESAMPLES, ...]."""
     if min(map(len, strata)) < 2:
         return np.full((2, *draws.shape[1:]), np.nan)
     return np.percentile(draws, BOUNDS, axis=0)
 
 
 def _estimate(value: Any, draws: Floats, strata: Sequence[Floats]) -> Estimate:
-    return Estimate(float(value), *map(float, _bounds(draws, strata)))
+    low, high = _bounds(draws, strata)
+    return Estimate(float(value), float(low), float(high))
 
 
 def _signed_sums(d: Floats) -> Floats:
     """All sums of d [n] under sign flips, up to the sign of the whole: [2^(n-1)], which are 4 MB for 20 pairs."""
-    sums = d[:1]
+    sums = d[:1]  # its sign is fixed: flipping all signs changes no absolute value
     for x in d[1:]:
         sums = np.concatenate([sums + x, sums - x])
     return sums
 
 
-def _count_extreme(rows: Floats, bars: Floats, rng: np.random.Generator, flips: int) -> Any:
+def _count_extreme(rows: Floats, bars: Floats, rng: np.random.Generator) -> Any:
     """For each row of differences [R, n], how many of the drawn sign patterns reach its bar: [R]."""
     count = np.zeros(len(rows))
-    for start in range(0, flips, FLIPS_AT_ONCE):
-        kept = rng.integers(2, size=(min(FLIPS_AT_ONCE, flips - start), rows.shape[1]), dtype=np.int8)
+    for start in range(0, FLIPS, FLIPS_AT_ONCE):
+        patterns = min(FLIPS_AT_ONCE, FLIPS - start)
+        kept = rng.integers(2, size=(patterns, rows.shape[1]), dtype=np.int8)
         # sum_i s_i d_i with s = 2 kept - 1
-        count += (np.abs(2 * (kept @ rows.T) - rows.sum(axis=1)) >= bars).sum(axis=0)
+        sums = 2 * (kept @ rows.T) - rows.sum(axis=1)
+        count += (np.abs(sums) >= bars).sum(axis=0)
     return count

@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from rl_decay.compare.analysis import scoring, statistics
 from rl_decay.compare.analysis.alignment import align
-from rl_decay.compare.analysis.arms import baseline as choose_baseline
 from rl_decay.compare.analysis.notes import notes
-from rl_decay.compare.model import ENDPOINTS, TRAINING, Arm, Comparison, Contrast, Estimate, Run, Unfinished
+from rl_decay.compare.model import ENDPOINTS, TRAINING, Arm, Comparison, Contrast, Estimate, Run, all_runs
 from rl_decay.errors import UserError
 from rl_decay.metrics import dispersion_across_runs, late_window, risk_across_runs
 from rl_decay.metrics.arrays import Floats
@@ -25,47 +25,29 @@ from rl_decay.metrics.late import LATE_SHARE
 SEED = 0  # of every resampling
 
 
-def compare(
-    arms: Sequence[Arm],
-    *,
-    baseline: str | None = None,
-    unfinished: Sequence[Unfinished] = (),
-    skipped: Sequence[str] = (),
-    commands: Sequence[str] = (),
-    versions: Mapping[str, str] | None = None,
-) -> Comparison:
-    """Compare arms with a baseline, the one of that name or the one that arms.baseline chooses.
+def compare(arms: Sequence[Arm], baseline: str) -> Comparison:
+    """Compare arms with the one whose name is `baseline`.
 
-    `arms` of the result hold the metrics of each run as they were counted (scoring.counted).
-    Errors: UserError without runs, for an unknown baseline, and for runs in different units.
+    `arms` of the result hold the metrics of each run as they were counted (scoring.with_counted_metrics).
+    Errors: UserError for runs in different units.
     """
-    chosen = choose_baseline(arms, baseline)
-    unit = _unit(arms)
-    arms = scoring.counted(arms)
-    confirmatory, exploratory = _contrasts(arms, chosen)
+    unit = _common_unit(arms)
+    # Count before anything is estimated: a diverged run enters every number with its worst values.
+    arms = scoring.with_counted_metrics(arms)
+    confirmatory, exploratory = _contrasts(arms, baseline)
     comparison = Comparison(
-        tasks=tuple(sorted({run.task for arm in arms for run in arm.runs})),
+        tasks=_tasks(arms),
         unit=unit,
         arms=arms,
-        baseline=chosen,
-        estimates={arm.name: {name: estimate(arm, name) for name in scoring.metric_names(arms)} for arm in arms},
+        baseline=baseline,
+        estimates=_estimates(arms),
         contrasts=confirmatory,
         exploratory=exploratory,
-        unfinished=tuple(unfinished),
-        skipped=tuple(skipped),
-        notes=(),
-        differences={key: {arm.name: arm.values.get(key) for arm in arms} for arm in arms for key in arm.values},
-        commands=tuple(commands),
-        versions=dict(versions or {}),
+        differences=_differences(arms),
         curves={arm.name: curve(arm) for arm in arms},
         across={arm.name: across_runs(arm) for arm in arms},
     )
     return replace(comparison, notes=notes(comparison))
-
-
-def estimate(arm: Arm, metric: str) -> Estimate:
-    """The typical value of a metric over the runs of an arm in which it is defined, tasks as strata."""
-    return _typical(scoring.strata(scoring.values(arm, metric)), metric)
 
 
 def across_runs(arm: Arm) -> dict[str, float]:
@@ -76,41 +58,37 @@ def across_runs(arm: Arm) -> dict[str, float]:
 
     NaN with fewer than two runs on a task, and where training returns are compared (dispersion).
     """
-    of_tasks = [tuple(run for run in arm.runs if run.task == task) for task in sorted({run.task for run in arm.runs})]
-    found = [(_late_dispersion(runs), _risk(runs)) for runs in of_tasks]
-    names = ("dispersion_across_runs", "risk_across_runs")
-    return {name: float(np.mean(values)) for name, values in zip(names, zip(*found))}
-
-
-def _late_dispersion(runs: Sequence[Run]) -> float:
-    if len(runs) < 2 or any(run.kind == TRAINING for run in runs):
-        return math.nan
-    steps, scores = align(runs)
-    late = late_window(steps, LATE_SHARE, runs[0].total_steps)
-    return float(dispersion_across_runs(scores[:, late].T).mean()) if late.any() else math.nan
-
-
-def _risk(runs: Sequence[Run]) -> float:
-    return float(risk_across_runs([run.metrics["final"] for run in runs])) if len(runs) > 1 else math.nan
+    dispersions, risks = [], []
+    for task in _tasks([arm]):
+        runs = [run for run in arm.runs if run.task == task]
+        dispersions.append(_late_dispersion(runs))
+        risks.append(_risk(runs))
+    return {"dispersion_across_runs": float(np.mean(dispersions)), "risk_across_runs": float(np.mean(risks))}
 
 
 def contrast(arm: Arm, base: Arm, metric: str) -> Contrast:
     """One arm against the baseline on one metric, by the pairs of runs of equal task and seed that both define it."""
-    a, b = scoring.values(arm, metric), scoring.values(base, metric)
-    of_arm, of_base = (scoring.strata({key: of[key] for key in a if key in b}) for of in (a, b))
+    own = scoring.values(arm, metric)
+    theirs = scoring.values(base, metric)
+    paired = [key for key in own if key in theirs]
+    a = scoring.strata({key: own[key] for key in paired})
+    b = scoring.strata({key: theirs[key] for key in paired})
     difference = statistics.osc_effect if metric == "osc_late" else np.subtract
-    d = [difference(x, y) for x, y in zip(of_arm, of_base)]
-    pooled = np.concatenate([np.empty(0), *d])
+    differences = list(map(difference, a, b))
+    pooled = np.concatenate([np.empty(0), *differences])  # NumPy refuses to concatenate nothing
+    # Differences from 0 are levels on the scale on which the arms are compared, which is logarithmic for osc_late.
+    a_levels = [difference(x, 0.0) for x in a]
+    b_levels = [difference(y, 0.0) for y in b]
     return Contrast(
         arm=arm.name,
         endpoint=metric,
         pairs=len(pooled),
-        effect=_typical(d, metric),
+        effect=_typical(differences, metric),
         p=float(statistics.sign_flip_p(pooled, _rng())),
         p_holm=np.nan,
-        improvement=_improvement(a, b, scoring.sign(metric)),
+        improvement=_improvement(own, theirs, scoring.sign(metric)),
         detectable=float(statistics.detectable_effect(pooled)),
-        correlation=statistics.correlation(*([difference(x, 0.0) for x in of] for of in (of_arm, of_base))),
+        correlation=statistics.correlation(a_levels, b_levels),
     )
 
 
@@ -118,40 +96,92 @@ def curve(arm: Arm) -> tuple[Floats, Floats, Floats, Floats]:
     """Mean score of an arm on a common grid of env steps, with its interval: steps, mean, low, high, each [K]."""
     steps, scores = align(arm.runs)
     tasks = np.array([run.task for run in arm.runs])
-    return steps, *statistics.mean_interval([scores[tasks == task] for task in np.unique(tasks)], _rng())
+    by_task = [scores[tasks == task] for task in np.unique(tasks)]
+    return steps, *statistics.mean_interval(by_task, _rng())
+
+
+def _tasks(arms: Sequence[Arm]) -> tuple[str, ...]:
+    return tuple(sorted({run.task for run in all_runs(arms)}))
+
+
+def _common_unit(arms: Sequence[Arm]) -> str:
+    """The unit of all runs' scores; UserError if some are scores and others returns."""
+    unit_of = {run.task: run.unit for run in all_runs(arms)}
+    if len(set(unit_of.values())) > 1:
+        listed = ", ".join(f"{task} in {unit}s" for task, unit in sorted(unit_of.items()))
+        raise UserError(f"unit: {listed} cannot be averaged; compare tasks with scores apart from those without")
+    return arms[0].runs[0].unit
+
+
+def _estimates(arms: Sequence[Arm]) -> dict[str, dict[str, Estimate]]:
+    """The typical value of every metric over the runs of each arm in which it is defined, tasks as strata."""
+    names = scoring.metric_names(arms)
+    estimates: dict[str, dict[str, Estimate]] = {arm.name: {} for arm in arms}
+    for arm in arms:
+        for metric in names:
+            strata = scoring.strata(scoring.values(arm, metric))
+            estimates[arm.name][metric] = _typical(strata, metric)
+    return estimates
+
+
+def _differences(arms: Sequence[Arm]) -> dict[str, dict[str, Any]]:
+    """{key: {arm: value}} for the keys in which the arms differ; None for an arm that lacks the key."""
+    keys: dict[str, None] = {}  # used as an ordered set
+    for arm in arms:
+        keys |= dict.fromkeys(arm.values)
+    differences = {}
+    for key in keys:
+        differences[key] = {arm.name: arm.values.get(key) for arm in arms}
+    return differences
+
+
+def _late_dispersion(runs: Sequence[Run]) -> float:
+    # Training returns are means over many updates: their spread over the runs is not that of the policies.
+    if len(runs) < 2 or any(run.kind == TRAINING for run in runs):
+        return math.nan
+    steps, scores = align(runs)
+    late = late_window(steps, LATE_SHARE, runs[0].total_steps)
+    if not late.any():
+        return math.nan
+    return float(dispersion_across_runs(scores[:, late].T).mean())  # runs on the last axis
+
+
+def _risk(runs: Sequence[Run]) -> float:
+    finals = [run.metrics["final"] for run in runs]
+    return float(risk_across_runs(finals)) if len(runs) > 1 else math.nan
 
 
 def _contrasts(arms: Sequence[Arm], baseline: str) -> tuple[tuple[Contrast, ...], tuple[Contrast, ...]]:
     """Confirmatory contrasts, corrected as one family, and all others."""
     base = next(arm for arm in arms if arm.name == baseline)
-    others = [arm for arm in arms if arm is not base]
-    family = [contrast(arm, base, endpoint) for arm in others for endpoint in ENDPOINTS]
+    exploratory_metrics = [name for name in scoring.metric_names(arms) if name not in ENDPOINTS]
+    family: list[Contrast] = []
+    exploratory: list[Contrast] = []
+    for arm in arms:
+        if arm is not base:
+            family += [contrast(arm, base, endpoint) for endpoint in ENDPOINTS]
+            exploratory += [contrast(arm, base, metric) for metric in exploratory_metrics]
+    # One family over all arms and endpoints: whoever tests more arms pays for it.
     adjusted = statistics.holm([test.p for test in family])
-    rest = [name for name in scoring.metric_names(arms) if name not in ENDPOINTS]
-    exploratory = tuple(contrast(arm, base, name) for arm in others for name in rest)
-    return tuple(replace(test, p_holm=float(p)) for test, p in zip(family, adjusted)), exploratory
+    confirmatory = [replace(test, p_holm=float(p)) for test, p in zip(family, adjusted)]
+    return tuple(confirmatory), tuple(exploratory)
 
 
 def _typical(strata: Sequence[Floats], metric: str) -> Estimate:
     """Interquartile mean with its interval; of `collapse`, which is 0 or 1, the plain mean: the share of the runs."""
     if metric != "collapse" or not strata:
         return statistics.iqm_interval(strata, _rng())
-    return Estimate(*(float(x[0]) for x in statistics.mean_interval([values[:, None] for values in strata], _rng())))
+    curves_of_one_point = [values[:, None] for values in strata]
+    value, low, high = statistics.mean_interval(curves_of_one_point, _rng())
+    return Estimate(float(value[0]), float(low[0]), float(high[0]))
 
 
-def _improvement(a: Mapping[scoring.Key, float], b: Mapping[scoring.Key, float], sign: float) -> Estimate:
+def _improvement(own: Mapping[scoring.Key, float], theirs: Mapping[scoring.Key, float], sign: float) -> Estimate:
     """Probability that the arm is the better one, over the tasks that both have; every run counts, partner or not."""
-    tasks = sorted({task for task, _ in a} & {task for task, _ in b})
-    x, y = ([sign * values for values in scoring.strata(of, tasks)] for of in (a, b))
+    tasks = sorted({task for task, _ in own} & {task for task, _ in theirs})
+    x = [sign * values for values in scoring.strata(own, tasks)]
+    y = [sign * values for values in scoring.strata(theirs, tasks)]
     return statistics.improvement_interval(x, y, _rng())
-
-
-def _unit(arms: Sequence[Arm]) -> str:
-    found = sorted({(run.task, run.unit) for arm in arms for run in arm.runs})
-    if len({unit for _, unit in found}) > 1:
-        listed = ", ".join(f"{task} in {unit}s" for task, unit in found)
-        raise UserError(f"unit: {listed} cannot be averaged; compare tasks with scores apart from those without")
-    return found[0][1]
 
 
 def _rng() -> np.random.Generator:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.analysis import study
-from rl_decay.compare.analysis.alignment import baseline_first, in_returns, measured
+from rl_decay.compare.analysis.alignment import baseline_first, curve_kind, in_returns, rate_curve
 from rl_decay.compare.figures.style import OVERLAID, Look, empty_figure, label, legend_above, legend_height
-from rl_decay.compare.model import Arm, Comparison, Run
+from rl_decay.compare.model import GROUPS, Arm, Comparison
 
 COLUMNS = 2
 LARGE, SMALL = 5.0, 3.0  # height of a panel in inches, its legend aside
@@ -22,35 +22,52 @@ def learning_curves(comparison: Comparison, looks: dict[str, Look]) -> Any:
 
     Several tasks get panels of their own.
     """
-    arms = baseline_first(comparison)
-    together = [arms] if len(arms) <= OVERLAID else [(arms[0], arm) for arm in arms[1:]]
-    panels = [(task, shown) for task in comparison.tasks for shown in together]
+    panels = _panels(comparison)
     columns = min(COLUMNS, len(panels))
-    rows = -(-len(panels) // columns)
-    tallest = max(legend_height([arm.name for arm in shown]) for _, shown in panels)
-    figure = empty_figure(rows * (tallest + (LARGE if columns == 1 else SMALL)))
+    rows = -(-len(panels) // columns)  # rounded up
+    legends = [legend_height([arm.name for arm in arms]) for _, arms in panels]
+    height = max(legends) + (LARGE if columns == 1 else SMALL)
+    figure = empty_figure(rows * height)
     places = figure.subfigures(rows, columns, squeeze=False).flat
-    tops = [_panel(place, comparison, task, shown, looks) for place, (task, shown) in zip(places, panels, strict=False)]
+    score_axes = []
+    for place, (task, arms) in zip(places, panels, strict=False):  # the last place may stay empty
+        score_axes.append(_draw_panel(place, comparison, task, arms, looks))
     if len(panels) == 1:
-        _returns_axis(tops[0], comparison)
-    limits = np.array([top.get_ylim() for top in tops])
-    for top in tops:
-        top.set_ylim(limits[:, 0].min(), limits[:, 1].max())
+        _add_returns_axis(score_axes[0], comparison)
+    # One range for all panels: side by side, equal heights must mean equal scores.
+    limits = np.array([ax.get_ylim() for ax in score_axes])
+    for ax in score_axes:
+        ax.set_ylim(limits[:, 0].min(), limits[:, 1].max())
     return figure
 
 
-def _panel(place: Any, comparison: Comparison, task: str, arms: Sequence[Arm], looks: dict[str, Look]) -> Any:
+def _panels(comparison: Comparison) -> list[tuple[str, tuple[Arm, ...]]]:
+    """Task and arms of each panel."""
+    baseline, *others = baseline_first(comparison)
+    panels: list[tuple[str, tuple[Arm, ...]]] = []
+    for task in comparison.tasks:
+        if len(comparison.arms) <= OVERLAID:
+            panels.append((task, (baseline, *others)))
+        else:
+            panels += [(task, (baseline, arm)) for arm in others]
+    return panels
+
+
+def _draw_panel(place: Any, comparison: Comparison, task: str, arms: Sequence[Arm], looks: dict[str, Look]) -> Any:
     """Draw one task of some arms into a subfigure; returns the axes of the scores."""
-    top, actor, critic = place.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1])
+    top, *rate_axes = place.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1])
     for arm in arms:
-        here, look = replace(arm, runs=tuple(run for run in arm.runs if run.task == task)), looks[arm.name]
+        here = replace(arm, runs=tuple(run for run in arm.runs if run.task == task))
+        look = looks[arm.name]
         _draw_scores(top, comparison, here, look)
-        _draw_rate(actor, here.runs, "actor", look)
-        _draw_rate(critic, here.runs, "critic", look)
-    top.set_ylabel(f"{measured(comparison)} {comparison.unit}")
-    _scale_rates(actor, "actor")
-    _scale_rates(critic, "critic")
-    _count_steps(critic)
+        for group, ax in zip(GROUPS, rate_axes, strict=True):
+            steps, rates = rate_curve(here.runs, group)
+            if len(steps):
+                ax.plot(steps, rates, **look.curve)
+    top.set_ylabel(f"{curve_kind(comparison)} {comparison.unit}")
+    for group, ax in zip(GROUPS, rate_axes, strict=True):
+        _scale_rates(ax, group)
+    _count_steps(rate_axes[-1])
     legend = legend_above(top, top, [arm.name for arm in arms])
     if len(comparison.tasks) > 1:
         legend.set_title(label(task))
@@ -58,26 +75,23 @@ def _panel(place: Any, comparison: Comparison, task: str, arms: Sequence[Arm], l
 
 
 def _draw_scores(ax: Any, comparison: Comparison, arm: Arm, look: Look) -> None:
-    known = comparison.curves if len(comparison.tasks) == 1 else {}  # those of several tasks are means over tasks
-    # Without a run there is a line all the same: the legend takes lines in the order of the arms.
-    steps, mean, low, high = known.get(arm.name) or (study.curve(arm) if arm.runs else np.empty((4, 0)))
+    if len(comparison.tasks) == 1:
+        steps, mean, low, high = comparison.curves[arm.name]
+    elif arm.runs:  # the comparison's own curves are means over all tasks
+        steps, mean, low, high = study.curve(arm)
+    else:
+        # Plot an empty line for an arm without runs on this task: the legend pairs lines with arms by their order.
+        steps = mean = low = high = np.empty(0)
     ax.plot(steps, mean, **look.curve)
     ax.fill_between(steps, low, high, color=look.color, alpha=0.15, linewidth=0)
 
 
-def _draw_rate(ax: Any, runs: Sequence[Run], role: str, look: Look) -> None:
-    """The rate of one seed: the others of the arm have the same, those that diverged less of it."""
-    rates = [run.rates[role] for run in runs if role in run.rates and len(run.rates[role][0])]
-    if rates:
-        steps, rate = max(rates, key=lambda curve: len(curve[0]))
-        ax.plot(steps, rate, **look.curve)
-
-
-def _scale_rates(ax: Any, role: str) -> None:
-    highest = max((float(np.nanmax(line.get_ydata())) for line in ax.get_lines()), default=0.0) or 1.0
+def _scale_rates(ax: Any, group: str) -> None:
+    peaks = [float(np.nanmax(line.get_ydata())) for line in ax.get_lines()]
+    highest = max(peaks, default=0.0) or 1.0  # an axis from 0 to 0 has no length
     ax.set_ylim(0, 1.15 * highest)
     ax.set_yticks([0, highest], ["0", f"{highest:.2g}"])
-    ax.set_ylabel(f"{role}\nrate")
+    ax.set_ylabel(f"{group}\nrate")
 
 
 def _count_steps(ax: Any) -> None:
@@ -88,9 +102,18 @@ def _count_steps(ax: Any) -> None:
     ax.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
-def _returns_axis(ax: Any, comparison: Comparison) -> None:
+def _add_returns_axis(ax: Any, comparison: Comparison) -> None:
     """Write the returns of the one task to the right of its scores."""
-    zero, one = (in_returns(comparison, comparison.tasks[0], score) for score in (0.0, 1.0))
-    if (zero, one) != (0.0, 1.0):
-        both_ways = (lambda score: zero + score * (one - zero), lambda value: (value - zero) / (one - zero))
-        ax.secondary_yaxis("right", functions=both_ways).set_ylabel("return")
+    task = comparison.tasks[0]
+    zero = in_returns(comparison, task, 0.0)
+    one = in_returns(comparison, task, 1.0)
+    if (zero, one) == (0.0, 1.0):  # the scores are returns already
+        return
+
+    def to_return(score: Any) -> Any:
+        return zero + score * (one - zero)
+
+    def to_score(value: Any) -> Any:
+        return (value - zero) / (one - zero)
+
+    ax.secondary_yaxis("right", functions=(to_return, to_score)).set_ylabel("return")

@@ -1,7 +1,6 @@
 """How figures look: every arm has a colour, a line style and a marker, so that grey prints lose nothing.
 
-The colours are those of Okabe and Ito.
-matplotlib is imported when the first figure is made.
+matplotlib is imported when the first figure is made: it takes longer than a comparison without figures.
 """
 
 from __future__ import annotations
@@ -15,13 +14,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")  # Okabe and Ito, no yellow
+# The colours of Okabe and Ito, which readers who confuse red and green can tell apart; their yellow is hard to see on
+# white.
+COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 DASHES = ((), (6, 2), (1.5, 1.5), (6, 2, 1.5, 2), (9, 2, 1.5, 2, 1.5, 2))
 MARKERS = "os^Dv*Pp<Xh>"
 MARKS_APART = 0.12  # distance of markers on a curve, as a share of the panel's diagonal
 OVERLAID = 4  # more curves than that in one panel cannot be told apart
 WIDTH = 8.5  # inches, of every figure
-LINE, LINES = 32, 4  # of a name: characters, lines
+LINE, LINES = 32, 4  # a name takes at most so many characters per line, and so many lines
 SETTINGS: dict[Any, Any] = {
     "figure.dpi": 150,
     "font.size": 9,
@@ -60,7 +61,7 @@ class Look(NamedTuple):
 
     @property
     def curve(self) -> dict[str, Any]:
-        """Keyword arguments of a curve with a few markers, not at the same places as those of other arms."""
+        """Keyword arguments of a curve with a few markers; they are shifted from arm to arm, so that none is hidden."""
         first = self.order % 4 / 4 * MARKS_APART
         return self.line | {"marker": self.marker, "markersize": 4, "markevery": (first, MARKS_APART)}
 
@@ -91,18 +92,20 @@ def png(figure: Any) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     file = io.BytesIO()
-    Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(128).save(
-        file, "png", optimize=True, dpi=(figure.dpi, figure.dpi)
-    )
+    pixels = Image.fromarray(np.asarray(canvas.buffer_rgba()))
+    image = pixels.convert("RGB").quantize(128)
+    image.save(file, "png", optimize=True, dpi=(figure.dpi, figure.dpi))
     return file.getvalue()
 
 
 def label(name: str) -> str:
     """A name as matplotlib takes it: no formula, not hidden from legends, in at most LINES lines."""
     lines = textwrap.wrap(" ".join(name.split()), LINE)
-    shown = lines if len(lines) <= LINES else [*lines[: LINES - 1], lines[LINES - 1][: LINE - 2] + " …"]
-    text = "\n".join(shown).replace("$", r"\$")
-    return f" {text}" if text.startswith("_") else text
+    if len(lines) > LINES:
+        last = lines[LINES - 1][: LINE - 2] + " …"
+        lines = [*lines[: LINES - 1], last]
+    text = "\n".join(lines).replace("$", r"\$")  # $x$ would be set as a formula
+    return f" {text}" if text.startswith("_") else text  # matplotlib hides labels that begin with _
 
 
 def legend_above(owner: Any, ax: Any, names: Sequence[str]) -> Any:
@@ -116,8 +119,9 @@ def legend_above(owner: Any, ax: Any, names: Sequence[str]) -> Any:
 
 def legend_height(names: Sequence[str]) -> float:
     """Inches that a legend of these names takes."""
-    lines = [label(name).count("\n") + 1 for name in names]
-    return 0.3 + 0.17 * -(-sum(lines) // _legend_columns(names))
+    lines = sum(label(name).count("\n") + 1 for name in names)
+    rows = -(-lines // _legend_columns(names))  # rounded up
+    return 0.3 + 0.17 * rows
 
 
 def _legend_columns(names: Sequence[str]) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl_decay.compare.model import TRAINING, Run, Unfinished
+from rl_decay.compare.model import GROUPS, TRAINING, Points, Run, Unfinished
 from rl_decay.compare.reading.measures import measure_training, training_curve
 from rl_decay.compare.reading.own import Loaded, collect
 from rl_decay.errors import UserError
@@ -27,7 +27,7 @@ EPISODES = 100  # in the mean of a training return, as in charts/return_100 and 
 MOST_DIGITS = 100  # of a seed, or of a number of env steps
 COMPLETE = 0.95  # share of the steps asked for; programs stop at whole rollouts
 HYPERPARAMETERS = "hyperparameters/text_summary"  # |param|value|, a rule, then a line for each
-# What decides nothing, or follows from the other hyperparameters.
+# Hyperparameters that do not change the learning, or that follow from the others.
 IGNORED = {
     *("seed", "env_id", "total_timesteps", "batch_size", "minibatch_size", "num_iterations", "num_updates"),
     *("track", "wandb_project_name", "wandb_entity", "capture_video", "save_model", "upload_model", "hf_entity"),
@@ -38,13 +38,13 @@ SEED = re.compile(r"[-_.]?seed[-_=]?(\d+)")
 NUMBER = re.compile(r"_(\d+)$")  # Stable-Baselines3 numbers the runs of one name
 
 
-class Described(NamedTuple):
-    """What names and hyperparameters say about a run."""
+class Description(NamedTuple):
+    """The facts about a run that its names and hyperparameters reveal."""
 
     task: str
     seed: int
     config: dict[str, str]
-    asked: int  # env steps; 0 where nothing says it
+    asked_steps: int  # env steps that were asked for; 0 if nothing says it
 
 
 def load(folders: Iterable[str | Path], source: str, task: str | None = None) -> Loaded:
@@ -55,7 +55,7 @@ def load(folders: Iterable[str | Path], source: str, task: str | None = None) ->
     """
     if source not in SOURCES:
         raise UserError(f"--from {source}: no such program; choose one of {', '.join(SOURCES)}")
-    return collect(folders, is_foreign, lambda folder: (read(folder, source, task), []))
+    return collect(folders, is_foreign, lambda folder: (_read(folder, source, task), []))
 
 
 def is_foreign(folder: Path) -> bool:
@@ -64,40 +64,45 @@ def is_foreign(folder: Path) -> bool:
     return not ours and bool(_event_files(folder))
 
 
-def read(folder: Path, source: str, task: str | None = None) -> Run | Unfinished:
+def _read(folder: Path, source: str, task: str | None) -> Run | Unfinished:
     """Read the run of a folder. Errors: UserError, which names file or folder and what is missing."""
     events = read_events(_event_files(folder))
     describe, return_tag, rate_tag, episodes = SOURCES[source]
     about = describe(folder, events, task)
-    end = max((step for steps, _ in events.scalars.values() for step in steps), default=0)
-    steps, returns = _trailing_means(*events.curve(return_tag), episodes)
-    if end < COMPLETE * about.asked:
-        return Unfinished(folder, "unfinished", end / about.asked, f"its events end at env step {end} of {about.asked}")
+    end = _last_step(events)
+    if end < COMPLETE * about.asked_steps:
+        reason = f"its events end at env step {end} of {about.asked_steps}"
+        return Unfinished(folder, "unfinished", end / about.asked_steps, reason)
+    steps, returns = events.curve(return_tag)
     if not len(steps):
         raise UserError(f"{folder}: its event files have no {return_tag}; run skipped")
-    whole = np.isfinite(returns)
-    first = int(np.argmin(whole)) if not whole.all() else len(whole)
-    steps, returns = training_curve(steps[:first], returns[:first], end)
-    scores, kind, rate = score(about.task, returns), unit(about.task), events.curve(rate_tag)
-    constant = len(rate[1]) > 0 and bool((rate[1] == rate[1][0]).all())
+    steps, means = _finite_means((steps, returns), episodes)
+    diverged = len(means) < len(returns)
+    steps, means = training_curve(steps, means, end)
+    scores = score(about.task, means)
+    rate_steps, rates = events.curve(rate_tag)
     return Run(
         folder=folder,
         task=about.task,
         seed=about.seed,
         config=about.config,
-        status=layout.FINISHED if whole.all() else layout.DIVERGED,
+        status=layout.DIVERGED if diverged else layout.FINISHED,
         total_steps=end,
-        unit=kind,
+        unit=unit(about.task),
         steps=steps,
         scores=scores,
-        rates={group: rate for group in ("actor", "critic") if len(rate[0])},
+        # These programs train both networks with one rate.
+        rates={group: (rate_steps, rates) for group in GROUPS if len(rates)},
         versions={},
         overrides=(),
         source=source,
+        notes=(),
         kind=TRAINING,
         identity={"source": source, **about.config},
-        constant=constant,
-        metrics=measure_training(steps, scores, end, kind),
+        protocol={},
+        constant=len(rates) > 0 and bool((rates == rates[0]).all()),
+        started_by="",
+        metrics=measure_training(steps, scores, end, unit(about.task)),
     )
 
 
@@ -105,44 +110,67 @@ def _event_files(folder: Path) -> list[Path]:
     return [path for path in entries(folder) if path.name.startswith(layout.EVENTS)]
 
 
-def _cleanrl(folder: Path, events: Events, task: str | None) -> Described:
-    rows = (line.strip("|").split("|", 1) for line in events.texts.get(HYPERPARAMETERS, "").splitlines()[2:])
-    table = {row[0]: row[1] for row in rows if len(row) == 2}
-    parts = folder.name.split("__")
-    named = len(parts) >= 4
-    task = task or table.get("env_id") or (parts[0] if named else None)
-    seed = table.get("seed") or (parts[-2] if named else "")
-    config = {"exp_name": "__".join(parts[1:-2])} if named else {}
+def _last_step(events: Events) -> int:
+    """The largest env step of any scalar; 0 without scalars."""
+    last = 0
+    for steps, _ in events.scalars.values():
+        last = max(last, max(steps, default=0))
+    return last
+
+
+def _cleanrl(folder: Path, events: Events, task: str | None) -> Description:
+    table = _hyperparameters(events)
+    parts = folder.name.split("__")  # <env>__<experiment>__<seed>__<time>; the experiment may hold __ itself
+    config: dict[str, str] = {}
+    seed = table.get("seed")
+    task = task or table.get("env_id")
+    if len(parts) >= 4:
+        config["exp_name"] = "__".join(parts[1:-2])
+        seed = seed or parts[-2]
+        task = task or parts[0]
     config |= {key: value for key, value in table.items() if key not in IGNORED}
-    asked = _whole_number(table.get("total_timesteps", "")) or 0
-    return Described(_task(folder, task), _seed(folder, seed), config, asked)
+    asked_steps = _whole_number(table.get("total_timesteps", "")) or 0
+    return Description(_require_task(folder, task), _require_seed(folder, seed or ""), config, asked_steps)
 
 
-def _sb3(folder: Path, events: Events, task: str | None) -> Described:
+def _hyperparameters(events: Events) -> dict[str, str]:
+    """CleanRL's table of hyperparameters; {} without one."""
+    table = {}
+    for line in events.texts.get(HYPERPARAMETERS, "").splitlines()[2:]:
+        name, separator, value = line.strip("|").partition("|")
+        if separator:
+            table[name] = value
+    return table
+
+
+def _sb3(folder: Path, events: Events, task: str | None) -> Description:
     parts = folder.absolute().parts
     label = "/".join(parts[-2:])
     tasks = TASK.findall("/".join(parts[-4:]))
     seed = SEED.search(label) or NUMBER.search(folder.name)
+    # The experiment is what is left of the names without task and seed: runs that share it are an arm.
     for pattern in (TASK, SEED, NUMBER):
         label = pattern.sub("", label)
     config = {"experiment": label.strip("/_-") or "all"}
-    task = task or (tasks[-1] if tasks else None)  # the nearest
-    return Described(_task(folder, task), _seed(folder, seed[1] if seed else ""), config, 0)
+    if not task and tasks:
+        task = tasks[-1]  # of the folder nearest to the files
+    return Description(_require_task(folder, task), _require_seed(folder, seed[1] if seed else ""), config, 0)
 
 
+# How to describe a run, the tags of its returns and rates, and how many returns to average at each point.
 SOURCES = {
     "cleanrl": (_cleanrl, "charts/episodic_return", "charts/learning_rate", EPISODES),
     "sb3": (_sb3, "rollout/ep_rew_mean", "train/learning_rate", 1),
 }
 
 
-def _task(folder: Path, task: str | None) -> str:
+def _require_task(folder: Path, task: str | None) -> str:
     if not task:
         raise UserError(f"{folder}: neither names nor hyperparameters tell its task; give --task; run skipped")
     return task
 
 
-def _seed(folder: Path, text: str) -> int:
+def _require_seed(folder: Path, text: str) -> int:
     seed = _whole_number(text)
     if seed is None:
         raise UserError(f"{folder}: nothing tells its seed; name the folder ..._seed<N>; run skipped")
@@ -155,8 +183,18 @@ def _whole_number(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) <= MOST_DIGITS else None
 
 
-def _trailing_means(steps: np.ndarray, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The mean of the latest `count` values at each point [n]; of all so far where there are fewer."""
+def _finite_means(points: Points, count: int) -> Points:
+    """The trailing means of a curve, up to the first that is not finite: there the run diverged."""
+    steps, values = points
+    means = _trailing_means(values, count)
+    finite = np.isfinite(means)
+    sound = len(means) if finite.all() else int(np.argmin(finite))  # argmin finds the first False
+    return steps[:sound], means[:sound]
+
+
+def _trailing_means(values: np.ndarray, count: int) -> np.ndarray:
+    """The mean of the latest `count` values at each point, [n] -> [n]; of all so far where there are fewer."""
     total = np.concatenate([[0.0], np.cumsum(values)])
-    first = np.maximum(np.arange(1, len(total)) - count, 0)
-    return steps, (total[1:] - total[first]) / np.minimum(np.arange(1, len(total)), count)
+    after = np.arange(1, len(total))  # total[after[i]] is the sum up to and including point i
+    first = np.maximum(after - count, 0)
+    return (total[after] - total[first]) / (after - first)

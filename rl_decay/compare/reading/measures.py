@@ -1,4 +1,4 @@
-"""Every metric of one run by name: those of rl_decay.metrics on its whole curve, its late window, its end."""
+"""Every metric of one run by name, of its whole curve, its late window and its end (functions: rl_decay.metrics)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from rl_decay.compare.model import Points
 from rl_decay.metrics import (
     METRICS,
     drawdown_cvar_late,
@@ -18,9 +19,9 @@ from rl_decay.metrics import (
 )
 from rl_decay.metrics.late import FEWEST_LATE_POINTS, FINAL_SHARE, LATE_SHARE
 
-COLLAPSED = 0.5  # retention below it
-REACHED = 0.8
-POINTS = 100  # of a training curve
+COLLAPSED = 0.5  # a run has collapsed if its retention is below
+REACHED = 0.8  # the score of steps_to_0.8
+TRAINING_POINTS = 100  # of a training curve
 IN_THE_LATE_WINDOW = (
     "excess_total_variation",
     "turning_rate",
@@ -54,18 +55,20 @@ def measure(t: np.ndarray, y: np.ndarray, end: float, unit: str) -> dict[str, fl
         collapse         1 where retention is below 0.5, else 0
         steps_to_0.8     t of the first y of at least 0.8; of scores (unit: score) only
 
-    NaN is what the curve is too short for, and a score of 0.8 that was never reached. A curve that holds NaN or inf
-    makes NaN of what they touch. Errors: ValueError unless t strictly increases.
+    A metric is NaN if the curve is too short for it, if the score of 0.8 was never reached, and if NaN or inf is among
+    the points that it uses. Errors: ValueError unless t strictly increases.
     """
-    late = late_window(t, LATE_SHARE, end)
     values = {name: metric.function(t, y) for name, metric in METRICS.items()}
+    # The functions take the last point for the end of training: wrong for a run that diverged before its end.
     values["osc_late"] = osc_late(t, y, end=end)
     values["drawdown_cvar05_late"] = drawdown_cvar_late(t, y, end=end)
     values["retention"] = retention_late(t, y, end=end)
     values["collapse"] = math.nan if math.isnan(values["retention"]) else values["retention"] < COLLAPSED
-    values |= _of_the_late_window(t[late], y[late]) | _of_the_end(t, y, end)
-    reached = t[y >= REACHED] if unit == "score" else t[:0]
-    values["steps_to_0.8"] = reached[0] if len(reached) else math.nan
+    late = late_window(t, LATE_SHARE, end)
+    values |= _of_the_late_window(t[late], y[late])
+    values |= _of_the_end(t, y, end)
+    reached = t[y >= REACHED]
+    values["steps_to_0.8"] = reached[0] if unit == "score" and len(reached) else math.nan
     return {name: float(values[name]) for name in DIRECTIONS}
 
 
@@ -75,19 +78,20 @@ def measure_training(t: np.ndarray, y: np.ndarray, end: float, unit: str) -> dic
     return {name: value if name in OF_TRAINING_RETURNS else math.nan for name, value in values.items()}
 
 
-def training_curve(t: np.ndarray, y: np.ndarray, end: float) -> tuple[np.ndarray, np.ndarray]:
-    """The latest of the values y [n] at t [n], ascending, at each of 100 even points up to `end`: t [K], y [K].
+def training_curve(t: np.ndarray, y: np.ndarray, end: float) -> Points:
+    """The latest of the values y [n] at t [n], ascending, at each of 100 even points up to `end`.
 
     Points before the first value are left out, so K <= 100.
     """
-    points = end * np.arange(1, POINTS + 1) / POINTS
-    latest = np.searchsorted(t, points, side="right") - 1
-    known = latest >= 0
-    return points[known], y[latest[known]]
+    points = end * np.arange(1, TRAINING_POINTS + 1) / TRAINING_POINTS
+    latest = np.searchsorted(t, points, side="right") - 1  # -1 before the first value
+    has_value = latest >= 0
+    return points[has_value], y[latest[has_value]]
 
 
 def _of_the_late_window(t: np.ndarray, y: np.ndarray) -> dict[str, float]:
     values = {f"{name}_late": METRICS[name].function(t, y) for name in IN_THE_LATE_WINDOW}
+    # Periods below 0.1 of the whole training, as a share of the window: 0.1 of the window would be another frequency.
     values["high_frequency_share_late"] = high_frequency_share(t, y, FINAL_SHARE / LATE_SHARE)
     values["osc_late_linear"] = residual_std(t, y, 1) if len(t) >= FEWEST_LATE_POINTS else math.nan
     return values
@@ -95,7 +99,8 @@ def _of_the_late_window(t: np.ndarray, y: np.ndarray) -> dict[str, float]:
 
 def _of_the_end(t: np.ndarray, y: np.ndarray, end: float) -> dict[str, float]:
     final = y[late_window(t, FINAL_SHARE, end)]
-    area = float((np.diff(t) * (y[1:] + y[:-1])).sum()) / 2
+    trapezoids = np.diff(t) * (y[1:] + y[:-1]) / 2
+    area = trapezoids.sum()
     return {
         "final": final.mean() if len(final) else math.nan,
         "last_iterate": y[-1] if len(t) and t[-1] == end else math.nan,

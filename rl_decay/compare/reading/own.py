@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, Run, Unfinished
+from rl_decay.compare.model import EVALUATION, GROUPS, OWN, PYTHON, TRAIN_PY, TRAINING, Points, Run, Unfinished
 from rl_decay.compare.reading.measures import measure, measure_training, training_curve
 from rl_decay.compare.reading.unfinished import unfinished
 from rl_decay.config.arm_names import text
@@ -24,8 +24,8 @@ from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import columns, evaluation_curve
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
-RATES = {"actor": "lr/actor", "critic": "lr/critic"}
 RETURN_100 = "charts/return_100"
+COLUMNS = ("env_steps", RETURN_100, *(f"lr/{group}" for group in GROUPS))  # of metrics.csv
 CURVES = ("schedule.actor.curve", "schedule.critic.curve")
 PROTOCOL = (
     *("evaluation.seed", "evaluation.episodes", "evaluation.early", "evaluation.late"),
@@ -36,19 +36,22 @@ SKIPPED_FOLDERS = (layout.CHECKPOINTS, ".hydra", ".git")
 
 @dataclass(frozen=True)
 class Loaded:
-    """What lay in the folders: runs to compare, runs to list, and a line for each thing that could not be read."""
+    """The content of the folders: runs to compare, runs to list, and a line for each unreadable file or folder."""
 
     runs: tuple[Run, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
     skipped: tuple[str, ...] = ()
 
     def __add__(self, other: Loaded) -> Loaded:
-        runs, unfinished = self.runs + other.runs, self.unfinished + other.unfinished
-        return Loaded(runs, unfinished, self.skipped + other.skipped)
+        return Loaded(
+            self.runs + other.runs,
+            self.unfinished + other.unfinished,
+            self.skipped + other.skipped,
+        )
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was found, not even something unreadable."""
+        """Whether the folders hold no run, readable or not."""
         return not (self.runs or self.unfinished or self.skipped)
 
 
@@ -61,7 +64,7 @@ def load(folders: Iterable[str | Path], training: bool = False) -> Loaded:
     of the last 100 episodes) instead of the evaluations.
     Errors: UserError for a folder that does not exist.
     """
-    return collect(folders, layout.is_run, lambda folder: read(folder, training))
+    return collect(folders, layout.is_run, lambda folder: _read(folder, training))
 
 
 def collect(
@@ -69,10 +72,14 @@ def collect(
     is_run: Callable[[Path], bool],
     reader: Callable[[Path], tuple[Run | Unfinished, Sequence[str]]],
 ) -> Loaded:
-    """Read every folder in or below `folders` that is a run; what raises UserError becomes a line of `skipped`."""
-    runs, others, skipped = [], [], []
-    found = [folder for given in folders for folder in below(Path(given), is_run, skipped)]
-    for folder in {folder.resolve(): folder for folder in found}.values():
+    """Read every run folder in or below `folders`; a UserError of the reader becomes a line of `skipped`."""
+    skipped: list[str] = []
+    run_folders: dict[Path, Path] = {}  # by their real paths: two arguments, or a link, may lead to one folder
+    for given in folders:
+        for folder in _below(Path(given), is_run, skipped):
+            run_folders[folder.resolve()] = folder
+    runs, others = [], []
+    for folder in run_folders.values():
         try:
             run, lines = reader(folder)
         except UserError as error:
@@ -83,18 +90,23 @@ def collect(
     return Loaded(tuple(runs), tuple(others), tuple(skipped))
 
 
-def below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> list[Path]:
-    """The run folders in or below a folder, by path; a folder that cannot be looked into becomes a line of `skipped`.
+def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
+    """The id of the environment, and its arguments after a space if it has any: other arguments, another task."""
+    return f"{env_id} {text(kwargs)}" if kwargs else env_id
+
+
+def _below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> list[Path]:
+    """The run folders in or below a folder, by path; a folder that cannot be listed becomes a line of `skipped`.
 
     Errors: UserError if the folder itself does not exist.
     """
     if not files.is_folder(folder):
         raise UserError(f"{folder}: no such folder; give run folders, sweep folders, or folders with runs below them")
-    found = []
 
     def skip(error: OSError) -> None:
         skipped.append(str(UserError(f"{error.filename}: cannot be listed ({error.strerror})")))
 
+    run_folders = []
     for path, inner, _ in os.walk(folder, onerror=skip):
         try:
             run = is_run(Path(path))
@@ -102,25 +114,27 @@ def below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> l
             skipped.append(str(error))
             run = False
         if run:
-            found.append(Path(path))
+            run_folders.append(Path(path))
             inner.clear()  # a run holds no runs
+        # os.walk goes into what is left of this list, in its order.
         inner[:] = sorted(name for name in inner if name not in SKIPPED_FOLDERS)
-    return found
+    return run_folders
 
 
-def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[str]]:
-    """Read one run folder: the run, and a line for what could not be read of it. Errors: UserError if it is damaged."""
+def _read(folder: Path, training: bool) -> tuple[Run | Unfinished, list[str]]:
+    """Read one run folder: the run, and a line for each unreadable part of it. Errors: UserError if it is damaged."""
     summary = read_summary(folder)
     try:
         check_kinds(summary["config"], folder / layout.SUMMARY)
-        config = flat(Config()) | summary["config"]
-        config["horizon"] = _made_longer(summary) or config["horizon"]
-        arm_keys(config)  # refuses what this version does not know
+        config = flat(Config()) | summary["config"]  # a key that is younger than the run has its default
+        config["horizon"] = _extensions(summary) or config["horizon"]
+        arm_keys(config)  # refuses keys and curves that this version does not know
         per_iteration = config["env.num_envs"] * config["algo.num_steps"]
         end = config["total_steps"] // per_iteration * per_iteration
         if summary["status"] not in COMPARED:
             return unfinished(folder, summary, end), []
-        return _run(folder, summary, config, end, training)
+        return _ended_run(folder, summary, config, end, training)
+    # A summary that a person edited can hold anything of any type: whatever breaks here, the run is skipped.
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         problem = one_line(repr(error))
         raise UserError(f"{folder / layout.SUMMARY}: not as a run writes it ({problem}); run skipped") from None
@@ -129,24 +143,22 @@ def read(folder: Path, training: bool = False) -> tuple[Run | Unfinished, list[s
         raise UserError(line) from None
 
 
-def _run(
+def _ended_run(
     folder: Path, summary: Mapping[str, Any], config: dict[str, Any], end: int, training: bool
 ) -> tuple[Run, list[str]]:
-    task, lines, rates = scored_task(config["env.id"], config["env.kwargs"]), [], {}
-    try:
-        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), RETURN_100))
-        rates = {group: (iterations["env_steps"], iterations[tag]) for group, tag in RATES.items()}
-    except UserError as error:
-        iterations = {"env_steps": np.empty(0), RETURN_100: np.empty(0)}
-        lines.append(f"{error}; the run counts, its learning rates are not shown")
+    iterations, lines = _iterations(folder)
     try:
         steps, returns = _trained(iterations, end) if training else _evaluated(folder, summary["status"], end)
     except UserError as error:
         if summary["status"] != layout.DIVERGED:
             raise UserError(f"{error}; run skipped") from None
+        # A diverged run counts with fixed values: leaving it out for want of a curve would flatter its arm.
         steps = returns = np.empty(0)
         lines.append(f"{error}; the run diverged and counts as such")
-    scores, kind = score(task, returns), unit(task)
+    task = scored_task(config["env.id"], config["env.kwargs"])
+    scores = score(task, returns)
+    metrics = measure_training if training else measure
+    typed = summary["overrides"] or config["env.preset"] != "none"  # presets belong to the command line
     run = Run(
         folder=folder,
         task=task_name(config["env.id"], config["env.kwargs"]),
@@ -154,36 +166,49 @@ def _run(
         config=config,
         status=summary["status"],
         total_steps=end,
-        unit=kind,
+        unit=unit(task),
         steps=steps,
         scores=scores,
-        rates=rates,
+        rates=_rates(iterations),
         versions=dict(summary["versions"]),
         overrides=tuple(summary["overrides"]),
+        source=OWN,
         notes=tuple(map(str, summary.get("notes", ()))),
         kind=TRAINING if training else EVALUATION,
         identity=_identity(config, training),
         protocol={} if training else {key: config[key] for key in ("total_steps", *PROTOCOL)},
         constant=all(config[key] == "none" for key in CURVES),
-        started_by=TRAIN_PY if summary["overrides"] or config["env.preset"] != "none" else PYTHON,
-        metrics=(measure_training if training else measure)(steps, scores, end, kind),
+        started_by=TRAIN_PY if typed else PYTHON,
+        metrics=metrics(steps, scores, end, unit(task)),
     )
     return run, lines
 
 
+def _iterations(folder: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """COLUMNS of metrics.csv; if the table is damaged, empty columns and a line about that."""
+    try:
+        return columns(folder / layout.METRICS, COLUMNS), []
+    except UserError as error:
+        return dict.fromkeys(COLUMNS, np.empty(0)), [f"{error}; the run counts, its learning rates are not shown"]
+
+
+def _rates(iterations: Mapping[str, np.ndarray]) -> dict[str, Points]:
+    """The rate of each group over the env steps; {} without rows."""
+    steps = iterations["env_steps"]
+    return {group: (steps, iterations[f"lr/{group}"]) for group in GROUPS if len(steps)}
+
+
 def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
-    """What tells the run's arm from others; how it was evaluated plays no part where training returns are compared."""
-    ignored = PROTOCOL if training else ()
-    return {"source": OWN} | {key: value for key, value in arm_keys(config).items() if key not in ignored}
+    """The keys that separate arms. Where training returns are compared, the evaluations separate nothing."""
+    identity = {"source": OWN} | arm_keys(config)
+    if training:
+        for key in PROTOCOL:
+            identity.pop(key, None)
+    return identity
 
 
-def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
-    """What tells tasks apart: the id, and the arguments where there are any."""
-    return f"{env_id} {text(kwargs)}" if kwargs else env_id
-
-
-def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
-    """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
+def _evaluated(folder: Path, status: str, end: int) -> Points:
+    """The evaluation curve. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS
     steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
@@ -192,17 +217,22 @@ def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndar
     return steps, returns
 
 
-def _trained(iterations: Mapping[str, np.ndarray], end: int) -> tuple[np.ndarray, np.ndarray]:
-    steps, returns = iterations["env_steps"], iterations[RETURN_100]
-    known = np.isfinite(returns)
-    return training_curve(steps[known], returns[known], end)
+def _trained(iterations: Mapping[str, np.ndarray], end: int) -> Points:
+    """The curve of training returns."""
+    steps = iterations["env_steps"]
+    returns = iterations[RETURN_100]
+    finite = np.isfinite(returns)  # NaN until the first episode ends
+    return training_curve(steps[finite], returns[finite], end)
 
 
-def _made_longer(summary: Mapping[str, Any]) -> str:
-    """How a run became longer, as far as its schedule depends on it: the runs of an arm have this in common."""
-    said = [entry for entry in summary.get("resumed", ()) if "horizon" in entry]
-    return ", ".join(
-        f"{s['horizon']} from {s['total_steps_before']}"
-        + ("" if s["horizon"] == "keep" else f" after iteration {s['iteration']}")
-        for s in said
-    )
+def _extensions(summary: Mapping[str, Any]) -> str:
+    """How the run was made longer, as far as its schedule depends on it; "" if it was not. Part of its identity."""
+    parts = []
+    for entry in summary.get("resumed", ()):
+        if "horizon" in entry:
+            part = f"{entry['horizon']} from {entry['total_steps_before']}"
+            # With `keep` the rates do not depend on the iteration at which the run was resumed.
+            if entry["horizon"] != "keep":
+                part += f" after iteration {entry['iteration']}"
+            parts.append(part)
+    return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Runs that did not come to an end: how they stand and how far they got."""
+"""Runs that neither finished nor diverged: their status and progress."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REASONS = {layout.RUNNING: "still training", KILLED: "its process ended without 
 
 
 def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished:
-    """What to say of a run of `end` env steps whose summary says neither finished nor diverged.
+    """The status, progress and reason of a run of `end` env steps that neither finished nor diverged.
 
     A run that says `running` while nobody holds its lock was killed.
     """
@@ -32,9 +32,11 @@ def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished
 
 
 def _last_step(path: Path) -> int:
-    """Env steps of a table's last whole row; 0 where there is none."""
+    """Env steps of a table's last complete row; 0 if the table has no such row."""
     try:
-        *_, last = read(path).rpartition(b"\n")[0].splitlines()
+        # A killed process may have written half a row: only what ends with a line break counts.
+        complete, _, _ = read(path).rpartition(b"\n")
+        last = complete.splitlines()[-1]
         return int(last.split(b",")[0])
-    except (UserError, ValueError):
+    except (UserError, ValueError, IndexError):
         return 0

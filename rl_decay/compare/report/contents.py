@@ -1,12 +1,13 @@
-"""What the report says, in its order: verdict, tests, figures, and all that a reader must know to judge them."""
+"""The blocks of the report in their order: verdict, tests, figures, and everything needed to judge them."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rl_decay.compare.analysis.alignment import baseline_first, in_returns
-from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate
+from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate, all_runs
 from rl_decay.compare.reading.measures import DIRECTIONS
 from rl_decay.compare.report import explained
 from rl_decay.compare.report.document import Block, Code, Figure, Heading, Items, Paragraph, Table
@@ -20,18 +21,17 @@ UNDEFINED = Estimate(math.nan, math.nan, math.nan)
 
 def title(comparison: Comparison) -> str:
     """The headline: what is compared where, and how many arms and runs."""
-    counts = f"{_count(len(comparison.arms), 'arm')}, {_count(sum(len(arm.runs) for arm in comparison.arms), 'run')}"
-    return f"Learning-rate schedules on {', '.join(comparison.tasks)}: {counts}"
+    arms = _count(len(comparison.arms), "arm")
+    runs = _count(len(all_runs(comparison.arms)), "run")
+    return f"Learning-rate schedules on {', '.join(comparison.tasks)}: {arms}, {runs}"
 
 
 def blocks(comparison: Comparison, figures: Mapping[str, bytes], install: str | None) -> list[Block]:
-    """The whole report below its headline; `install` is the command that brings the figures, where there are none."""
+    """The whole report below its headline; `install` is the command that brings the figures, if there are none."""
     return [
-        Items(tuple((arm.name, verdict(comparison, arm.name)) for arm in _others_first(comparison))),
+        *_verdicts(comparison),
         *_verdict_tables(comparison),
-        Heading("Figures"),
-        *(Figure(name, png, explained.CAPTIONS[name]) for name, png in figures.items()),
-        *([Paragraph("They need matplotlib:"), Code((install,))] if install else []),
+        *_figures(figures, install),
         *_exploratory(comparison),
         *_across(comparison),
         *_differences(comparison),
@@ -42,62 +42,75 @@ def blocks(comparison: Comparison, figures: Mapping[str, bytes], install: str | 
     ]
 
 
-def _others_first(comparison: Comparison) -> tuple[Arm, ...]:
-    first, *others = baseline_first(comparison)
-    return (*others, first)
+def _verdicts(comparison: Comparison) -> Iterator[Block]:
+    """One sentence per arm; the baseline, which has nothing to be compared with, comes last."""
+    baseline, *others = baseline_first(comparison)
+    sentences = [(arm.name, verdict(comparison, arm.name)) for arm in (*others, baseline)]
+    yield Items(tuple(sentences))
 
 
-def _verdict_tables(comparison: Comparison) -> list[Block]:
-    shown: list[Block] = [
-        Heading("Verdict"),
-        Paragraph(f"Interquartile mean [95% interval] over the runs of each arm. {_what_final_is(comparison)}"),
-        Table(*_levels(comparison)),
-    ]
+def _verdict_tables(comparison: Comparison) -> Iterator[Block]:
+    yield Heading("Verdict")
+    yield Paragraph(f"Interquartile mean [95% interval] over the runs of each arm. {_meaning_of_final(comparison)}")
+    yield _levels(comparison)
     if comparison.contrasts:
-        shown += [Paragraph(f"Difference from {comparison.baseline}, paired by seed."), Table(*_tests(comparison))]
-    return shown
+        yield Paragraph(f"Difference from {comparison.baseline}, paired by seed.")
+        yield _tests(comparison)
 
 
-def _what_final_is(comparison: Comparison) -> str:
-    known = constants(comparison.tasks[0])
+def _meaning_of_final(comparison: Comparison) -> str:
+    anchors = constants(comparison.tasks[0])
     if comparison.unit == "return":
         return "Returns are rewards per episode."
-    if len(comparison.tasks) > 1 or known is None:
+    if len(comparison.tasks) > 1 or anchors is None:
         return "Score 0 is a random policy, score 1 the reference of the task."
-    return f"Score 0 is a return of {known.random:g}, a random policy; score 1 is {known.reference:g}."
+    return f"Score 0 is a return of {anchors.random:g}, a random policy; score 1 is {anchors.reference:g}."
 
 
-def _levels(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    task, returns = comparison.tasks[0], comparison.unit == "score" and len(comparison.tasks) == 1
-    head = ("arm", "runs", *(["final return"] if returns else []), f"final {comparison.unit}")
+def _levels(comparison: Comparison) -> Table:
+    """The level of every arm. Scores of a single task are shown as returns too: people know these by heart."""
+    with_returns = comparison.unit == "score" and len(comparison.tasks) == 1
+    head = ["arm", "runs", f"final {comparison.unit}", "late oscillation", "retention"]
+    if with_returns:
+        head.insert(2, "final return")
     rows = []
     for arm in baseline_first(comparison):
-        of = comparison.estimates[arm.name]
-        final, osc, kept = (of.get(metric, UNDEFINED) for metric in ("final", "osc_late", "retention"))
-        bounds = (final.value, final.low, final.high)
-        scaled = [Estimate(*(in_returns(comparison, task, x) for x in bounds))] if returns else []
-        rows.append((_mark(arm, comparison), _runs(arm), *map(interval, (*scaled, final, osc, kept))))
-    return (*head, "late oscillation", "retention"), tuple(rows)
+        estimates = comparison.estimates[arm.name]
+        shown = [estimates.get(metric, UNDEFINED) for metric in ("final", "osc_late", "retention")]
+        if with_returns:
+            shown.insert(0, _as_returns(shown[0], comparison))
+        rows.append((_mark(arm, comparison), _runs(arm), *map(interval, shown)))
+    return Table(tuple(head), tuple(rows))
 
 
-def _tests(comparison: Comparison) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def _as_returns(final: Estimate, comparison: Comparison) -> Estimate:
+    task = comparison.tasks[0]
+    bounds = [in_returns(comparison, task, x) for x in (final.value, final.low, final.high)]
+    return Estimate(*bounds)
+
+
+def _tests(comparison: Comparison) -> Table:
     names = {
         "osc_late": "late oscillation",
         "final": f"final {comparison.unit}",
         "retention": "retention (exploratory)",
     }
-    tests = [*comparison.contrasts, *(test for test in comparison.exploratory if test.endpoint == "retention")]
+    retention = [test for test in comparison.exploratory if test.endpoint == "retention"]
     head = ("arm", "of", "difference [95% interval]", "p after Holm", "P(better)", "pairs", "could have found")
     rows = []
     for arm in baseline_first(comparison)[1:]:
-        for test in (test for test in tests if test.arm == arm.name):
-            p = p_value(test.p_holm)
-            if math.isnan(test.p_holm) and not math.isnan(test.p):
-                p = f"{p_value(test.p)} uncorrected"
-            found = smallest(test)
-            cells = (difference(test), p, interval(test.improvement), str(test.pairs), found)
-            rows.append((arm.name, names[test.endpoint], *cells))
-    return head, tuple(rows)
+        tests = [test for test in (*comparison.contrasts, *retention) if test.arm == arm.name]
+        rows += [(arm.name, names[test.endpoint], *_test_cells(test)) for test in tests]
+    return Table(head, tuple(rows))
+
+
+def _test_cells(test: Contrast) -> tuple[str, ...]:
+    p = p_value(test.p_holm)
+    # Retention is not in Holm's family: its p must not pass for a corrected one.
+    if math.isnan(test.p_holm) and not math.isnan(test.p):
+        p = f"{p_value(test.p)} uncorrected"
+    better = interval(test.improvement)
+    return difference(test), p, better, str(test.pairs), smallest(test)
 
 
 def _mark(arm: Arm, comparison: Comparison) -> str:
@@ -105,55 +118,70 @@ def _mark(arm: Arm, comparison: Comparison) -> str:
 
 
 def _runs(arm: Arm) -> str:
-    lost = sum(run.status == DIVERGED for run in arm.runs)
-    return f"{len(arm.runs)} ({lost} diverged)" if lost else str(len(arm.runs))
+    diverged = sum(run.status == DIVERGED for run in arm.runs)
+    return f"{len(arm.runs)} ({diverged} diverged)" if diverged else str(len(arm.runs))
+
+
+def _figures(figures: Mapping[str, bytes], install: str | None) -> Iterator[Block]:
+    yield Heading("Figures")
+    for name, png in figures.items():
+        yield Figure(name, png, explained.CAPTIONS[name])
+    if install is not None:
+        yield Paragraph("They need matplotlib:")
+        yield Code((install,))
 
 
 def _exploratory(comparison: Comparison) -> Iterator[Block]:
-    """Metrics in rows, arms in columns; the baseline by its level, the others by their differences from it."""
-    if not comparison.exploratory:
-        return
+    """The metrics of explained.EXPLORED in rows, arms in columns: the level of the baseline, the others' differences.
+
+    All metrics would be 25 rows per arm, in which a reader finds whatever he looks for.
+    """
     base, *others = baseline_first(comparison)
     tests = {(test.endpoint, test.arm): test for test in comparison.exploratory}
-    metrics = [m for m in dict.fromkeys(metric for metric, _ in tests) if _is_known(comparison, m)]
-    rows = [
-        (
-            metric,
-            DIRECTIONS.get(metric, "none").replace("none", "-"),
-            interval(comparison.estimates[base.name].get(metric, UNDEFINED)),
-            *(_explored(tests.get((metric, arm.name))) for arm in others),
-        )
-        for metric in metrics
-    ]
-    yield Heading("Exploratory: other metrics")
-    yield Paragraph(explained.EXPLORATORY)
-    yield Table(("metric", "better", _mark(base, comparison), *(arm.name for arm in others)), tuple(rows))
-
-
-def _across(comparison: Comparison) -> Iterator[Block]:
-    values = [(arm, tuple(comparison.across.get(arm.name, {}).values())) for arm in baseline_first(comparison)]
-    rows = [(_mark(arm, comparison), *map(number, of)) for arm, of in values if not all(map(math.isnan, of))]
+    rows = []
+    for metric, meaning in explained.EXPLORED.items():
+        if others and comparison.is_measured(metric):
+            better = DIRECTIONS[metric].replace("none", "-")
+            level = interval(comparison.estimates[base.name].get(metric, UNDEFINED))
+            differences = [_explored(tests.get((metric, arm.name))) for arm in others]
+            rows.append((metric, meaning, better, level, *differences))
     if rows:
-        yield Paragraph(explained.ACROSS)
-        yield Table(("arm", "dispersion across runs", "risk across runs"), tuple(rows))
+        yield Heading("Exploratory: other metrics")
+        yield Paragraph(explained.EXPLORATORY)
+        arms = [_mark(base, comparison), *(arm.name for arm in others)]
+        yield Table(("metric", "it says", "better", *arms), tuple(rows))
 
 
 def _explored(test: Contrast | None) -> str:
     return "-" if test is None or math.isnan(test.effect.value) else f"{difference(test)}, p {p_value(test.p)}"
 
 
-def _is_known(comparison: Comparison, metric: str) -> bool:
-    return any(not math.isnan(of.get(metric, UNDEFINED).value) for of in comparison.estimates.values())
+def _across(comparison: Comparison) -> Iterator[Block]:
+    rows = []
+    for arm in baseline_first(comparison):
+        values = comparison.across[arm.name].values()
+        if not all(map(math.isnan, values)):  # a single run has no spread
+            rows.append((_mark(arm, comparison), *map(number, values)))
+    if rows:
+        yield Paragraph(explained.ACROSS)
+        yield Table(("arm", "dispersion across runs", "risk across runs"), tuple(rows))
 
 
 def _differences(comparison: Comparison) -> Iterator[Block]:
     yield Heading("How the arms' configurations differ")
     arms = baseline_first(comparison)
-    rows = [
-        (key, *("-" if values.get(arm.name) is None else text(values[arm.name]) for arm in arms))
-        for key, values in comparison.differences.items()
-    ]
-    yield Table(("key", *(_mark(arm, comparison) for arm in arms)), tuple(rows)) if rows else Paragraph("In nothing.")
+    rows = []
+    for key, values in comparison.differences.items():
+        of_arms = [values[arm.name] for arm in arms]
+        rows.append((key, *map(_setting, of_arms)))
+    if rows:
+        yield Table(("key", *(_mark(arm, comparison) for arm in arms)), tuple(rows))
+    else:
+        yield Paragraph("In nothing.")
+
+
+def _setting(value: Any) -> str:
+    return "-" if value is None else text(value)
 
 
 def _left_out(comparison: Comparison) -> Iterator[Block]:
@@ -174,7 +202,8 @@ def _origin(comparison: Comparison) -> Iterator[Block]:
     yield Heading("Commands")
     yield Code(comparison.commands or ("(not recorded)",))
     yield Heading("Versions")
-    yield Paragraph(", ".join(f"{name} {version}" for name, version in comparison.versions.items()) or "Not recorded.")
+    listed = [f"{name} {version}" for name, version in comparison.versions.items()]
+    yield Paragraph(", ".join(listed) or "Not recorded.")
 
 
 def _count(n: int, what: str) -> str:

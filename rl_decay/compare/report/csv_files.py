@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl_decay.compare.model import Comparison, Contrast, Estimate
+from rl_decay.compare.model import Comparison, Contrast, Estimate, all_runs
 from rl_decay.errors import escaped
 
 RUN = ("arm", "task", "seed", "status", "source", "unit", "total_steps", "folder")
@@ -21,35 +21,35 @@ CONTRAST = (
 
 
 def runs_csv(comparison: Comparison) -> str:
-    """A row per run: what it is, and each metric as it was counted."""
-    metrics = dict.fromkeys(name for arm in comparison.arms for run in arm.runs for name in run.metrics)
-    rows = (
-        [arm.name, *(getattr(run, name) for name in RUN[1:]), *(run.metrics.get(name) for name in metrics)]
-        for arm in comparison.arms
-        for run in arm.runs
-    )
+    """A row per run: the columns of RUN, and each metric as it was counted."""
+    metrics: dict[str, None] = {}  # used as an ordered set
+    for run in all_runs(comparison.arms):
+        metrics |= dict.fromkeys(run.metrics)
+    rows = []
+    for arm in comparison.arms:
+        for run in arm.runs:
+            facts = [getattr(run, name) for name in RUN[1:]]
+            numbers = [run.metrics.get(name) for name in metrics]
+            rows.append([arm.name, *facts, *numbers])
     return _csv([*RUN, *metrics], rows)
 
 
 def arms_csv(comparison: Comparison) -> str:
-    """A row per arm and metric: interquartile mean and 95 % interval; of what compares its runs, the number alone."""
-    rows = (
-        [arm.name, metric, len(arm.runs), *_bounds(estimate)]
-        for arm in comparison.arms
-        for metric, estimate in comparison.estimates[arm.name].items()
-    )
-    across = (
-        [arm.name, metric, len(arm.runs), value, math.nan, math.nan]
-        for arm in comparison.arms
-        for metric, value in comparison.across.get(arm.name, {}).items()
-    )
-    return _csv(ARM, [*rows, *across])
+    """A row per arm and metric: interquartile mean and 95 % interval; the metrics across runs have no interval."""
+    rows = []
+    for arm in comparison.arms:
+        for metric, estimate in comparison.estimates[arm.name].items():
+            rows.append([arm.name, metric, len(arm.runs), *_bounds(estimate)])
+    for arm in comparison.arms:
+        for metric, value in comparison.across[arm.name].items():
+            rows.append([arm.name, metric, len(arm.runs), value, math.nan, math.nan])
+    return _csv(ARM, rows)
 
 
 def contrasts_csv(comparison: Comparison) -> str:
     """A row per difference from the baseline; the effect of osc_late is a logarithm, others are in their unit."""
-    families = {"confirmatory": comparison.contrasts, "exploratory": comparison.exploratory}
-    rows = (_contrast(comparison, family, test) for family, tests in families.items() for test in tests)
+    rows = [_contrast(comparison, "confirmatory", test) for test in comparison.contrasts]
+    rows += [_contrast(comparison, "exploratory", test) for test in comparison.exploratory]
     return _csv(CONTRAST, rows)
 
 
@@ -67,11 +67,13 @@ def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    for row in rows:
+        writer.writerow([_cell(value) for value in row])
     return file.getvalue()
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, float):
+        # A NumPy float is a float, but its own repr would be "np.float64(0.5)".
         return "" if math.isnan(value) else float.__repr__(float(value))
     return escaped(value) if isinstance(value, (str, Path)) else value

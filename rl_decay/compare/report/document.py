@@ -98,7 +98,9 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
 
 def to_markdown(title: str, blocks: Sequence[Block]) -> str:
     """The same as Markdown (GitHub's, with tables); pictures are files beside it."""
-    return "\n\n".join([f"# {_markdown(title)}", *(_markdown_block(block) for block in blocks)]) + "\n"
+    parts = [f"# {_markdown(title)}"]
+    parts += [_markdown_block(block) for block in blocks]
+    return "\n\n".join(parts) + "\n"
 
 
 def _html_block(block: Block) -> str:
@@ -108,25 +110,28 @@ def _html_block(block: Block) -> str:
         case Paragraph(text):
             return f"<p>{_html(text)}</p>"
         case Items(rows):
-            return "<ul>\n" + "\n".join(f"<li>{_html_item(*row)}</li>" for row in rows) + "\n</ul>"
+            items = [f"<li>{_html_item(lead, text)}</li>" for lead, text in rows]
+            return "\n".join(["<ul>", *items, "</ul>"])
         case Table(head, rows):
-            lines = [_html_row("th", head), *(_html_row("td", row) for row in rows)]
-            return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
+            lines = [_html_row("td", row) for row in rows]
+            return "\n".join(['<div class="wide"><table>', _html_row("th", head), *lines, "</table></div>"])
         case Figure(_, png, caption):
             data = base64.b64encode(png).decode()
             image = f'<img src="data:image/png;base64,{data}" alt="{_html(caption)}">'
             return f"<figure>{image}<figcaption>{_html(caption)}</figcaption></figure>"
         case Code(lines):
-            return f"<pre>{chr(10).join(map(_html, lines))}</pre>"
+            text = "\n".join(map(_html, lines))
+            return f"<pre>{text}</pre>"
 
 
 def _html_row(cell: str, texts: Sequence[str]) -> str:
-    return "<tr>" + "".join(f"<{cell}>{_unbroken(_html(text))}</{cell}>" for text in texts) + "</tr>"
+    cells = [f"<{cell}>{_unbroken(_html(text))}</{cell}>" for text in texts]
+    return f"<tr>{''.join(cells)}</tr>"
 
 
 def _unbroken(text: str) -> str:
     """Keep an interval in brackets on one line: its spaces become no-break spaces."""
-    return re.sub(r"\[[^][]{1,40}\]", lambda found: found[0].replace(" ", "\u00a0"), text)
+    return re.sub(r"\[[^][]{1,40}\]", lambda match: match[0].replace(" ", "\u00a0"), text)
 
 
 def _html_item(lead: str, text: str) -> str:
@@ -134,6 +139,7 @@ def _html_item(lead: str, text: str) -> str:
 
 
 def _html(text: str) -> str:
+    """Every text of the page passes here: a name with markup in it is shown, and runs nothing."""
     return html.escape(escaped(text))
 
 
@@ -144,25 +150,30 @@ def _markdown_block(block: Block) -> str:
         case Paragraph(text):
             return _markdown(text)
         case Items(rows):
-            return "\n".join(
-                f"- **{_markdown(lead)}**: {_markdown(text)}" if lead else f"- {_markdown(text)}" for lead, text in rows
-            )
+            return "\n".join(_markdown_item(lead, text) for lead, text in rows)
         case Table(head, rows):
-            return "\n".join(_markdown_row(row) for row in (head, ["---"] * len(head), *rows))
+            rule = "| " + " | ".join(["---"] * len(head)) + " |"
+            lines = [_markdown_row(row) for row in rows]
+            return "\n".join([_markdown_row(head), rule, *lines])
         case Figure(name, _, caption):
             return f"![{_markdown(caption)}]({name}.png)\n\n{_markdown(caption)}"
         case Code(lines):
             return _fenced("\n".join(map(escaped, lines)))
 
 
+def _markdown_item(lead: str, text: str) -> str:
+    return f"- **{_markdown(lead)}**: {_markdown(text)}" if lead else f"- {_markdown(text)}"
+
+
 def _markdown_row(texts: Sequence[str]) -> str:
-    return "| " + " | ".join(text if text == "---" else _markdown(text) for text in texts) + " |"
+    return "| " + " | ".join(map(_markdown, texts)) + " |"
 
 
 def _markdown(text: str) -> str:
-    """Text of one line in which nothing is markup. An underscore within a word is none, so it may stay as it is."""
+    """Text of one line in which nothing is markup."""
     line = escaped(" ".join(text.split()))
     line = re.sub(r"([\\`*\[\]<>#|~$&!])", r"\\\1", line)
+    # An underscore within a word is no markup: names such as osc_late stay readable.
     line = re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", line)
     return re.sub(r"^(\d+)?([-+.)])(?=\s)", r"\1\\\2", line)  # the beginning of a list
 

@@ -1,8 +1,8 @@
-"""What the words, numbers and pictures of a report mean, for a reader who did not run it."""
+"""The meaning of the words, numbers and pictures of a report, for a reader who did not run it."""
 
 from __future__ import annotations
 
-from rl_decay.compare.analysis.alignment import measured
+from rl_decay.compare.analysis.alignment import curve_kind
 from rl_decay.compare.model import Comparison
 from rl_decay.compare.report.wording import SAME
 
@@ -15,9 +15,22 @@ CAPTIONS = {
     "A cross at the edge would be a run that diverged.",
     "profiles": "Share of the runs of an arm that are above a level, with 95% bands where they can be told apart.",
 }
+# The exploratory metrics in the report's table, and what each says. All others are in the CSV files: most are other
+# measures of the same oscillation, and every row is another chance of a p under 0.05.
+EXPLORED = {
+    "osc_late_linear": "late oscillation around a straight line instead of a curved trend",
+    "excess_total_variation_late": "length of the late ups and downs that were undone again",
+    "turning_rate_late": "share of the late evaluations at which the curve turns round",
+    "max_drawdown": "the deepest fall below the best so far",
+    "short_term_risk": "mean of the worst 5% of the changes, per 1% of training",
+    "collapse": "share of the runs that ended below half of their best level",
+    "auc": "mean level over the whole training",
+    "steps_to_0.8": "environment steps to the first score of 0.8",
+}
 EXPLORATORY = (
     "Interquartile mean of the baseline, and of the paired differences from it, with 95% intervals. The p-values are "
-    "not corrected: of twenty, one falls under 0.05 by chance. Take them as questions for new seeds."
+    "not corrected: of twenty, one falls under 0.05 by chance. Take them as questions for new seeds. All other metrics "
+    "are in arms.csv (levels) and contrasts.csv (differences)."
 )
 
 ACROSS = (
@@ -30,7 +43,7 @@ def terms(comparison: Comparison) -> tuple[tuple[str, str], ...]:
     """The words of the report and what they mean."""
     unit = comparison.unit
     return (
-        (f"final {unit}", f"the mean {measured(comparison)} {unit} over the last 10% of training"),
+        (f"final {unit}", f"the mean {curve_kind(comparison)} {unit} over the last 10% of training"),
         (
             "late oscillation",
             "the standard deviation of the evaluations over the last 30% of training around a smooth (quadratic) "

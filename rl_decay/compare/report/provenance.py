@@ -1,4 +1,4 @@
-"""Where the runs of a comparison come from: the commands that make them again, the versions that made them."""
+"""The origin of the runs of a comparison: the commands that make them again, the versions that made them."""
 
 from __future__ import annotations
 
@@ -11,21 +11,24 @@ from rl_decay.errors import one_line
 
 
 def commands(arms: Sequence[Arm]) -> tuple[str, ...]:
-    """Commands that make the runs again: one for all runs of an arm that were typed alike but for the seed."""
-    return tuple(dict.fromkeys(line for arm in arms for line in _of_arm(arm)))
+    """Commands that make the runs again: one for all runs of an arm whose commands differed in the seed alone."""
+    lines: dict[str, None] = {}  # used as an ordered set: two arms may have been typed alike
+    for arm in arms:
+        lines |= dict.fromkeys(_commands_of(arm))
+    return tuple(lines)
 
 
 def versions(runs: Sequence[Run]) -> dict[str, str]:
-    """The versions of Python and packages that the runs name; where they differ, all of them."""
-    found: dict[str, dict[str, None]] = {}
+    """The versions of Python and packages with which the runs were made; where they differ, all of them."""
+    by_package: dict[str, set[str]] = {}
     for run in runs:
         for package, version in run.versions.items():
-            found.setdefault(package, {})[version or "not installed"] = None
-    return {package: ", ".join(sorted(those)) for package, those in found.items()}
+            by_package.setdefault(package, set()).add(version or "not installed")
+    return {package: ", ".join(sorted(versions)) for package, versions in by_package.items()}
 
 
 def notes(runs: Sequence[Run]) -> list[str]:
-    """What a reader must know about the runs' origin."""
+    """Warnings about the runs' origin: other programs, other versions, and the runs' own notes."""
     lines = []
     sources = sorted({run.source for run in runs} - {OWN})
     if sources:
@@ -37,21 +40,26 @@ def notes(runs: Sequence[Run]) -> list[str]:
         lines.append(
             "seeds of sb3 runs are those in their folder's name, else the run's number: pairs may mean nothing"
         )
-    mixed = [f"{package} {those}" for package, those in versions(runs).items() if "," in those]
+    mixed = [f"{package} {listed}" for package, listed in versions(runs).items() if "," in listed]
     if mixed:
         lines.append(f"the runs were made with different versions: {'; '.join(mixed)}")
     return lines + _own_notes(runs)
 
 
 def _own_notes(runs: Sequence[Run]) -> list[str]:
-    """What the runs say of themselves: each note once per task, with the number of runs that have it."""
-    counts = Counter((run.task, note) for run in runs for note in run.notes)
+    """The notes in the runs' own summaries: each note once per task, with the number of runs that have it."""
     totals = Counter(run.task for run in runs)
-    return [f"{task}, {n} of {totals[task]} runs: {one_line(note)}" for (task, note), n in counts.items()]
+    counts: Counter[tuple[str, str]] = Counter()
+    for run in runs:
+        counts.update((run.task, note) for note in run.notes)
+    lines = []
+    for (task, note), count in counts.items():
+        lines.append(f"{task}, {count} of {totals[task]} runs: {one_line(note)}")
+    return lines
 
 
-def _of_arm(arm: Arm) -> list[str]:
-    """One command per way in which the arm's runs were started; a run that nobody typed is named as such."""
+def _commands_of(arm: Arm) -> list[str]:
+    """One command per set of overrides in the arm, seeds aside; a line without a command for runs started in Python."""
     seeds_of: dict[tuple[str, tuple[str, ...]], list[int]] = {}
     for run in arm.runs:
         if run.started_by:
@@ -71,5 +79,5 @@ def _command(words: tuple[str, ...], seeds: list[int]) -> str:
     # Distinct sorted seeds have no gap if their span equals their number; listing the span could fill the memory.
     consecutive = len(seeds) > 1 and seeds[-1] - seeds[0] == len(seeds) - 1
     sweep = f"range({seeds[0]},{seeds[-1] + 1})" if consecutive else ",".join(map(str, seeds))
-    parts = ["python", "train.py", *(["-m"] if len(seeds) > 1 else []), *words, f"seed={sweep}"]
-    return shlex.join(parts)
+    multirun = ["-m"] if len(seeds) > 1 else []
+    return shlex.join(["python", "train.py", *multirun, *words, f"seed={sweep}"])

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.analysis.alignment import align, in_returns
-from rl_decay.compare.figures import plots
-from rl_decay.compare.model import Arm, Comparison, Run
+from rl_decay.compare.analysis.alignment import align, in_returns, rate_curve
+from rl_decay.compare.model import GROUPS, Arm, Comparison, Points, Run
 from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.runs import layout
@@ -24,48 +23,60 @@ LONGEST_NAME = 100  # of a folder
 OSCILLATION = {tag.split("/")[1]: tag for tag in layout.TAGS if tag.startswith("oscillation/")}
 
 
-def write_arms(
-    comparison: Comparison, sweep_folder: str | Path, figures: Mapping[str, bytes] | None = None
-) -> list[Path]:
+def write_arms(comparison: Comparison, sweep_folder: str | Path, figures: Mapping[str, bytes]) -> list[Path]:
     """Write each arm as a TensorBoard run `arms/<name>` of a sweep, and the figures as images of `arms/report`.
 
     A run holds the means over the arm's runs under the tags of a single run: eval/return, eval/score, lr/*,
     oscillation/* (each run's own, then the mean; NaN wherever one run has none), and a row in HParams with the arm's
-    estimates. Several tasks are runs of their own. `figures` are drawn unless given, if matplotlib is installed.
-    Returns the files; those of an earlier call are removed.
+    estimates. Several tasks are runs of their own. Returns the files; those of an earlier call are removed.
     """
     folder = Path(sweep_folder) / layout.ARMS
-    if figures is None:
-        figures = plots.figures(comparison) if plots.available() else {}
     require_inside(folder, Path(sweep_folder))
     _clear(folder)
-    runs = [_of_task(arm, task) for arm in comparison.arms for task in comparison.tasks]
-    several = len(comparison.tasks) > 1
-    names = folder_names([f"{arm.name} {arm.runs[0].task}" if several else arm.name for arm in runs if arm.runs])
-    files = [_write_arm(folder / name, comparison, arm) for name, arm in zip(names, (a for a in runs if a.runs))]
-    return [*files, _write_figures(folder / REPORT, figures)] if figures else files
+    parts = _by_task(comparison)
+    names = folder_names(name for name, _ in parts)
+    files = []
+    for name, (_, arm) in zip(names, parts, strict=True):
+        files.append(_write_arm(folder / name, comparison, arm))
+    if figures:
+        files.append(_write_figures(folder / REPORT, figures))
+    return files
 
 
 def folder_names(names: Iterable[str]) -> list[str]:
     """Names of arms as folder names: distinct, short, and of characters that every file system takes."""
     taken = {REPORT}
-    result = []
+    distinct = []
     for name in names:
-        plain = re.sub(r"[^\w=+,.@-]+", "_", name, flags=re.ASCII).strip("._")[:LONGEST_NAME] or "arm"
-        distinct = next(
-            n for i in range(len(taken) + 1) if (n := plain if i == 0 else f"{plain}_{i + 1}").lower() not in taken
-        )
-        taken.add(distinct.lower())
-        result.append(distinct)
-    return result
+        plain = re.sub(r"[^\w=+,.@-]+", "_", name, flags=re.ASCII)
+        plain = plain.strip("._")[:LONGEST_NAME] or "arm"  # a leading dot would hide the folder
+        candidate = plain
+        copies = 1
+        while candidate.lower() in taken:  # some file systems take A and a for one name
+            copies += 1
+            candidate = f"{plain}_{copies}"
+        taken.add(candidate.lower())
+        distinct.append(candidate)
+    return distinct
 
 
-def _of_task(arm: Arm, task: str) -> Arm:
-    return replace(arm, runs=tuple(run for run in arm.runs if run.task == task))
+def _by_task(comparison: Comparison) -> list[tuple[str, Arm]]:
+    """Every arm, cut into its tasks, with a name for each part; arms without runs on a task are missing."""
+    parts = []
+    for arm in comparison.arms:
+        for task in comparison.tasks:
+            runs = tuple(run for run in arm.runs if run.task == task)
+            name = f"{arm.name} {task}" if len(comparison.tasks) > 1 else arm.name
+            if runs:
+                parts.append((name, replace(arm, runs=runs)))
+    return parts
 
 
 def _clear(folder: Path) -> None:
-    """Remove the event files of an earlier call, and the folders that then are empty; nothing else."""
+    """Remove the event files of an earlier call, and the folders that then are empty; nothing else.
+
+    A folder named `arms` may be anybody's: only folders with this program's mark are cleared.
+    """
     for mark in folder.glob(f"*/{layout.ARM_MARK}"):
         for old in mark.parent.glob(f"{layout.EVENTS}*"):
             old.unlink()
@@ -74,8 +85,8 @@ def _clear(folder: Path) -> None:
             mark.parent.rmdir()
 
 
-def _made(folder: Path) -> EventFile:
-    """The event file of a folder that the next call may clear: one that it finds without other event files."""
+def _new_events(folder: Path) -> EventFile:
+    """A new event file in a folder. Mark the folder for the next call to clear, unless it holds others' event files."""
     require_inside(folder, folder.parent)
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob(f"{layout.EVENTS}*")):
@@ -84,56 +95,65 @@ def _made(folder: Path) -> EventFile:
 
 
 def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
-    events = _made(folder)
+    events = _new_events(folder)
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
     events.layout(layout.CHARTS)
-    # The keys are those of a run, so that the table of a whole sweep has one set of columns; an arm has no seed.
-    events.hparams(dict(arm.runs[0].config) | {"seed": None}, layout.FINAL_TAGS, first=tuple(arm.values))
-    points: dict[int, dict[str, float]] = {}
-    for tag, (steps, values) in _series(comparison, arm).items():
+    # The same keys as a single run, so that HParams shows runs and arms in one table; an arm has no seed.
+    config = {**arm.runs[0].config, "seed": None}
+    events.hparams(config, layout.FINAL_TAGS, first=tuple(arm.values))
+    # TensorBoard wants steps in order; the tags of one step go into one record.
+    rows: dict[int, dict[str, float]] = {}
+    for tag, (steps, values) in _curves(comparison, arm).items():
         for step, value in zip(steps, values):
-            points.setdefault(int(step), {})[tag] = value
-    end = max(points, default=0)
-    points.setdefault(end, {}).update(_final(comparison, arm))
-    for step in sorted(points):
-        events.scalars(step, points[step])
+            rows.setdefault(int(step), {})[tag] = value
+    end = max(rows, default=0)
+    rows.setdefault(end, {}).update(_final_values(comparison, arm))
+    for step in sorted(rows):
+        events.scalars(step, rows[step])
     events.session_end(layout.FINISHED)
     events.flush()
     return events.path
 
 
-def _series(comparison: Comparison, arm: Arm) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Every curve of an arm: {tag: (env steps [K], values [K])}."""
+def _curves(comparison: Comparison, arm: Arm) -> dict[str, Points]:
+    """Every curve of an arm by its tag."""
     steps, scores = align(arm.runs)
-    curves = {"eval/return": (steps, in_returns(comparison, arm.runs[0].task, scores.mean(axis=0)))}
+    mean = scores.mean(axis=0)
+    curves = {"eval/return": (steps, in_returns(comparison, arm.runs[0].task, mean))}
     if comparison.unit == "score":
-        curves["eval/score"] = (steps, scores.mean(axis=0))
-    oscillation = [_oscillation(run, steps, y) for run, y in zip(arm.runs, scores)]
+        curves["eval/score"] = (steps, mean)
+    # Each run's oscillation first, then the mean: the mean of many curves hardly oscillates.
+    oscillation = [_oscillation(run, steps, own) for run, own in zip(arm.runs, scores)]
     for name, tag in OSCILLATION.items():
-        curves[tag] = (steps, np.mean([of_run[name] for of_run in oscillation], axis=0))
-    for role in ("actor", "critic"):
-        rates = [run.rates[role] for run in arm.runs if role in run.rates]
-        if rates:
-            curves[f"lr/{role}"] = max(rates, key=lambda curve: len(curve[0]))
+        of_runs = [values[name] for values in oscillation]
+        curves[tag] = (steps, np.mean(of_runs, axis=0))
+    for group in GROUPS:
+        curves[f"lr/{group}"] = rate_curve(arm.runs, group)
     return curves
 
 
 def _oscillation(run: Run, steps: np.ndarray, scores: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of oscillation of one run at every step: {name: [K]}."""
     stream = OscillationStream(end=run.total_steps, share=LATE_SHARE)
-    points = [stream.add(t, y) for t, y in zip(steps, scores)]
-    return {name: np.array([point[name] for point in points]) for name in OSCILLATION}
+    values: dict[str, list[float]] = {name: [] for name in OSCILLATION}
+    for t, y in zip(steps, scores):
+        point = stream.add(t, y)
+        for name in OSCILLATION:
+            values[name].append(point[name])
+    return {name: np.array(curve) for name, curve in values.items()}
 
 
-def _final(comparison: Comparison, arm: Arm) -> dict[str, Any]:
-    """The estimates of an arm under the tags that HParams shows; those of several tasks belong to no single one."""
-    estimates = comparison.estimates[arm.name] if len(comparison.tasks) == 1 else {}
-    final, osc = (estimates[name].value if name in estimates else None for name in ("final", "osc_late"))
-    values = None if final is None else in_returns(comparison, arm.runs[0].task, final), osc
-    return dict(zip(layout.FINAL_TAGS, values))
+def _final_values(comparison: Comparison, arm: Arm) -> dict[str, Any]:
+    """The estimates of an arm under the tags that HParams shows; None for several tasks, which share one estimate."""
+    if len(comparison.tasks) > 1:
+        return dict.fromkeys(layout.FINAL_TAGS)
+    estimates = comparison.estimates[arm.name]
+    final = in_returns(comparison, arm.runs[0].task, estimates["final"].value)
+    return dict(zip(layout.FINAL_TAGS, (final, estimates["osc_late"].value), strict=True))
 
 
 def _write_figures(folder: Path, figures: Mapping[str, bytes]) -> Path:
-    events = _made(folder)
+    events = _new_events(folder)
     events.restart(0)
     for name, png in figures.items():
         events.image(name, 0, png)

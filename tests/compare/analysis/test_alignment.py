@@ -1,22 +1,21 @@
 """Runs of an arm on one grid of env steps."""
 
-from pathlib import Path
-
+import handmade
 import numpy as np
 import pytest
 
-from rl_decay.compare.analysis.alignment import POINTS, align, baseline_first, in_returns, measured
-from rl_decay.compare.model import Arm, Comparison, Run
+from rl_decay.compare.analysis.alignment import GRID_POINTS, align, baseline_first, curve_kind, in_returns
+from rl_decay.compare.model import Arm
 
 
 def a_run(steps, scores, status="finished", unit="score", kind="evaluation"):
     t, y = np.array(steps, dtype=float), np.array(scores, dtype=float)
-    return Run(Path("run"), "CartPole-v1", 0, {}, status, 100, unit, t, y, {}, {}, (), kind=kind)
+    return handmade.run(status=status, total_steps=100, unit=unit, steps=t, scores=y, kind=kind)
 
 
 def a_comparison(runs=(), unit="score", names=("a", "none")):
     arms = tuple(Arm(name, tuple(runs), {}) for name in names)
-    return Comparison(("CartPole-v1",), unit, arms, "none", {}, (), (), (), (), (), {}, (), {})
+    return handmade.comparison(arms=arms, unit=unit)
 
 
 def test_runs_of_one_grid_stay_as_they_are():
@@ -42,7 +41,7 @@ def test_different_grids_meet_on_what_all_finished_runs_cover():
     # y = t / 10 on both; they share [20, 30]
     runs = [a_run([10, 30], [1, 3]), a_run([20, 40], [2, 4]), a_run([5], [9], "diverged")]
     steps, scores = align(runs)
-    np.testing.assert_allclose(steps, np.linspace(20, 30, POINTS))
+    np.testing.assert_allclose(steps, np.linspace(20, 30, GRID_POINTS))
     np.testing.assert_allclose(scores[:2], [steps / 10, steps / 10])
     assert not scores[2].any()
 
@@ -73,5 +72,5 @@ def test_the_baseline_comes_first_and_the_others_keep_their_order():
 
 
 def test_one_foreign_run_makes_all_curves_training_returns():
-    assert measured(a_comparison([a_run([1], [1])])) == "evaluation"
-    assert measured(a_comparison([a_run([1], [1]), a_run([1], [1], kind="training")])) == "training"
+    assert curve_kind(a_comparison([a_run([1], [1])])) == "evaluation"
+    assert curve_kind(a_comparison([a_run([1], [1]), a_run([1], [1], kind="training")])) == "training"

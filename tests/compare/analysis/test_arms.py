@@ -11,17 +11,21 @@ from rl_decay.runs.summary import read_summary, write_summary
 BOTH = {"none": ("none", "none"), "linear": ("linear", "linear"), "linear_warmup": ("linear_warmup", "linear_warmup")}
 
 
+def group(folders, by=(), across_tasks=False):
+    return arms.group(load(folders).runs, by=by, across_tasks=across_tasks)
+
+
 @pytest.fixture
 def of(make_run, tmp_path):
     """Write runs {folder name: keys} and put them into arms: {name: seeds}."""
 
-    def group(runs, **options):
+    def make(runs, **options):
         for name, keys in runs.items():
             make_run(tmp_path / name, **keys)
-        found, notes = arms.group(load([tmp_path]).runs, **options)
+        found, notes = group([tmp_path], **options)
         return {arm.name: [run.seed for run in arm.runs] for arm in found}, notes
 
-    return group
+    return make
 
 
 def config(curve="none", **keys):
@@ -113,7 +117,7 @@ def test_runs_that_differ_in_the_seed_alone_are_an_arm(of):
 def test_the_values_of_an_arm(make_run, tmp_path):
     make_run(tmp_path / "a", curves=BOTH["linear"])
     make_run(tmp_path / "b", actor__lr=0.1)
-    one, other = arms.group(load([tmp_path]).runs)[0]
+    one, other = group([tmp_path])[0]
     assert one.values == {"actor.lr": 3e-4, "schedule.actor.curve": "linear", "schedule.critic.curve": "linear"}
     assert other.values == {"actor.lr": 0.1, "schedule.actor.curve": "none", "schedule.critic.curve": "none"}
 
@@ -220,24 +224,24 @@ def test_across_tasks_needs_scores_and_allows_nothing_else(of, tmp_path, make_ru
     make_run(tmp_path / "three", env__id="Acrobot-v1", total_steps=20_000)
     make_run(tmp_path / "four", env__id="Acrobot-v1", seed=1)
     with pytest.raises(UserError, match="total_steps differs"):
-        arms.group(load([tmp_path / "three", tmp_path / "four"]).runs, across_tasks=True)
+        group([tmp_path / "three", tmp_path / "four"], across_tasks=True)
     with pytest.raises(UserError, match="Corridor-v0 has no score constants"):
-        arms.group(load([tmp_path / "two"]).runs, across_tasks=True)
+        group([tmp_path / "two"], across_tasks=True)
 
 
 def test_the_baseline(make_run, tmp_path):
     make_run(tmp_path / "a", curves=BOTH["linear"])
     make_run(tmp_path / "b", curves=("none", "linear"))
-    grouped, _ = arms.group(load([tmp_path]).runs)
+    grouped, _ = group([tmp_path])
     mixed, linear = "schedule/actor=none", "schedule/actor=linear"
-    assert arms.baseline(grouped) == linear  # the first by name
-    assert arms.baseline(grouped, mixed) == mixed
+    assert arms.choose_baseline(grouped, None) == linear  # the first by name
+    assert arms.choose_baseline(grouped, mixed) == mixed
     with pytest.raises(UserError, match=f"--baseline 'none': no such arm; the arms are '{linear}', '{mixed}'"):
-        arms.baseline(grouped, "none")
+        arms.choose_baseline(grouped, "none")
     make_run(tmp_path / "c")
-    assert arms.baseline(arms.group(load([tmp_path]).runs)[0]) == "schedule=none"  # the one without decay
+    assert arms.choose_baseline(group([tmp_path])[0], None) == "schedule=none"  # the one without decay
     with pytest.raises(UserError, match="no run to compare"):
-        arms.baseline(())
+        arms.choose_baseline((), None)
 
 
 def test_runs_that_became_longer_in_other_ways_are_other_arms(make_run, tmp_path):
@@ -253,7 +257,7 @@ def test_runs_that_became_longer_in_other_ways_are_other_arms(make_run, tmp_path
         folder = make_run(tmp_path / name)
         longer = [{"total_steps": 1000, **entry} if "horizon" in entry else entry for entry in history]
         write_summary(folder, read_summary(folder) | {"resumed": longer})
-    found, _ = arms.group(load([tmp_path]).runs)
+    found, _ = group([tmp_path])
     words = ["refuse", "keep from 500", "keep from 800", "hold from 500 after iteration 5"]
     words.append("hold from 500 after iteration 6")
     assert sorted(arm.name for arm in found) == sorted(f"horizon={word}" for word in words)

@@ -142,10 +142,11 @@ class TestIntervals:
         assert stats.iqm_interval(values, rng()) == stats.iqm_interval(values, rng())
         assert stats.iqm_interval(values, rng()) != stats.iqm_interval(values, np.random.default_rng(1))
 
-    def test_coverage(self):
+    def test_coverage(self, monkeypatch):
+        monkeypatch.setattr(stats, "RESAMPLES", 1000)
         # nominal 0.95; the percentile bootstrap of the IQM reaches 0.93 with 10 normal values; 400 repeats: +- 0.012
         draws = np.random.default_rng(3).normal(size=(400, 10))
-        intervals = [stats.iqm_interval([d], rng(), resamples=1000) for d in draws]
+        intervals = [stats.iqm_interval([d], rng()) for d in draws]
         assert 0.89 < np.mean([e.low < 0 < e.high for e in intervals]) < 0.97
 
     def test_mean_of_curves(self):
@@ -216,10 +217,11 @@ class TestSignFlips:
         # 100,000 draws: standard error at most 0.0016
         assert stats.sign_flip_p(d, rng()) == pytest.approx(exact, abs=0.005)
 
-    def test_drawn_flips_are_never_certain(self):
+    def test_drawn_flips_are_never_certain(self, monkeypatch):
         d = np.ones(60)
         assert stats.sign_flip_p(d, rng()) == 1 / 100_001
-        assert stats.sign_flip_p(d, rng(), flips=99) == 1 / 100
+        monkeypatch.setattr(stats, "FLIPS", 99)
+        assert stats.sign_flip_p(d, rng()) == 1 / 100
 
     def test_rows(self):
         for n in (7, 25):

@@ -3,40 +3,37 @@
 import math
 import subprocess
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
+import handmade
 import numpy as np
 import pytest
 
 from rl_decay.compare.analysis import statistics as stats
-from rl_decay.compare.analysis.study import compare
-from rl_decay.compare.model import ENDPOINTS, Arm, Estimate, Run, Unfinished
+from rl_decay.compare.analysis import study
+from rl_decay.compare.analysis.arms import choose_baseline
+from rl_decay.compare.model import ENDPOINTS, Arm, Estimate
 from rl_decay.errors import UserError
 
 NAN = math.nan
 
 
+def compare(arms):
+    return study.compare(arms, choose_baseline(arms, None))
+
+
 def run(seed, final=1.0, osc=0.1, task="CartPole-v1", curve="none", **changes):
     """A finished run whose curve is its final score at 100 and 200 env steps."""
-    metrics = {"osc_late": osc, "final": final} | changes.pop("metrics", {})
     values = {
         "folder": Path(f"{task}-{curve}-{seed}"),
         "task": task,
         "seed": seed,
-        "config": {"schedule.actor.curve": curve, "schedule.critic.curve": curve},
-        "status": "finished",
-        "total_steps": 200,
-        "unit": "score",
-        "steps": np.array([100.0, 200.0]),
         "scores": np.array([final, final]),
-        "rates": {},
-        "versions": {},
-        "overrides": (),
         "constant": curve == "none",
-        "metrics": metrics,
+        "metrics": {"osc_late": osc, "final": final} | changes.pop("metrics", {}),
     }
-    return Run(**(values | changes))
+    return handmade.run(**(values | changes))
 
 
 def diverged(seed, **changes):
@@ -45,8 +42,7 @@ def diverged(seed, **changes):
 
 
 def arm(name, *runs):
-    config = {f"schedule.{group}.curve": name for group in ("actor", "critic")}
-    return Arm(name, tuple(replace(r, config=config, constant=name == "none") for r in runs), {"schedule": name})
+    return Arm(name, tuple(replace(run, constant=name == "none") for run in runs), {"schedule": name})
 
 
 def numbers(estimate):
@@ -85,17 +81,10 @@ def test_by_hand():
     assert comparison.notes == ()
 
 
-def test_every_field():
-    listed = Unfinished(Path("x"), "interrupted", 0.5, "stopped")
-    arms = [arm("none", *map(run, range(6))), arm("linear", *map(run, range(6)))]
-    comparison = compare(
-        arms, unfinished=[listed], skipped=["a.csv is torn"], commands=["python train.py"], versions={"numpy": "2"}
-    )
-    assert (comparison.unfinished, comparison.skipped) == ((listed,), ("a.csv is torn",))
-    assert (comparison.commands, comparison.versions) == (("python train.py",), {"numpy": "2"})
+def test_how_the_arms_differ():
+    comparison = compare([arm("none", *map(run, range(6))), arm("linear", *map(run, range(6)))])
     assert comparison.differences == {"schedule": {"none": "none", "linear": "linear"}}
     assert [a.name for a in comparison.arms] == ["none", "linear"]
-    assert all(getattr(comparison, field.name) is not None for field in fields(comparison))
 
 
 def test_same_numbers_twice_and_beside_other_arms():
@@ -121,25 +110,25 @@ def test_holm_takes_the_family_of_all_arms_and_endpoints():
 
 
 class TestBaseline:
-    def names(self, *names, **options):
-        return compare([arm(name, *map(run, range(2))) for name in names], **options).baseline
+    def names(self, *names, wanted=None):
+        return choose_baseline([arm(name, *map(run, range(2))) for name in names], wanted)
 
     def test_without_schedules_else_first_by_name(self):
         assert self.names("linear", "none", "aaa") == "none"
         assert self.names("linear", "cosine") == "cosine"
-        assert self.names("linear", "none", baseline="linear") == "linear"
+        assert self.names("linear", "none", wanted="linear") == "linear"
 
     def test_unknown(self):
         with pytest.raises(UserError, match="'x': no such arm; the arms are 'none', 'linear'"):
-            self.names("none", "linear", baseline="x")
+            self.names("none", "linear", wanted="x")
 
     def test_an_arm_whose_rates_move_is_no_baseline(self):
         moving = Arm("half", (run(0, constant=False),), {})
-        assert compare([moving, Arm("whole", (run(0),), {})]).baseline == "whole"
+        assert choose_baseline([moving, Arm("whole", (run(0),), {})], None) == "whole"
 
     def test_no_runs(self):
         with pytest.raises(UserError, match="no run to compare"):
-            compare([])
+            choose_baseline([], None)
 
 
 class TestDiverged:

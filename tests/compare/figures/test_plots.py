@@ -22,7 +22,7 @@ KB = 1024
 
 @pytest.fixture
 def comparison(tmp_path, make_sweep):
-    return command.compare([make_sweep(tmp_path / "sweep")])
+    return command.compare([make_sweep(tmp_path / "sweep")], command.Options())
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def compared(comparison):
             Arm(name, tuple(change(replace(run, scores=run.scores - 0.02 * i), i) for run in runs), {})
             for i, name in enumerate(names)
         ]
-        return study.compare(arms, baseline=names[0])
+        return study.compare(arms, names[0])
 
     return make
 
@@ -119,7 +119,7 @@ def test_tasks_get_panels_of_their_own(compared):
         replace(arm, runs=arm.runs + tuple(replace(run, task="Acrobot-v1") for run in arm.runs))
         for arm in compared("none", "linear").arms
     ]
-    both = study.compare(arms, baseline="none")
+    both = study.compare(arms, "none")
     titles = [ax.get_legend().get_title().get_text() for ax in axes(both) if ax.get_legend()]
     assert titles == ["Acrobot-v1", "CartPole-v1"]
     assert list(plots.figures(both)) == NAMES

@@ -98,12 +98,12 @@ def test_cleanrl_arms_are_hyperparameters_and_the_constant_rate_is_the_baseline(
     for anneal in (True, False):
         for seed in (1, 2):
             cleanrl(tmp_path / f"CartPole-v1__ppo__{seed}__{170 + anneal}", seed=seed, anneal=anneal)
-    grouped, _ = arms.group(foreign.load([tmp_path], "cleanrl").runs)
+    grouped, _ = arms.group(foreign.load([tmp_path], "cleanrl").runs, by=(), across_tasks=False)
     assert {arm.name: [run.seed for run in arm.runs] for arm in grouped} == {
         "anneal_lr=False": [1, 2],
         "anneal_lr=True": [1, 2],
     }
-    assert arms.baseline(grouped) == "anneal_lr=False"
+    assert arms.choose_baseline(grouped, None) == "anneal_lr=False"
 
 
 def test_a_cleanrl_run_that_ends_early_is_listed(tmp_path):
@@ -190,7 +190,7 @@ def test_own_runs_are_not_foreign_and_stand_beside_them(make_run, tmp_path):
     sb3(tmp_path / "CartPole-v1_1", rate=0.1)
     assert len(foreign.load([tmp_path], "sb3").runs) == 1
     found = load([tmp_path], training=True) + foreign.load([tmp_path], "sb3")
-    grouped, _ = arms.group(found.runs)
+    grouped, _ = arms.group(found.runs, by=(), across_tasks=False)
     assert [arm.name for arm in grouped] == ["source=rl_decay", "source=sb3"]
 
 
@@ -199,9 +199,9 @@ def test_budgets_of_different_programs_may_differ_by_their_rounding(make_run, tm
     sb3(tmp_path / "CartPole-v1_1", last=1000)
     sb3(tmp_path / "CartPole-v1_2", last=1100)
     runs = (load([tmp_path], training=True) + foreign.load([tmp_path], "sb3")).runs
-    assert len(arms.group(runs[:2])[0]) == 2
+    assert len(arms.group(runs[:2], by=(), across_tasks=False)[0]) == 2
     with pytest.raises(UserError, match=r"env steps differs: 1000 \(.*own\), 1100 \(.*CartPole-v1_2\)"):
-        arms.group(runs)
+        arms.group(runs, by=(), across_tasks=False)
 
 
 def test_an_unknown_program(tmp_path):

@@ -48,7 +48,7 @@ def test_a_report_keeps_every_digit_of_random_seeds(make_run, tmp_path):
 def test_the_command_for_distant_seeds_lists_them(make_run, tmp_path, seeds, word):
     for seed in seeds:
         make_run(tmp_path / str(seed), seed=seed, overrides=[f"seed={seed}"])
-    grouped, _ = arms.group(load([tmp_path]).runs)
+    grouped, _ = arms.group(load([tmp_path]).runs, by=(), across_tasks=False)
     assert provenance.commands(grouped) == (f"python train.py -m {word}",)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from rl_decay.compare import command
 from rl_decay.compare.analysis.alignment import in_returns
+from rl_decay.compare.figures import plots
 from rl_decay.compare.report import write
 from rl_decay.compare.report.tensorboard import write_arms
 from rl_decay.runs.events import EventFile
@@ -77,7 +78,7 @@ def browser():
 def sweep(tmp_path, make_sweep):
     """A sweep with the TensorBoard files that training would have left, and with its arms."""
     folder = make_sweep(tmp_path / "sweep", seeds=6)
-    comparison = command.compare([folder])
+    comparison = command.compare([folder], command.Options())
     for run in (run for arm in comparison.arms for run in arm.runs):
         events = EventFile(run.folder)
         events.layout(CHARTS)
@@ -92,8 +93,9 @@ def sweep(tmp_path, make_sweep):
         events.scalars(run.total_steps, dict(zip(FINAL_TAGS, (final, run.metrics["osc_late"]))))
         events.session_end(FINISHED)
         events.flush()
-    write_arms(comparison, folder)
-    write.write(comparison, folder / "report")
+    figures = plots.figures(comparison)
+    write_arms(comparison, folder, figures)
+    write.write(comparison, folder / "report", figures)
     return folder
 
 
@@ -156,7 +158,7 @@ def test_the_report_opens_and_fits(browser, sweep, width, name):
 
 
 def test_markup_in_a_name_does_not_run(browser, sweep):
-    comparison = command.compare([Path(sweep)])
+    comparison = command.compare([Path(sweep)], command.Options())
     first, *others = comparison.arms
     name = "<img src=x onerror=document.title=1><script>document.title=2</script>"
     evil = replace(
@@ -164,7 +166,8 @@ def test_markup_in_a_name_does_not_run(browser, sweep):
         arms=(replace(first, name=name), *others),
         estimates={**comparison.estimates, name: comparison.estimates[first.name]},
         curves={**comparison.curves, name: comparison.curves[first.name]},
+        across={**comparison.across, name: comparison.across[first.name]},
     )
-    browser.open(write.write(evil, sweep / "evil")[0].as_uri())
+    browser.open(write.write(evil, sweep / "evil", plots.figures(evil))[0].as_uri())
     assert browser.driver.title.startswith("Learning-rate schedules on")
     assert name in browser.words()

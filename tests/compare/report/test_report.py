@@ -11,19 +11,25 @@ import pytest
 
 from rl_decay.compare import command
 from rl_decay.compare.analysis import study
-from rl_decay.compare.figures import plots
-from rl_decay.compare.model import Unfinished
+from rl_decay.compare.model import ENDPOINTS, Unfinished
+from rl_decay.compare.reading.measures import DIRECTIONS
 from rl_decay.compare.report import write
 from rl_decay.compare.report.document import Code, Figure, Heading, Items, Paragraph, Table, to_html, to_markdown
+from rl_decay.compare.report.explained import EXPLORED
 
 FILES = ["index.html", "report.md", "runs.csv", "arms.csv", "contrasts.csv"]
+FIGURES = {name: b"png of " + name.encode() for name in ("curves", "intervals", "seeds", "profiles")}
 PNGS = ["curves.png", "intervals.png", "seeds.png", "profiles.png"]
 EVIL = '<script>alert("1")</script> | `x` **b** [l](http://e.org) \n# h & \\'
 
 
+def write_report(comparison, folder, figures=FIGURES):
+    return write.write(comparison, folder, figures)
+
+
 @pytest.fixture
 def comparison(tmp_path, make_sweep):
-    return command.compare([make_sweep(tmp_path / "sweep")])
+    return command.compare([make_sweep(tmp_path / "sweep")], command.Options())
 
 
 class Page(HTMLParser):
@@ -52,7 +58,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_files_and_order(comparison, tmp_path):
-    paths = write.write(comparison, tmp_path / "a" / "report")
+    paths = write_report(comparison, tmp_path / "a" / "report")
     assert [path.name for path in paths] == FILES + PNGS
     assert sorted(path.name for path in (tmp_path / "a" / "report").iterdir()) == sorted(FILES + PNGS)
     text = paths[1].read_text()
@@ -71,33 +77,32 @@ def test_files_and_order(comparison, tmp_path):
 
 
 def test_the_page_needs_nothing_but_itself(comparison, tmp_path):
-    page = Page(write.write(comparison, tmp_path)[0].read_text())
+    page = Page(write_report(comparison, tmp_path)[0].read_text())
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
     assert len(page.links) == len(PNGS) and all(link.startswith("data:image/png;base64,") for link in page.links)
 
 
-def test_writing_again_replaces_everything(comparison, tmp_path, monkeypatch):
-    paths = write.write(comparison, tmp_path)
+def test_writing_again_replaces_everything(comparison, tmp_path):
+    paths = write_report(comparison, tmp_path)
     before = {path.name: path.read_bytes() for path in paths}
     (tmp_path / "mine.txt").write_text("kept")
-    write.write(comparison, tmp_path)
+    write_report(comparison, tmp_path)
     assert {path.name: path.read_bytes() for path in paths} == before
-    monkeypatch.setattr(plots, "available", lambda: False)
-    assert [path.name for path in write.write(comparison, tmp_path)] == FILES[1:]
+    assert [path.name for path in write_report(comparison, tmp_path, figures=None)] == FILES[1:]
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == sorted([*FILES[1:], "mine.txt"])
     assert "pip install -c constraints.txt -e '.[report]'" in (tmp_path / "report.md").read_text()
 
 
 def test_nothing_from_files_is_obeyed(comparison, tmp_path):
     arms = [replace(arm, name=EVIL + arm.name, values={EVIL: EVIL}) for arm in comparison.arms]
-    evil = study.compare(
-        arms,
-        unfinished=[Unfinished(Path(EVIL), EVIL, 0.25, EVIL)],
-        skipped=[EVIL],
-        commands=[EVIL + "```"],
+    evil = replace(
+        study.compare(arms, arms[0].name),
+        unfinished=(Unfinished(Path(EVIL), EVIL, 0.25, EVIL),),
+        skipped=(EVIL,),
+        commands=(EVIL + "```",),
         versions={EVIL: EVIL},
     )
-    page, markdown, *_ = write.write(evil, tmp_path)
+    page, markdown, *_ = write_report(evil, tmp_path)
     parsed = Page(page.read_text())
     assert "script" not in parsed.tags and "strong" not in parsed.tags
     assert parsed.text.count('<script>alert("1")</script>') > 10
@@ -110,7 +115,7 @@ def test_nothing_from_files_is_obeyed(comparison, tmp_path):
 
 
 def test_tables_hold_every_run_and_number(comparison, tmp_path):
-    write.write(comparison, tmp_path)
+    write_report(comparison, tmp_path)
     runs, arms, contrasts = (rows(tmp_path / name) for name in FILES[2:])
     members = [(arm, run) for arm in comparison.arms for run in arm.runs]
     assert [(row["arm"], int(row["seed"])) for row in runs] == [(arm.name, run.seed) for arm, run in members]
@@ -125,27 +130,50 @@ def test_tables_hold_every_run_and_number(comparison, tmp_path):
         assert (float(row["effect"]), float(row["p_holm"])) == (test.effect.value, test.p_holm)
 
 
+def test_the_exploratory_table_holds_the_chosen_metrics_and_the_tables_all(comparison, tmp_path):
+    text = write_report(comparison, tmp_path)[1].read_text()
+    section = text.partition("## Exploratory: other metrics")[2].partition("\n## ")[0]
+    names = [line.split(" | ")[0][2:] for line in section.splitlines() if line.startswith("| ")]
+    assert [name for name in names if name in EXPLORED] == list(EXPLORED)
+    assert EXPLORED.keys() <= DIRECTIONS.keys() and not EXPLORED.keys() & {*ENDPOINTS, "retention"}
+    assert "All other metrics are in arms.csv (levels) and contrasts.csv (differences)." in section
+    linear, none = comparison.arms
+    everything = {(arm.name, metric) for arm in (linear, none) for metric in DIRECTIONS}
+    assert everything <= {(row["arm"], row["metric"]) for row in rows(tmp_path / "arms.csv")}
+    assert {row["metric"] for row in rows(tmp_path / "contrasts.csv")} == DIRECTIONS.keys()
+    assert DIRECTIONS.keys() <= rows(tmp_path / "runs.csv")[0].keys()
+
+
+def test_metrics_that_no_run_has_are_no_rows(comparison, tmp_path):
+    lacking = []
+    for arm in comparison.arms:
+        runs = [replace(run, metrics={**run.metrics, "auc": math.nan}) for run in arm.runs]
+        lacking.append(replace(arm, runs=tuple(runs)))
+    text = write_report(study.compare(lacking, comparison.baseline), tmp_path)[1].read_text()
+    assert "| max_drawdown |" in text and "| auc |" not in text
+
+
 def test_unfinished_and_skipped_runs_are_named(comparison, tmp_path):
     listed = replace(
         comparison, unfinished=(Unfinished(Path("x/seed7"), "killed", 0.426, "why"),), skipped=("y: torn",)
     )
-    text = write.write(listed, tmp_path)[1].read_text()
+    text = write_report(listed, tmp_path)[1].read_text()
     assert "| x/seed7 | killed | 43% | why |" in text
     assert "- **skipped**: y: torn" in text
 
 
 def test_one_arm_and_nothing_known(comparison, tmp_path):
-    alone = study.compare(comparison.arms[:1])
-    text = write.write(alone, tmp_path)[1].read_text()
+    alone = study.compare(comparison.arms[:1], comparison.arms[0].name)
+    text = write_report(alone, tmp_path)[1].read_text()
     assert "1 arm, 6 runs" in text and "Exploratory" not in text and "(not recorded)" in text
 
 
 def test_returns_are_shown_beside_the_scores_of_one_task(comparison, tmp_path):
-    text = write.write(comparison, tmp_path)[1].read_text()
+    text = write_report(comparison, tmp_path)[1].read_text()
     assert "| arm | runs | final return | final score | late oscillation | retention |" in text
     assert "Score 0 is a return of 22.97, a random policy; score 1 is 500." in text
     arms = [replace(a, runs=tuple(replace(r, unit="return", task="Own-v0") for r in a.runs)) for a in comparison.arms]
-    text = write.write(study.compare(arms), tmp_path)[1].read_text()
+    text = write_report(study.compare(arms, arms[0].name), tmp_path)[1].read_text()
     assert "| arm | runs | final return | late oscillation | retention |" in text
 
 

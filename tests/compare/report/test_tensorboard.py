@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from rl_decay.compare import command
 from rl_decay.compare.analysis import study
+from rl_decay.compare.figures import plots
 from rl_decay.compare.report.tensorboard import folder_names, write_arms
 from rl_decay.runs import layout
 from rl_decay.runs.events import EventFile
@@ -28,7 +29,7 @@ def curve(folder, tag):
 
 
 def test_an_arm_is_the_mean_of_its_runs(sweep):
-    write_arms(command.compare([sweep]), sweep, figures={})
+    write_arms(command.compare([sweep], command.Options()), sweep, figures={})
     arm = sweep / "arms" / "schedule=linear"
     steps, scores = curve(arm, "eval/score")
     assert steps == [2500, 5000, 7500, 10_000]
@@ -43,7 +44,7 @@ def test_an_arm_is_the_mean_of_its_runs(sweep):
 
 
 def test_the_final_numbers_are_the_estimates(sweep):
-    write_arms(command.compare([sweep]), sweep, figures={})
+    write_arms(command.compare([sweep], command.Options()), sweep, figures={})
     # final: the last evaluation alone lies in the last 10 %: (0.8 + 1.0) / 2 = 0.9
     assert curve(sweep / "arms" / "schedule=linear", "final/return") == (
         [10_000],
@@ -54,7 +55,7 @@ def test_the_final_numbers_are_the_estimates(sweep):
 def test_oscillation_is_each_runs_own(tmp_path, make_sweep):
     # Opposite waves: their mean is flat, each of them falls by 0.4 from its best.
     sweep = make_sweep(tmp_path / "sweep", {"none": [[0.3, 0.7, 0.3], [0.7, 0.3, 0.7]]})
-    write_arms(command.compare([sweep]), sweep, figures={})
+    write_arms(command.compare([sweep], command.Options()), sweep, figures={})
     # run 0: 0, 0, 0.4; run 1: 0, 0.4, 0
     assert curve(sweep / "arms" / "schedule=none", "oscillation/drawdown")[1] == pytest.approx([0, 0.2, 0.2])
 
@@ -62,14 +63,14 @@ def test_oscillation_is_each_runs_own(tmp_path, make_sweep):
 def test_a_diverged_run_pulls_the_mean_down(tmp_path, make_run):
     make_run(tmp_path / "sweep" / "a", seed=0, scores=[0.5, 0.5, 0.5, 0.5])
     make_run(tmp_path / "sweep" / "b", seed=1, scores=[0.5, 0.5], grid=4, status="diverged")
-    write_arms(command.compare([tmp_path / "sweep"]), tmp_path / "sweep", figures={})
+    write_arms(command.compare([tmp_path / "sweep"], command.Options()), tmp_path / "sweep", figures={})
     assert curve(tmp_path / "sweep" / "arms" / "schedule=none", "eval/score")[1] == pytest.approx(
         [0.5, 0.5, 0.25, 0.25]
     )
 
 
 def test_hparams_have_a_row_per_arm(sweep):
-    write_arms(command.compare([sweep]), sweep, figures={})
+    write_arms(command.compare([sweep], command.Options()), sweep, figures={})
     found = EventAccumulator(str(sweep / "arms" / "schedule=linear")).Reload()
     start = found.summary_metadata["_hparams_/session_start_info"].plugin_data.content
     assert (
@@ -81,8 +82,8 @@ def test_hparams_have_a_row_per_arm(sweep):
 
 
 def test_figures_become_images(sweep):
-    comparison = command.compare([sweep])
-    *_, last = write_arms(comparison, sweep)
+    comparison = command.compare([sweep], command.Options())
+    *_, last = write_arms(comparison, sweep, plots.figures(comparison))
     assert last.parent == sweep / "arms" / "report"
     images = EventAccumulator(str(last.parent)).Reload()
     assert images.Tags()["images"] == ["curves", "intervals", "seeds", "profiles"]
@@ -90,7 +91,7 @@ def test_figures_become_images(sweep):
 
 
 def test_writing_again_replaces_the_files_and_nothing_else(sweep):
-    comparison = command.compare([sweep])
+    comparison = command.compare([sweep], command.Options())
     first = write_arms(comparison, sweep, figures={"a": PNG})
     kept = sweep / "arms" / "schedule=none" / "mine.txt"
     kept.write_text("kept")
@@ -103,9 +104,9 @@ def test_writing_again_replaces_the_files_and_nothing_else(sweep):
 
 
 def test_the_arms_are_not_taken_for_runs(sweep):
-    before = command.compare([sweep])
+    before = command.compare([sweep], command.Options())
     write_arms(before, sweep, figures={"a": PNG})
-    after = command.compare([sweep])
+    after = command.compare([sweep], command.Options())
     assert [len(arm.runs) for arm in after.arms] == [len(arm.runs) for arm in before.arms]
     assert after.skipped == before.skipped == ()
 
@@ -113,9 +114,9 @@ def test_the_arms_are_not_taken_for_runs(sweep):
 def test_tasks_are_runs_of_their_own(sweep):
     arms = [
         replace(arm, runs=arm.runs + tuple(replace(run, task="Acrobot-v1") for run in arm.runs))
-        for arm in command.compare([sweep]).arms
+        for arm in command.compare([sweep], command.Options()).arms
     ]
-    paths = write_arms(study.compare(arms), sweep, figures={})
+    paths = write_arms(study.compare(arms, arms[0].name), sweep, figures={})
     assert [path.parent.name for path in paths] == [
         f"schedule={curve}_{task}" for curve in ("linear", "none") for task in ("Acrobot-v1", "CartPole-v1")
     ]
@@ -132,9 +133,9 @@ def test_folder_names():
 def test_returns_stay_returns(sweep):
     arms = [
         replace(arm, runs=tuple(replace(run, unit="return", task="Own-v0") for run in arm.runs))
-        for arm in command.compare([sweep]).arms
+        for arm in command.compare([sweep], command.Options()).arms
     ]
-    write_arms(study.compare(arms), sweep, figures={})
+    write_arms(study.compare(arms, arms[0].name), sweep, figures={})
     found = EventAccumulator(str(sweep / "arms" / "schedule=linear")).Reload()
     assert "eval/score" not in found.Tags()["scalars"]
     np.testing.assert_allclose([p.value for p in found.Scalars("eval/return")], [0.3, 0.5, 0.7, 0.9], rtol=1e-6)
@@ -151,6 +152,6 @@ def test_event_files_of_others_stay_where_they_are(make_sweep, tmp_path):
     events.flush()
     sweep = make_sweep(tmp_path / "arms" / "mine", {"none": [[0.5, 0.6]]})
     for _ in range(2):
-        write_arms(command.compare([sweep]), tmp_path, figures={})
+        write_arms(command.compare([sweep], command.Options()), tmp_path, figures={})
     assert events.path.exists()
     assert len(list((tmp_path / "arms" / "schedule=none").glob("events.out.tfevents.*"))) == 1

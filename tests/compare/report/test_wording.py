@@ -3,9 +3,10 @@
 import math
 from dataclasses import replace
 
+import handmade
 import pytest
 
-from rl_decay.compare.model import Arm, Comparison, Contrast, Estimate
+from rl_decay.compare.model import Arm, Contrast, Estimate
 from rl_decay.compare.report.wording import difference, interval, number, p_value, percent, signed, smallest, verdict
 
 NAN = math.nan
@@ -22,7 +23,7 @@ def compared(osc=CALMER, final=SAME, unit="score"):
         "none": {"final": Estimate(0.98, 0.97, 0.99), "osc_late": Estimate(0.05, NAN, NAN)},
     }
     arms = (Arm("linear", (), {}), Arm("none", (), {}))
-    return Comparison(("CartPole-v1",), unit, arms, "none", estimates, (osc, final), (), (), (), (), {}, (), {})
+    return handmade.comparison(arms=arms, unit=unit, estimates=estimates, contrasts=(osc, final))
 
 
 def effect(test, value, low, high, p=1.0, **changes):

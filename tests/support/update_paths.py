@@ -1,4 +1,4 @@
-"""The geometry of an update path in parameter space, the reference for what training measures on the device.
+"""The geometry of an update path in parameter space: the reference for the measures that training takes on the device.
 
 theta is [..., K, P]: K parameter vectors in time order, one per PPO update (per minibatch, Adam's momentum would
 correlate the steps); with K of them there are K-1 updates D[k] = theta[k+1] - theta[k]. Only the last two axes are
