@@ -15,10 +15,10 @@ def plain(value: Any) -> Any:
         return value
 
 
-def whole(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
     """A whole number as an int; None for anything else, floats and truth values included.
 
-    >>> whole(3), whole(3.0), whole(True), whole("3")
+    >>> whole_number(3), whole_number(3.0), whole_number(True), whole_number("3")
     (3, None, None, None)
     """
     value = plain(value)

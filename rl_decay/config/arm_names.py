@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rl_decay.config.identity import arm_keys
-from rl_decay.config.schedules import FOLLOWERS
 from rl_decay.errors import escaped
+from rl_decay.types import GROUPS
 
 
 def differing(values: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]
 
     Numbers have three digits, or all of theirs where three would give two different arms one name.
     """
-    keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in FOLLOWERS)
+    keys = tuple(keys) or tuple(f"schedule.{group}.curve" for group in GROUPS)
     short = [_name(value, keys, digits=3) for value in values]
     full = [_name(value, keys, digits=17) for value in values]
     shown = short if len(set(short)) == len(set(full)) else full
@@ -82,8 +82,8 @@ def _joined(key: str, shown: Mapping[str, str]) -> str:
     role, _, knob = rest.partition(".")
     if section != "schedule" or not knob:
         return key
-    both = [shown.get(f"schedule.{follower}.{knob}") for follower in FOLLOWERS]
-    shared = role in FOLLOWERS and both[0] == both[1]
+    both = [shown.get(f"schedule.{group}.{knob}") for group in GROUPS]
+    shared = role in GROUPS and both[0] == both[1]
     if knob == "curve":
         return "schedule" if shared else f"schedule/{role}"
     return f"schedule.{knob}" if shared else key

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from rl_decay.config.schedules import FOLLOWERS, role_curves
+from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, shown
+from rl_decay.types import GROUPS
 
 LARGEST_WHOLE = 2**63 - 1
 LARGEST_FLOAT32 = (2 - 2**-23) * 2.0**127
@@ -41,7 +42,7 @@ def check_scheduled(config: Config) -> None:
             factor = curve.knobs.get(knob, 0.0)
             assert isinstance(factor, float)
             if base * factor > LARGEST_FLOAT32:
-                shared = role in FOLLOWERS and getattr(getattr(config.schedule, role), knob) is None
+                shared = role in GROUPS and getattr(getattr(config.schedule, role), knob) is None
                 owner = "schedule" if shared else f"schedule.{role}"
                 raise UserError(f"{owner}.{knob}={factor}: times {key}={base} it must be at most {MOST[float][1]}")
 

@@ -7,9 +7,9 @@ from dataclasses import fields
 from rl_decay.config.schema import Role, Schedule
 from rl_decay.errors import UserError
 from rl_decay.schedules import CURVES, Curve, knobs
+from rl_decay.types import GROUPS
 
 ROLES = ("actor", "critic", "clip", "entropy")
-FOLLOWERS = ("actor", "critic")  # the roles that take the shared knobs
 KNOBS = tuple(f.name for f in fields(Role) if f.name != "curve")
 
 
@@ -23,7 +23,7 @@ def unused_knobs(schedule: Schedule) -> list[str]:
 
     Not an error: a sweep over curves sets them for those that do.
     """
-    used = {knob for role in FOLLOWERS for knob in knobs(getattr(schedule, role).curve)}
+    used = {knob for role in GROUPS for knob in knobs(getattr(schedule, role).curve)}
     values = {knob: getattr(schedule, knob) for knob in KNOBS}
     return [
         f"schedule.{knob}={value}"
@@ -45,7 +45,7 @@ def _curve(role: str, chosen: Role, shared: Schedule) -> Curve:
                 raise UserError(f"{key}.{knob}={value}: the curve {chosen.curve} takes {takes}; remove the key")
         elif value is not None:
             values[knob] = value
-        elif role in FOLLOWERS:
+        elif role in GROUPS:
             values[knob] = getattr(shared, knob)
     for knob, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, one_line, shown
-from rl_decay.plain import number, plain, truth, whole
+from rl_decay.plain import number, plain, truth, whole_number
 
 
 def plain_config(given: Any) -> Config:
@@ -85,7 +85,7 @@ def _whole_numbers(value: Any) -> list[int] | None:
         value = value.tolist()
     if isinstance(value, str) or not isinstance(value, Sequence):
         return None
-    numbers = [whole(item) for item in value]
+    numbers = [whole_number(item) for item in value]
     return None if None in numbers else numbers  # type: ignore[return-value]
 
 
@@ -113,7 +113,7 @@ def _nested(value: Any) -> Any:
 
 KINDS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     bool: (truth, "true or false"),
-    int: (whole, "a whole number"),
+    int: (whole_number, "a whole number"),
     float: (number, "a number"),
     str: (_text, "text"),
     list: (_whole_numbers, "a list of whole numbers"),

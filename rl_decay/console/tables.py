@@ -18,7 +18,7 @@ from rich.text import Text
 
 from rl_decay.config.checks import preset_note
 from rl_decay.config.plan import EPISODES_PER_SEGMENT, Plan
-from rl_decay.config.schedules import FOLLOWERS, role_curves, unused_knobs
+from rl_decay.config.schedules import role_curves, unused_knobs
 from rl_decay.config.schema import Config
 from rl_decay.config.trust import modules_to_trust
 from rl_decay.console import duration
@@ -26,10 +26,11 @@ from rl_decay.errors import one_line
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.files import entries
 from rl_decay.runs.layout import EVENTS, INTERRUPTED
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 from rl_decay.schedules import describe
 from rl_decay.system.narrow import fitted
 from rl_decay.system.shell import as_typed
+from rl_decay.types import GROUPS
 
 log = logging.getLogger("rl_decay")
 SILENCE = 10.0  # seconds without a log line
@@ -72,8 +73,8 @@ def schedule_table(config: Config, plan: Plan) -> Table:
     base = {"actor": config.actor.lr, "critic": config.critic.lr}
     base |= {"clip": config.algo.clip, "entropy": config.algo.entropy_coef}
     for role, curve in role_curves(config.schedule).items():
-        if role in FOLLOWERS or curve.name != "none":
-            name = f"{role} rate" if role in FOLLOWERS else role
+        if role in GROUPS or curve.name != "none":
+            name = f"{role} rate" if role in GROUPS else role
             values = (f"{base[role] * curve(p):.3g}" for p in moments(config, plan))
             table.add_row(name, _words(curve), *values)
     return table
@@ -123,7 +124,7 @@ class Terminal:
         return self
 
     def iteration(
-        self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
+        self, iteration: int, runs: Sequence[RunRecorder], scalars: dict[str, np.ndarray], evaluated: bool
     ) -> None:
         """Show an iteration: return, steps/s, time left, both rates."""
         narrow = self._bar is not None and self._console.width < WIDE
@@ -176,11 +177,11 @@ def progress_columns(count: ProgressColumn | None = None) -> tuple[ProgressColum
     )
 
 
-def _progress_words(runs: Sequence[RunSink], scalars: dict[str, np.ndarray], narrow: bool) -> str:
+def _progress_words(runs: Sequence[RunRecorder], scalars: dict[str, np.ndarray], narrow: bool) -> str:
     returns = [run.return_100 for run in runs if run.running]
     evaluations = [run.eval_returns[-1] for run in runs if run.running and run.eval_returns]
     speed = sum(run.valid_steps for run in runs) / runs[0].wall_seconds
-    lr = " ".join(f"{group} {scalars[f'lr/{group}'][0]:.2e}" for group in FOLLOWERS)
+    lr = " ".join(f"{group} {scalars[f'lr/{group}'][0]:.2e}" for group in GROUPS)
     evaluation = f", eval {_mean(evaluations)}" if evaluations else ""
     words = f"return {_mean(returns)}{evaluation}, {speed:,.0f} steps/s"
     return words if narrow else f"{words}, lr {lr}"

@@ -18,7 +18,7 @@ from rl_decay.config.schema import Config, flat
 from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import with_absolute_paths
-from rl_decay.runs.naming import run_folder, short_fingerprint
+from rl_decay.runs.folder import default_folder, short_fingerprint
 
 
 def checked(cfg: DictConfig) -> Config:
@@ -124,7 +124,7 @@ def _short_fingerprint(_root_: Any) -> str:
 def _run_folder(moment: str, _root_: Any) -> str:
     """The default folder of a run; a run that will be refused never gets to use its name."""
     try:
-        return run_folder(with_absolute_paths(strict(_root_)), moment)
+        return default_folder(with_absolute_paths(strict(_root_)), moment)
     except (UserError, ValueError):
         return f"runs/refused-{moment}"
 

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
 from rl_decay.errors import UserError
-from rl_decay.hydra_app.jobs import compose_folder, job_of
+from rl_decay.hydra_app.sweep_jobs import compose_folder, job_of
 from rl_decay.runs.jobs import Job, record_jobs, title
 from rl_decay.runs.layout import is_taken
 from rl_decay.sweeps.grouping import check_folders

@@ -21,9 +21,9 @@ from rl_decay import compare
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
-from rl_decay.hydra_app.jobs import is_grid
 from rl_decay.hydra_app.program import new_program, program
 from rl_decay.hydra_app.refusals import line_for, refuse
+from rl_decay.hydra_app.sweep_jobs import is_grid
 from rl_decay.runs.claim import FolderClaim
 from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.endings import endings, failures, lines, shortfall
@@ -32,11 +32,11 @@ from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import write_jobs
 from rl_decay.runs.layout import (
     CHECKPOINTS,
-    EVALUATIONS,
+    EVALUATIONS_CSV,
     FAILED,
     JOBS,
     LOCK,
-    METRICS,
+    METRICS_CSV,
     SUMMARY,
     SWEEP_LOCK,
     is_run,
@@ -49,7 +49,7 @@ from rl_decay.runs.unwritable import unwritable
 
 log = logging.getLogger("rl_decay")
 
-RUNS_OWN = {SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS, LOCK, JOBS}
+RUNS_OWN = {SUMMARY, METRICS_CSV, EVALUATIONS_CSV, CHECKPOINTS, LOCK, JOBS}
 
 
 @contextmanager

@@ -14,10 +14,10 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.grid import check_free, with_progress
 from rl_decay.hydra_app.guard import refuse_run
-from rl_decay.hydra_app.jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.program import program
 from rl_decay.hydra_app.refusals import refuse
+from rl_decay.hydra_app.sweep_jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary

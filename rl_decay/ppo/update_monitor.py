@@ -10,8 +10,8 @@ from torch import Tensor
 
 from rl_decay.ppo.batches import masked_mean
 from rl_decay.ppo.distributions import Categorical, DiagGaussian, distribution
-from rl_decay.ppo.networks import GROUPS, ActorCritic
-from rl_decay.types import Batch
+from rl_decay.ppo.networks import ActorCritic
+from rl_decay.types import GROUPS, Batch
 
 BLOCK = 50  # updates over which straightness and the share of negative cosines are taken
 PROBES = 256  # observations of the first rollout on which churn is measured

@@ -1,4 +1,8 @@
-"""The kernel's locks that this process holds, by file descriptor. They are its own: a forked child lets go of them."""
+"""The kernel's locks that this process holds, by file descriptor; a forked child closes its copies of them.
+
+A flock belongs to the open file, not to the process: a child inherits the descriptor, and the lock would last until the
+child closes it too.
+"""
 
 from __future__ import annotations
 
@@ -24,15 +28,16 @@ def release(descriptor: int) -> None:
     if descriptor in _held:
         _held.remove(descriptor)
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it with a child not yet let go
+            # Closing alone would not unlock while a child that was just forked still has its copy open.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
-def _let_go() -> None:
-    # A forked child inherits the descriptors; while it has them open, a lock would outlive the parent.
+def _close_in_child() -> None:
+    """Close the descriptors that a forked child inherited, or a lock would outlive the parent that holds it."""
     for descriptor in _held:
         os.close(descriptor)
     _held.clear()
 
 
-os.register_at_fork(after_in_child=_let_go)
+os.register_at_fork(after_in_child=_close_in_child)

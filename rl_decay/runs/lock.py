@@ -1,8 +1,11 @@
 """One training per run folder, one launcher per sweep: the kernel's flock, which ends with its process.
 
-The file of a lock stays where it is, because deleting it would let two processes lock two files of one name; that it
-exists means nothing. A population holds one lock for all its members, the run.lock of its first: the others' run.lock
-names it. So a population costs one file descriptor, and whoever opens a member's folder alone finds out.
+A lock file is never deleted: a process that has the deleted file open, and one that makes it anew, would lock two files
+of one name, and both would train. So an existing lock file says nothing; only its lock counts.
+
+A population holds one lock for all its members, on the run.lock of its first member. The run.lock of every other member
+holds a mark: a token of the population, and the path to the first folder. So a population costs one file descriptor,
+and a process that opens a member's folder alone finds the lock through the mark.
 """
 
 from __future__ import annotations
@@ -21,7 +24,9 @@ from rl_decay.runs.flocks import hold, is_own, release
 from rl_decay.runs.layout import LOCK, SWEEP_LOCK
 from rl_decay.runs.unwritable import unwritable
 
-ATTEMPTS, PAUSE = 20, 0.02  # seconds: who only looks at a lock holds it for a moment
+# A process that only asks whether a lock is held takes it for a moment itself; try again before refusing.
+ATTEMPTS = 20
+PAUSE = 0.02  # seconds
 LONGEST = 8192  # bytes of a lock file that are read
 
 
@@ -30,13 +35,14 @@ class LockLostError(UserError):
 
 
 class RunLock:
-    """Hold run folders for this process: `with RunLock(*folders): ...`; UserError if another training holds one, or if
-    one cannot be written.
+    """Hold run folders for this process: `with RunLock(*folders): ...`.
+
+    UserError if another training holds one of them, or if one cannot be written.
     """
 
     def __init__(self, *folders: str | Path):
         self.folders = [Path(folder) for folder in folders]
-        self._descriptor: int | None = None
+        self._descriptor: int | None = None  # of the first folder's lock file
         self._token = ""
         self._lost: set[Path] = set()  # folders that another training has taken
 
@@ -54,21 +60,22 @@ class RunLock:
         return self
 
     def __exit__(self, *failure: object) -> None:
+        # A forked child leaves this block too; the marks and the lock are still its parent's.
         if self._descriptor is not None and is_own(self._descriptor):
             self._clear_marks()
             release(self._descriptor)
         self._descriptor = None
 
     def _clear_marks(self) -> None:
-        """Leave lock files as a run alone would have; a killed population cannot, and what it leaves means nothing."""
+        """Empty the lock files, as after a run alone. The marks of a killed population stay, and do no harm."""
         for folder in self.folders:
             with suppress(OSError):
-                if _text(folder / LOCK).startswith(self._token):
+                if _text(folder / LOCK).startswith(self._token):  # another training may have taken the folder
                     os.truncate(folder / LOCK, 0)
 
     def verify(self, folder: Path) -> None:
-        """Take the lock of a folder again where its file was removed; LockLostError if another training came first."""
-        if not folder.is_dir():  # whoever writes there next will say so
+        """Take the lock of a folder again if its file was removed; LockLostError if another training came first."""
+        if not folder.is_dir():  # the next write into it will report that
             return
         self._keep_first()
         if folder not in self._lost and not self._holds(folder):
@@ -79,18 +86,19 @@ class RunLock:
             )
 
     def _keep_first(self) -> None:
-        """Hold the lock that the other folders' marks point to: in the first folder, or where it is gone or lost, in
-        the next; also for a first run that has ended.
+        """Hold the lock to which the marks point, also after the run of the first folder has ended.
+
+        If the first folder was removed or lost, the next one becomes the first.
         """
         while self.folders and not self._holds(self.folders[0]):
             first = self.folders[0]
             try:
                 self._take_again(first)
-            except OSError:  # it was removed, or cannot be written, which its own run will say
+            except OSError:  # removed or no longer writable; the run of this folder reports it
                 self.folders.remove(first)
 
     def _take_again(self, folder: Path) -> None:
-        """Take a folder whose lock file was removed; it is lost if another training has done so."""
+        """Take a folder whose lock file was removed; note it as lost if another training has taken it."""
         if folder not in self.folders:
             self.folders.append(folder)
         try:
@@ -100,25 +108,26 @@ class RunLock:
             self._lost.add(folder)
 
     def _holds(self, folder: Path) -> bool:
-        """Whether the lock file of a folder is the one that was taken. A new file may have the inode of an old one, so
-        that only the first, which is open, is known by it; the others by their mark.
-        """
+        """Whether the lock file of a folder is still the file that this lock took."""
         if folder not in self.folders:
             return False
         try:
             if folder == self.folders[0]:
                 assert self._descriptor is not None
                 return os.path.samestat(os.stat(folder / LOCK), os.fstat(self._descriptor))
+            # Inodes do not identify the other files, which are closed: a new file may get the inode of a removed one.
             return os.fsencode(_text(folder / LOCK)) == self._mark(folder)
-        except OSError:  # there is none, or a link
+        except OSError:  # no such file, or a link
             return False
 
     def _take(self, folder: Path) -> None:
+        """Lock a folder's lock file and, in a population, write the mark; only the first folder's stays locked."""
         descriptor = _locked(folder / LOCK, f"{folder} is in use: another training holds its {LOCK}")
         try:
-            if _holder(folder, _read(descriptor)):
+            if _is_held_through(folder, _read(descriptor)):
                 raise UserError(f"{folder} is in use: another training holds its {LOCK}")
-            if os.fstat(descriptor).st_size:  # whoever only looks at a run leaves its files as they were
+            # Only a file with content is truncated: a lock that merely looks at a run must not change its files' times.
+            if os.fstat(descriptor).st_size:
                 os.ftruncate(descriptor, 0)
             if len(self.folders) > 1:
                 os.pwrite(descriptor, self._mark(folder), 0)
@@ -128,20 +137,21 @@ class RunLock:
         if folder != self.folders[0]:
             release(descriptor)
             return
-        if self._descriptor is not None:  # of a file that was removed
+        if self._descriptor is not None:  # the lock of a file that was removed
             release(self._descriptor)
         self._descriptor = descriptor
 
     def _mark(self, folder: Path) -> bytes:
-        """What a lock file says: the token of its holder, and on a second line where that one's lock is."""
+        """The content of a lock file: the token of the population, then the relative path to the first folder."""
         first = self.folders[0]
         place = "" if folder == first else os.path.relpath(os.path.realpath(first), os.path.realpath(folder))
         return os.fsencode(f"{self._token}\n{place}")
 
 
 class SweepLock:
-    """Hold a sweep folder while its jobs are launched from here; UserError if another process does that, or if the
-    folder cannot be written.
+    """Hold a sweep folder while this process launches its jobs.
+
+    UserError if another process does so, or if the folder cannot be written.
     """
 
     def __init__(self, folder: str | Path):
@@ -149,9 +159,9 @@ class SweepLock:
         self._descriptor: int | None = None
 
     def __enter__(self) -> Self:
-        words = f"{self.folder} is in use: another process trains this sweep and holds its {SWEEP_LOCK}"
+        refusal = f"{self.folder} is in use: another process trains this sweep and holds its {SWEEP_LOCK}"
         try:
-            self._descriptor = _locked(self.folder / SWEEP_LOCK, words)
+            self._descriptor = _locked(self.folder / SWEEP_LOCK, refusal)
         except OSError as error:
             raise UserError(unwritable(self.folder, error)) from None
         return self
@@ -163,19 +173,20 @@ class SweepLock:
 
 
 def is_held(folder: Path) -> bool:
-    """Whether a training holds a run folder, alone or with its population; also where the file system cannot tell."""
+    """Whether a training holds a run folder, alone or through its population; True on file systems without locks."""
     try:
         descriptor = _open(folder / LOCK)
     except OSError:
         return False
     try:
-        return _is_locked(descriptor) or _holder(folder, _read(descriptor))
+        return _is_locked(descriptor) or _is_held_through(folder, _read(descriptor))
     finally:
         os.close(descriptor)
 
 
 def refuse_sweep_in_use(folder: Path) -> None:
-    """UserError if a run folder lies in a sweep that is being launched: a lone training of it would be in its way."""
+    """UserError if a run folder lies in a sweep that is being launched: the sweep will train this run itself."""
+    # The typed path and the path without links: a sweep folder may itself be reached through a link.
     for parent in {**dict.fromkeys(folder.absolute().parents), **dict.fromkeys(folder.resolve().parents)}:
         try:
             descriptor = _open(parent / SWEEP_LOCK)
@@ -189,7 +200,7 @@ def refuse_sweep_in_use(folder: Path) -> None:
 
 
 def _locked(path: Path, refusal: str) -> int:
-    """Open a file and lock it; UserError with the words of the refusal if another process holds it."""
+    """Open a file and lock it; returns its descriptor. UserError with the refusal if another process holds it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     try:
         for attempt in range(ATTEMPTS):
@@ -200,7 +211,7 @@ def _locked(path: Path, refusal: str) -> int:
                 if attempt == ATTEMPTS - 1:
                     raise UserError(refusal) from None
                 time.sleep(PAUSE)
-    except BaseException:  # an OSError comes from a file system without locks
+    except BaseException:  # also an OSError of a file system without locks
         os.close(descriptor)
         raise
     hold(descriptor)
@@ -208,15 +219,16 @@ def _locked(path: Path, refusal: str) -> int:
 
 
 def _is_locked(descriptor: int) -> bool:
+    """Whether another open file holds the lock; if not, this one holds it until its descriptor is closed."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # closing gives it back
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     return False
 
 
-def _holder(folder: Path, mark: str) -> bool:
-    """Whether the population that a lock file names is alive: the lock it points to is held, under the same token."""
+def _is_held_through(folder: Path, mark: str) -> bool:
+    """Whether the population of a mark is alive: the lock file to which it points is locked and has the same token."""
     token, _, place = mark.partition("\n")
     if not token or not place:
         return False
@@ -225,13 +237,14 @@ def _holder(folder: Path, mark: str) -> bool:
     except (OSError, ValueError):  # ValueError: a damaged mark with a null byte
         return False
     try:
+        # A killed population leaves its marks; a new training in its first folder has another token.
         return _read(descriptor).partition("\n")[0] == token and _is_locked(descriptor)
     finally:
         os.close(descriptor)
 
 
 def _open(path: Path) -> int:
-    """Open a lock file to look at it; a pipe of that name does not block, and no link is followed."""
+    """Open a lock file for reading; a named pipe in its place does not block, and no link is followed."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
 
 
@@ -244,6 +257,7 @@ def _text(path: Path) -> str:
 
 
 def _read(descriptor: int) -> str:
+    """The content of a lock file; "" for a folder or a device of that name."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return ""
     return os.fsdecode(os.pread(descriptor, LONGEST, 0))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rl_decay.config.plan import Plan
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 from rl_decay.sweeps.grouping import Population
 
 REPORT_SECONDS = 1.0  # between two reports to the display
@@ -51,7 +51,7 @@ class Reporter:
         self._index, self._population, self._plan, self._listen, self._asked = index, population, plan, listen, asked
         self._reported = self._logged = time.monotonic()
 
-    def iteration(self, iteration: int, runs: Sequence[RunSink], scalars: Scalars, evaluated: bool) -> str | None:
+    def iteration(self, iteration: int, runs: Sequence[RunRecorder], scalars: Scalars, evaluated: bool) -> str | None:
         """Report after an evaluation or when it is time, and hand on the wish to stop."""
         now = time.monotonic()
         if evaluated or now - self._reported > REPORT_SECONDS:
@@ -62,7 +62,7 @@ class Reporter:
             self._write_logs(iteration, runs)
         return self._asked()
 
-    def _report(self, iteration: int, runs: Sequence[RunSink]) -> None:
+    def _report(self, iteration: int, runs: Sequence[RunRecorder]) -> None:
         self._listen(
             Progress(
                 population=self._index,
@@ -75,7 +75,7 @@ class Reporter:
             )
         )
 
-    def _write_logs(self, iteration: int, runs: Sequence[RunSink]) -> None:
+    def _write_logs(self, iteration: int, runs: Sequence[RunRecorder]) -> None:
         moment = time.strftime("%Y-%m-%d %H:%M:%S")
         for job, run in zip(self._population, runs, strict=True):
             words = f"return {run.return_100:.1f}, eval {_last_return(run):.1f}" if run.running else run.status
@@ -84,5 +84,5 @@ class Reporter:
                 file.write(f"[{moment}] iteration {iteration}/{self._plan.num_iterations}, {words}\n")
 
 
-def _last_return(run: RunSink) -> float:
+def _last_return(run: RunRecorder) -> float:
     return run.eval_returns[-1] if run.eval_returns else run.return_100

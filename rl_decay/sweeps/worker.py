@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 
 from rl_decay.errors import error_words
 from rl_decay.runs.layout import FAILED
-from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
+from rl_decay.sweeps.record_endings import Unrecorded, record_endings
 from rl_decay.system.signals import SIGNALS, leave_to_parent
 from rl_decay.system.stdout import keep_output
 
@@ -42,7 +42,7 @@ def work(index: int, population: Population, channel: Connection) -> None:
     try:
         import torch
 
-        from rl_decay.sweeps.population import train_jobs
+        from rl_decay.sweeps.train_jobs import train_jobs
 
         if torch.cuda.is_available():
             torch.cuda.set_device(index % torch.cuda.device_count())

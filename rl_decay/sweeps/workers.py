@@ -20,10 +20,10 @@ import torch
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
-from rl_decay.sweeps.population import train_jobs
+from rl_decay.sweeps.record_endings import Unrecorded, record_endings
 from rl_decay.sweeps.reporter import Ended, Listener, Progress
+from rl_decay.sweeps.train_jobs import train_jobs
 from rl_decay.sweeps.worker import Farewell, work
 from rl_decay.system.signals import LOST, SIGNALS, StopRequest, held_back
 from rl_decay.training.device import resolve_device

@@ -151,7 +151,7 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     assert (process.returncode, errors) == (130, "")
     said = json.loads((mine / layout.SUMMARY).read_text())
     assert said["status"] == "interrupted"
-    rows = (mine / layout.METRICS).read_text().splitlines()[1:]
+    rows = (mine / layout.METRICS_CSV).read_text().splitlines()[1:]
     assert [int(row.split(",")[1]) for row in rows] == list(range(1, said["iterations"] + 1))
 
 

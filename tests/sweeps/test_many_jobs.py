@@ -12,8 +12,8 @@ from omegaconf import OmegaConf, open_dict
 from rl_decay.config.schema import Config, flat
 from rl_decay.hydra_app import grid
 from rl_decay.hydra_app.compose import register
-from rl_decay.hydra_app.jobs import Composed, pack
 from rl_decay.hydra_app.launch import launch
+from rl_decay.hydra_app.sweep_jobs import Composed, pack
 from rl_decay.runs.endings import Ending, lines
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.sweep import Options

@@ -134,7 +134,7 @@ def _run(
 ) -> tuple[Run, list[str]]:
     task, lines, rates = scored_task(config["env.id"], config["env.kwargs"]), [], {}
     try:
-        iterations = columns(folder / layout.METRICS, ("env_steps", *RATES.values(), RETURN_100))
+        iterations = columns(folder / layout.METRICS_CSV, ("env_steps", *RATES.values(), RETURN_100))
         rates = {group: (iterations["env_steps"], iterations[tag]) for group, tag in RATES.items()}
     except UserError as error:
         iterations = {"env_steps": np.empty(0), RETURN_100: np.empty(0)}
@@ -184,7 +184,7 @@ def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
 
 def _evaluated(folder: Path, status: str, end: int) -> tuple[np.ndarray, np.ndarray]:
     """The evaluation curve [K], [K]. A finished run has an evaluation at its end; else rows are missing: UserError."""
-    path = folder / layout.EVALUATIONS
+    path = folder / layout.EVALUATIONS_CSV
     steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):

@@ -86,7 +86,7 @@ def _made(folder: Path) -> EventFile:
 def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
     events = _made(folder)
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
-    events.layout(layout.CHARTS)
+    events.add_chart_layout(layout.CHARTS)
     # The keys are those of a run, so that the table of a whole sweep has one set of columns; an arm has no seed.
     events.hparams(dict(arm.runs[0].config) | {"seed": None}, layout.FINAL_TAGS, first=tuple(arm.values))
     points: dict[int, dict[str, float]] = {}

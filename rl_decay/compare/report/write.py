@@ -10,7 +10,7 @@ from rl_decay.compare.model import Comparison
 from rl_decay.compare.report import contents
 from rl_decay.compare.report.csv_files import arms_csv, contrasts_csv, runs_csv
 from rl_decay.compare.report.document import to_html, to_markdown
-from rl_decay.runs.durable import replace
+from rl_decay.runs.durable import write_atomically
 
 PAGE, TEXT = "index.html", "report.md"
 INSTALL = "pip install -c constraints.txt -e '.[report]'"
@@ -33,7 +33,7 @@ def write(comparison: Comparison, folder: str | Path, figures: Mapping[str, byte
         figures = plots.figures(comparison)
     files = _files(comparison, figures)
     for name, data in files.items():
-        replace(folder / name, data)
+        write_atomically(folder / name, data)
     for name in {PAGE, *(f"{figure}.png" for figure in plots.DRAWINGS)} - files.keys():
         (folder / name).unlink(missing_ok=True)
     return [folder / name for name in files]

@@ -8,8 +8,8 @@ from rl_decay.config.plan import Plan
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, error_words
 from rl_decay.runs.layout import FAILED
-from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
+from rl_decay.sweeps.record_endings import Unrecorded, record_endings
 from rl_decay.sweeps.reporter import Asked, Listener, Reporter
 from rl_decay.training.population import train_population
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rl_decay.errors import UserError
 from rl_decay.runs.jobs import Job
-from rl_decay.runs.layout import ENDED, RUNNING, is_run
+from rl_decay.runs.layout import FINAL_STATUSES, RUNNING, is_run
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary, write_summary
 
@@ -31,7 +31,7 @@ def record_endings(jobs: Sequence[Job], status: str, reason: str, begin: bool = 
 
 def _record(job: Job, status: str, reason: str, begin: bool) -> None:
     summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
-    if summary.get("status", RUNNING) in ENDED:
+    if summary.get("status", RUNNING) in FINAL_STATUSES:
         return
     if begin:
         job.folder.mkdir(parents=True, exist_ok=True)
