@@ -1,4 +1,4 @@
-"""Numbers and truth values of NumPy and PyTorch as Python's own; neither library is imported."""
+"""Scalars of NumPy and PyTorch as Python numbers and bools; neither library is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """The Python value of a NumPy scalar, or of an array or tensor without a dimension; anything else as it is."""
+    """The Python value of a NumPy scalar, or of an array or tensor without dimensions; anything else unchanged."""
     if getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
         return value
     try:

@@ -1,4 +1,4 @@
-"""How long a run is going to take, in words."""
+"""The remaining time of a run, in seconds and in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNITS = (("days", 24 * 3600), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def remaining(elapsed: float, done: int, iterations: int) -> float:
-    """Seconds until `iterations` more are done, at the speed of those that took `elapsed` seconds."""
+    """Seconds until `iterations` more are done, at the speed of the `done` iterations in `elapsed` seconds."""
     return elapsed / done * iterations
 
 

@@ -21,7 +21,7 @@ from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, q
 from rl_decay.envs.registry import require_registered, way_out
 from rl_decay.envs.spaces import Codec
 from rl_decay.errors import UserError, one_line
-from rl_decay.system.descriptors import require
+from rl_decay.system.descriptors import require_descriptors
 
 FILES_PER_PROCESS = 3  # of vec=async, measured: its pipe, its end, its memory
 Wrapping = Callable[[gym.Env], gym.Wrapper]
@@ -154,7 +154,9 @@ def _make_vec(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> V
     if vec == "async":
         options["worker"], checks = quiet_worker, [Shaped, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"
-        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
+        require_descriptors(
+            FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together"
+        )
     before = multiprocessing.active_children()
     quiet = held_back() if vec == "async" else nullcontext()
     try:

@@ -1,4 +1,4 @@
-"""What the Hydra launcher `population` does: compose the jobs, train them as populations, hand their results back."""
+"""The work of the Hydra launcher `population`: compose the jobs, train them as populations, return their results."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.sweep import Options, Sweep
+from rl_decay.system.signals import INTERRUPTED_CODE
 
 
 def launch(
@@ -32,11 +33,11 @@ def launch(
     first: int,
     options: Options,
 ) -> list[JobReturn]:
-    """Train the jobs of a sweep and return what Hydra's own launcher would have: one JobReturn each, in order.
+    """Train the jobs of a sweep and return one JobReturn each, in order, as Hydra's own launcher does.
 
-    Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run (unless
-    resume=auto), or two jobs share one. A sweeper that chooses jobs as it goes is told of such a job as of one that
-    failed. Job folders get Hydra's record before training; its callbacks fire around it.
+    If the configuration of a job cannot be run, its folder holds a run (unless resume=auto), or two jobs share a
+    folder, no job starts and the exit code is 1. For a sweeper that chooses its jobs one by one, such a job is a failed
+    one. Job folders get Hydra's record before training, and Hydra's callbacks are called before and after it.
     """
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -47,32 +48,34 @@ def launch(
         if not job_overrides:
             raise UserError("the sweep has no job; give each key at least one value")
         composed = list(compose(context, config, job_overrides, first))
-        jobs = [c.job for c in composed if c.job is not None]
+        jobs = [each.job for each in composed if each.job is not None]
         sweep = Sweep(jobs, options, folder)
     except UserError as error:
         refuse(str(error))
     record_jobs(folder, jobs)
-    for c in composed:
-        cfg = c.hydra_config
-        if c.job is not None and c.job.number not in sweep.ended:
-            _record(cfg, c.folder)
+    for each in composed:
+        cfg = each.hydra_config
+        # The record of a run that has ended stays that of its own command.
+        if each.job is not None and each.job.number not in sweep.ended:
+            _write_hydra_record(cfg, each.folder)
         context.callbacks.on_job_start(config=cfg, task_function=task)
-    whole = sweep.train()
+    complete = sweep.train()
     program().refused.update(sweep.unrecorded)
     returns = []
-    for c in composed:
-        cfg = c.hydra_config
-        returns.append(_job_return(cfg, c.folder))
-        context.callbacks.on_job_end(config=cfg, job_return=returns[-1])
-    if not whole:
-        raise SystemExit(130)
+    for each in composed:
+        cfg = each.hydra_config
+        job_return = _job_return(cfg, each.folder)
+        returns.append(job_return)
+        context.callbacks.on_job_end(config=cfg, job_return=job_return)
+    if not complete:
+        raise SystemExit(INTERRUPTED_CODE)
     return returns
 
 
 def _compose_grid(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
 ) -> Iterator[Composed]:
-    """Jobs that were all known before the first; UserError for one that cannot be run."""
+    """The jobs of a grid; UserError for a job that cannot be run."""
     for number, overrides in enumerate(with_progress(job_overrides), start=first):
         cfg, folder = compose_folder(context.config_loader, config, overrides, number)
         job = job_of(cfg, folder, number)
@@ -83,7 +86,7 @@ def _compose_grid(
 def _compose_trials(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
 ) -> Iterator[Composed]:
-    """Jobs that a sweeper chose. One that cannot be run has failed, and one that was chosen twice is trained once."""
+    """The jobs that a sweeper chose. An invalid job has failed; a job that is chosen twice is trained once."""
     batch: dict[Path, Job] = {}
     for number, overrides in enumerate(job_overrides, start=first):
         cfg, folder = compose_folder(context.config_loader, config, overrides, number)
@@ -93,15 +96,18 @@ def _compose_trials(
             job = replace(chosen, config=trial(chosen.config))
         except UserError as error:
             refuse_run(str(error), folder, list(cfg.hydra.overrides.task), alone=False)
-        if job is not None and folder in batch and batch[folder].config == job.config:
-            job = None
         if job is not None:
-            batch[folder] = job
+            # Two DIFFERENT jobs of one folder both stay, so that Sweep refuses them.
+            is_repeated = folder in batch and batch[folder].config == job.config
+            if is_repeated:
+                job = None
+            else:
+                batch[folder] = job
         yield Composed(pack(cfg), folder, job)
 
 
-def _record(cfg: DictConfig, job_folder: Path) -> None:
-    """Hydra's own record of a job, where and how Hydra writes it."""
+def _write_hydra_record(cfg: DictConfig, job_folder: Path) -> None:
+    """Write Hydra's record of a job, in the place and form in which Hydra's own launcher writes it."""
     if cfg.hydra.output_subdir is None:
         return
     folder = job_folder / str(cfg.hydra.output_subdir)
@@ -113,7 +119,9 @@ def _record(cfg: DictConfig, job_folder: Path) -> None:
 
 
 def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
-    own, hydra = copy.deepcopy(cfg), OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
+    """The configuration without its section `hydra`, and that section alone."""
+    own = copy.deepcopy(cfg)
+    hydra = OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
     with read_write(own), open_dict(own):
         del own["hydra"]
     return own, hydra

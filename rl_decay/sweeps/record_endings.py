@@ -1,4 +1,4 @@
-"""How a job ended, written for it by another process than the one that should have."""
+"""Write how a job ended, in place of the process that trained it or should have trained it."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from rl_decay.runs.layout import FINAL_STATUSES, RUNNING, is_run
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary, write_summary
 
-Unrecorded = tuple[Path, str]  # a job's folder, and how it ended
+Unrecorded = tuple[Path, str]  # a job's folder, and the reason that its summary.json could not take
 
 
-def record_endings(jobs: Sequence[Job], status: str, reason: str, begin: bool = False) -> list[Unrecorded]:
-    """Write into each job's summary.json how it ended, unless it had ended before; returns those that could not be
+def record_endings(jobs: Sequence[Job], status: str, reason: str, make_folders: bool = False) -> list[Unrecorded]:
+    """Write status and reason into the summary.json of each job that has not ended; returns those that failed to be
     written.
 
-    A missing folder is made only for jobs that may not have begun (`begin`); one that somebody removed stays away.
+    make_folders: the jobs may not have begun, so make their missing folders. Otherwise a missing folder was removed by
+    somebody, and is not made again.
     """
     unrecorded: list[Unrecorded] = []
     for job in jobs:
         try:
-            _record(job, status, reason, begin)
+            _record(job, status, reason, make_folders)
         except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
             unrecorded.append((job.folder, reason))
     return unrecorded
 
 
-def _record(job: Job, status: str, reason: str, begin: bool) -> None:
+def _record(job: Job, status: str, reason: str, make_folders: bool) -> None:
     summary = read_summary(job.folder) if is_run(job.folder) else {"overrides": list(job.overrides)}
     if summary.get("status", RUNNING) in FINAL_STATUSES:
         return
-    if begin:
+    if make_folders:
         job.folder.mkdir(parents=True, exist_ok=True)
-    with RunLock(job.folder):
+    with RunLock(job.folder):  # or this would overwrite the summary of a training that goes on elsewhere
         write_summary(job.folder, {**summary, "status": status, "reason": reason})

@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
 from rl_decay.runs.recorder import RunRecorder

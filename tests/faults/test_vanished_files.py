@@ -89,7 +89,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_anew(harm, small, tmp_path
 
 
 def test_train_py_says_in_one_line_that_its_folder_vanished(words, train_in, tmp_path, monkeypatch):
-    from rl_decay.console.tables import Terminal
+    from rl_decay.console.terminal import Terminal
 
     monkeypatch.setattr(Terminal, "iteration", lambda *_: shutil.rmtree(tmp_path / "mine", ignore_errors=True))
     train_in(tmp_path, *words(), "hydra.run.dir=mine").refused("was removed while the run was training")

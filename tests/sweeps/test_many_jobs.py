@@ -41,7 +41,7 @@ class Loader:
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """The calls of Python functions that it takes to start and end a sweep of so many jobs without training."""
-    monkeypatch.setattr(workers, "train", lambda *_: workers.Outcome(whole=True))
+    monkeypatch.setattr(workers, "train", lambda *_: workers.Outcome(complete=True))
     silent = SimpleNamespace(on_job_start=lambda **_: None, on_job_end=lambda **_: None)
 
     def count(jobs):
