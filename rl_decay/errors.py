@@ -42,8 +42,8 @@ def one_line(text: object, longest: int = LONGEST) -> str:
         words = str(text)
     except Exception:  # for example an exception of a task whose own __str__ fails
         words = f"a {type(text).__name__} without words"
-    shown = escaped(" ".join(words.split()))
-    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+    line = escaped(" ".join(words.split()))
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def error_words(error: BaseException) -> str:

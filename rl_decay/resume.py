@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("override", nargs="*", help="total_steps=... with horizon=..., or keys that only log or save")
     parser.add_argument("--workers", type=int, help="of a sweep: worker processes; default: by cores")
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=TRUST)
-    args = parser.parse_intermixed_args(argv)  # overrides may follow --trust, with which a printed command ends
+    args = parser.parse_intermixed_args(argv)  # a printed command ends with --trust, and overrides may follow
     folder = args.folder.absolute()
     command = continue_command(folder, args.trust)  # printed after a Ctrl-C
     return answered(lambda: _resume(folder, args), f"interrupted; continue it: {command}")

@@ -12,9 +12,10 @@ from rl_decay.errors import UserError, escaped
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 from rl_decay.system.shell import as_typed
+from rl_decay.system.signals import INTERRUPTED_CODE
 from rl_decay.training.population import Result, train_population
 
-EXIT_CODES = {INTERRUPTED: 130, DIVERGED: 1}  # of the statuses other than success
+EXIT_CODES = {INTERRUPTED: INTERRUPTED_CODE, DIVERGED: 1}  # of the statuses other than success
 
 
 def train(config: Config, folder: Path, overrides: Sequence[str]) -> Result:

@@ -64,20 +64,21 @@ class Terminal:
         words = partial(_progress_words, runs, scalars, narrow)  # not computed in iterations that show nothing
         if self._bar is not None:
             self._bar.update(self._task, completed=iteration, description=words())
-        done = iteration - self._plan.start
-        to_do = self._plan.num_iterations - iteration
-        left = duration.remaining(time.monotonic() - self._started, done, to_do)
-        if done == SPEED_KNOWN and to_do:
-            log.info("it will take about %s at this speed, evaluations aside", duration.in_words(left))
+        # In this process: iterations of former processes took none of its time.
+        trained = iteration - self._plan.start
+        remaining = self._plan.num_iterations - iteration
+        seconds_left = duration.remaining(time.monotonic() - self._started, trained, remaining)
+        if trained == SPEED_KNOWN and remaining:
+            log.info("it will take about %s at this speed, evaluations aside", duration.in_words(seconds_left))
         if evaluated or time.monotonic() - self._logged > LOG_SECONDS:
             self._logged = time.monotonic()
-            log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), left)
+            log.info("iteration %d/%d, %s, ETA %.0f s", iteration, self._plan.num_iterations, words(), seconds_left)
 
     def stop(self) -> None:
         """Remove the bar and let the log show all its lines again."""
         if self._bar is not None:
             self._bar.stop()
-        for handler in self._muted:
+        for handler in self._muted:  # also after an exception in training, whose message must be seen
             handler.removeFilter(_warnings_only)
 
     def results(self, summaries: Sequence[dict[str, Any]], folder: Path) -> None:

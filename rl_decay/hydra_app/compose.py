@@ -28,13 +28,13 @@ def checked(cfg: DictConfig) -> Config:
 
 def strict(cfg: DictConfig) -> Config:
     """The composed configuration as a Config, its rules unchecked; UserError for a key or type not in the schema."""
-    own = _without_hydra(cfg)
+    section = _without_hydra(cfg)
     try:
         # Merged once more into the schema, because Hydra lets `+new.key=1` through.
-        values = OmegaConf.to_container(own, resolve=True)
+        values = OmegaConf.to_container(section, resolve=True)
         config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
     except InterpolationResolutionError as error:
-        raise UserError(_unresolved_key(own) or explanation(error)) from None
+        raise UserError(_unresolved_key(section) or explanation(error)) from None
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
     config.env.id = _full_id(config.env.id)
@@ -66,8 +66,8 @@ def _unresolved_key(node: Container, prefix: str = "") -> str | None:
         try:
             value = node[key]  # type: ignore[index]
         except OmegaConfBaseException as error:
-            typed = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index]
-            return f"{name}={typed}: {_reason(error)}"
+            text = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index]
+            return f"{name}={text}: {_reason(error)}"
         if isinstance(value, Container):
             problem = _unresolved_key(value, f"{name}.")
             if problem is not None:
@@ -83,6 +83,7 @@ def _reason(error: OmegaConfBaseException) -> str:
     return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
 
 
+# Options of Hydra plugins that are not installed by default; Hydra's message would not name the extra.
 EXTRAS = ("hydra/launcher/joblib", "hydra/sweeper/optuna")
 
 
@@ -106,8 +107,8 @@ def explanation(error: OmegaConfBaseException) -> str:
     names: set[str] = set()  # keys, and the sections that hold them
     for name in flat(Config()):
         names.update(name.rsplit(".", depth)[0] for depth in range(3))
-    near = difflib.get_close_matches(key, names, n=1)
-    hint = f"; did you mean {near[0]}?" if near and near[0] != key else ""
+    nearest = difflib.get_close_matches(key, names, n=1)
+    hint = f"; did you mean {nearest[0]}?" if nearest and nearest[0] != key else ""
     # 1e6 is a float to Hydra; show the person how to write the whole number.
     if number := re.search(r"Value '([\d.]+)' of type 'float' could not be converted to Integer", str(error)):
         hint = f"; write {float(number[1]):_.0f}"

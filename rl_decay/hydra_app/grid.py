@@ -74,11 +74,11 @@ def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[
     """Compose every job of a grid and write the list of those that can be run into the sweep's folder.
 
     Invalid jobs are not listed; the launcher of Hydra reports each when it reaches it. UserError, before any job
-    begins, for two jobs that share a folder, and for a folder that holds a run unless resume=auto. Hydra's own errors
-    are those of its check of a sweep.
+    begins, for two jobs that share a folder, and for a folder that holds a run unless resume=auto. Errors of Hydra
+    itself: as in its own check of a sweep.
     """
     jobs: list[Job] = []
-    folders: list[tuple[str, Path]] = []  # with those of invalid jobs
+    folders: list[tuple[str, Path]] = []  # of invalid jobs too
     for number, overrides in enumerate(with_progress(grid)):
         cfg, folder = compose_folder(loader, config, overrides, number)
         folders.append((title(number, overrides), folder))

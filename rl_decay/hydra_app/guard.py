@@ -50,6 +50,7 @@ from rl_decay.system.signals import INTERRUPTED_CODE
 
 log = logging.getLogger("rl_decay")
 
+# Names in a run's folder that hydra.output_subdir must not choose: Hydra would write its record into them.
 RUN_NAMES = {SUMMARY, METRICS_CSV, EVALUATIONS_CSV, CHECKPOINTS, LOCK, JOBS}
 
 
@@ -72,6 +73,7 @@ def explained() -> Iterator[None]:
     except Exception as error:
         refuse(line_for(error))
     finally:
+        # The logs are closed first, because ending a claim may remove them.
         logging.shutdown()
         held.close()
 
@@ -79,7 +81,7 @@ def explained() -> Iterator[None]:
 def _check_flags() -> None:
     """Refuse unknown flags in one line, and move known flags before the overrides, where alone Hydra accepts them."""
     parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]
+    parser.error = refuse  # type: ignore[method-assign]  # argparse would print its usage, a page of Hydra's flags
     arguments = parser.parse_intermixed_args()
     if arguments.experimental_rerun is not None:
         refuse(
@@ -183,8 +185,8 @@ class RunGuard(Callback):
         folder = Path(config.hydra.sweep.dir)
         grid = is_grid(config.hydra)
         runs = [] if grid else runs_below(folder, DEEPEST)
-        own = ("multirun.yaml", SWEEP_LOCK)
-        _claim("hydra.sweep.dir", folder, own if grid else (*own, JOBS))
+        own_names = ("multirun.yaml", SWEEP_LOCK)
+        _claim("hydra.sweep.dir", folder, own_names if grid else (*own_names, JOBS))
         if config.resume != "auto" and any(is_run(job) for job in (*run_folders(folder), *runs)):
             refuse(
                 f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder, or continue "
@@ -240,10 +242,10 @@ def _check_names(config: DictConfig) -> None:
         raise UserError(f"hydra.output_subdir={record}: a run keeps its own files under that name; choose another")
 
 
-def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
+def _claim(key: str, folder: Path, own_names: tuple[str, ...]) -> None:
     """Claim a folder for this program before Hydra writes into it; refuse if that fails."""
     try:
-        program().held.callback(FolderClaim(folder, own).end)
+        program().held.callback(FolderClaim(folder, own_names).end)
         # A trial write: the error of Hydra's own first write would not name the way out.
         with tempfile.TemporaryFile(dir=folder):
             pass

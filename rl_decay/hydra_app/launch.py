@@ -48,23 +48,23 @@ def launch(
         if not job_overrides:
             raise UserError("the sweep has no job; give each key at least one value")
         composed = list(compose(context, config, job_overrides, first))
-        jobs = [each.job for each in composed if each.job is not None]
+        jobs = [composed_job.job for composed_job in composed if composed_job.job is not None]
         sweep = Sweep(jobs, options, folder)
     except UserError as error:
         refuse(str(error))
     record_jobs(folder, jobs)
-    for each in composed:
-        cfg = each.hydra_config
-        # The record of a run that has ended stays that of its own command.
-        if each.job is not None and each.job.number not in sweep.ended:
-            _write_hydra_record(cfg, each.folder)
+    for composed_job in composed:
+        cfg = composed_job.hydra_config
+        # A run that has ended keeps the record of the command that trained it.
+        if composed_job.job is not None and composed_job.job.number not in sweep.ended:
+            _write_hydra_record(cfg, composed_job.folder)
         context.callbacks.on_job_start(config=cfg, task_function=task)
     complete = sweep.train()
     program().refused.update(sweep.unrecorded)
     returns = []
-    for each in composed:
-        cfg = each.hydra_config
-        job_return = _job_return(cfg, each.folder)
+    for composed_job in composed:
+        cfg = composed_job.hydra_config
+        job_return = _job_return(cfg, composed_job.folder)
         returns.append(job_return)
         context.callbacks.on_job_end(config=cfg, job_return=job_return)
     if not complete:
@@ -112,28 +112,28 @@ def _write_hydra_record(cfg: DictConfig, job_folder: Path) -> None:
         return
     folder = job_folder / str(cfg.hydra.output_subdir)
     folder.mkdir(parents=True, exist_ok=True)
-    own, hydra = _split(cfg)
-    OmegaConf.save(own, folder / "config.yaml")
-    OmegaConf.save(hydra, folder / "hydra.yaml")
+    run_cfg, hydra_cfg = _split(cfg)
+    OmegaConf.save(run_cfg, folder / "config.yaml")
+    OmegaConf.save(hydra_cfg, folder / "hydra.yaml")
     OmegaConf.save(cfg.hydra.overrides.task, folder / "overrides.yaml")
 
 
 def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
     """The configuration without its section `hydra`, and that section alone."""
-    own = copy.deepcopy(cfg)
-    hydra = OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
-    with read_write(own), open_dict(own):
-        del own["hydra"]
-    return own, hydra
+    run_cfg = copy.deepcopy(cfg)
+    hydra_cfg = OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
+    with read_write(run_cfg), open_dict(run_cfg):
+        del run_cfg["hydra"]
+    return run_cfg, hydra_cfg
 
 
 def _job_return(cfg: DictConfig, folder: Path) -> JobReturn:
-    own, hydra = _split(cfg)
+    run_cfg, hydra_cfg = _split(cfg)
     final_return = read_summary(folder).get("final_return") if is_run(folder) else None
     return JobReturn(
         overrides=list(cfg.hydra.overrides.task),
-        cfg=own,
-        hydra_cfg=hydra,
+        cfg=run_cfg,
+        hydra_cfg=hydra_cfg,
         working_dir=str(Path.cwd()),
         task_name=cfg.hydra.job.name,
         status=JobStatus.COMPLETED,  # a failed job does not fail the others; its summary.json says so

@@ -77,6 +77,7 @@ def compose_folder(
             f"{_title(cfg, number)}: {SUBDIR_KEY}={cfg.hydra.sweep.subdir}: is no folder below {SWEEP_KEY}={sweep}; "
             "the runs of a sweep lie in its folder, so give a relative name that can be printed"
         )
+    # Hydra sets this in `run_job`, which the launcher `population` does not call.
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = str(folder)
     program().folders.append(folder)
@@ -84,7 +85,7 @@ def compose_folder(
 
 
 def job_of(cfg: DictConfig, folder: Path, number: int) -> Job:
-    """The job of a composed configuration; UserError names it where it cannot be run."""
+    """The Job of a composed configuration; UserError, which names the job, if it cannot be run."""
     try:
         return Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
     except UserError as error:

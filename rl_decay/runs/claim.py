@@ -14,19 +14,19 @@ from rl_decay.runs.lock import is_held
 
 
 class FolderClaim:
-    """Make a folder, or take one that exists, for this process; UserError if another process has claimed it.
+    """Make a folder, or take an existing one, for this process; UserError if another process has claimed it.
 
-    `own` names the files that Hydra writes there before anything of a run. If no other file has appeared when the claim
-    ends, they and the folders made for them are removed. Errors: OSError where the folder cannot be made or written.
+    `own_names`: the files that Hydra writes there before any file of a run. If no other file has appeared when the
+    claim ends, they and the folders made for them are removed. Errors: OSError if the folder cannot be made or written.
 
     The claim is the kernel's flock on the folder itself. It leaves no file and ends with the process, however that
     dies. A file system without such locks lets everybody pass.
     """
 
-    def __init__(self, folder: Path, own: Iterable[str]):
+    def __init__(self, folder: Path, own_names: Iterable[str]):
         self.folder = folder.absolute()
-        self._own = set(own)
-        self._made = _make(self.folder)
+        self._own_names = set(own_names)
+        self._made_folders = _make(self.folder)
         self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         hold(self._descriptor)
         try:
@@ -43,8 +43,8 @@ class FolderClaim:
     def end(self) -> None:
         """Give the folder back; if no run began in it, remove what this program wrote there."""
         new_names = self._new_names()
-        only_own = new_names <= self._own
-        nothing_to_keep = only_own and not any(_has_log_lines(self.folder / name) for name in new_names)
+        only_own_names = new_names <= self._own_names
+        nothing_to_keep = only_own_names and not any(_has_log_lines(self.folder / name) for name in new_names)
         # A training started from Python, or by a sweep, holds the run's lock but no claim; it may have begun meanwhile.
         if nothing_to_keep and not is_held(self.folder):
             for name in new_names:
@@ -57,10 +57,10 @@ class FolderClaim:
         try:
             return set(os.listdir(self.folder)) - self._names_before
         except OSError:  # somebody removed the folder
-            return {""}  # a name that is not in `own`, so that nothing will be removed
+            return {""}  # a name that is not in `own_names`, so that nothing will be removed
 
     def _remove_folders(self) -> None:
-        for folder in reversed(self._made):
+        for folder in reversed(self._made_folders):
             try:
                 folder.rmdir()
             except OSError:  # not empty: another run has begun beside this one
@@ -70,14 +70,14 @@ class FolderClaim:
 def _make(folder: Path) -> list[Path]:
     """Make a folder and its missing parents; returns the folders that this process made, the outermost first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    made = []
+    made_folders = []
     for path in reversed(missing):
         try:
             path.mkdir()
         except FileExistsError:  # another process made it at the same moment; removing it is that process's task
             continue
-        made.append(path)
-    return made
+        made_folders.append(path)
+    return made_folders
 
 
 def _has_log_lines(path: Path) -> bool:

@@ -85,11 +85,11 @@ def continue_command(folder: Path, trust: Iterable[str]) -> str:
     return " ".join(["python -m rl_decay.resume", as_typed(folder), *flags])
 
 
-def changed_versions(summary: Mapping[str, Any], now: Mapping[str, str | None]) -> list[str]:
+def changed_versions(summary: Mapping[str, Any], present: Mapping[str, str | None]) -> list[str]:
     """Packages with another version than at the run's beginning, as `name old -> new`."""
     before = summary.get("versions", {})
     changes = []
-    for name, version in now.items():
+    for name, version in present.items():
         if name in before and before[name] != version:
             changes.append(f"{name} {one_line(before[name])} -> {version}")
     return changes

@@ -1,4 +1,4 @@
-"""How the runs of a sweep ended: counts, arms that lost runs, failures, and whether all that is a success."""
+"""How the runs of a sweep ended: counts, arms with unfinished runs, failures, and whether the sweep was a success."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from rl_decay.runs.layout import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNIN
 from rl_decay.runs.summary import read_summary
 
 SHOWN_ORDER = (FINISHED, DIVERGED, FAILED, INTERRUPTED, RUNNING)
-FAILURES = (FAILED, RUNNING)  # a run whose status is `running` after its sweep was killed, or is trained elsewhere
-UNENDED = "has not ended: another process trains it, or its process was killed"
+FAILURES = (FAILED, RUNNING)  # at the end of a sweep, `running` means: killed, or trained by another process
+STILL_RUNNING = "has not ended: another process trains it, or its process was killed"
 ARMS_SHOWN = 8
 
 
@@ -51,7 +51,7 @@ def _ending(sweep: Path, folder: Path, refusal: str | None) -> Ending:
         check_kinds(summary.get("config", {}), folder)  # arm_names below compares the values
     except UserError as error:
         return Ending(name, FAILED, str(error))
-    reason = UNENDED if summary["status"] == RUNNING else summary.get("reason")
+    reason = STILL_RUNNING if summary["status"] == RUNNING else summary.get("reason")
     return Ending(name, summary["status"], reason, summary.get("config"))
 
 

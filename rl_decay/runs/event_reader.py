@@ -38,7 +38,7 @@ class Events:
     texts: dict[str, str] = field(default_factory=dict)
 
     def curve(self, tag: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps [n] and values [n] of a scalar in order of the steps; empty where there is none."""
+        """Steps [n] and values [n] of a scalar in order of the steps; empty for an unknown tag."""
         points = np.array(self.scalars.get(tag, ([], [])), dtype=np.float64)
         order = np.argsort(points[0], kind="stable")  # stable: points of one step stay in the order of the file
         return points[0, order], points[1, order]
@@ -57,7 +57,7 @@ def read_events(paths: list[Path]) -> Events:
 
 
 def records(path: Path) -> list[bytes]:
-    """The records of a file that are not LARGE. Errors: ValueError for one that is cut off or fails its checksum."""
+    """The records of a file that are not LARGE. Errors: ValueError if a record is cut off or fails its checksum."""
     data = read(path)
     contents: list[bytes] = []
     parts: list[bytes] = []  # of the file, each with a checksum of its own

@@ -73,9 +73,8 @@ class EventFile:
 
     def image(self, tag: str, step: SupportsIndex, png: bytes) -> None:
         """Add a picture, the bytes of a PNG file, at a step."""
-        width, height = struct.unpack(
-            ">II", png[16:24]
-        )  # the first fields of the header chunk, the first of a PNG file
+        # A PNG file begins with its signature and the header chunk, whose first fields these are.
+        width, height = struct.unpack(">II", png[16:24])
         picture = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
         self._write(None, step=operator.index(step), summary=Summary(value=[Summary.Value(tag=tag, image=picture)]))
 
@@ -126,7 +125,7 @@ class EventFile:
         self._describe_session(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=end)
 
     def restart(self, step: SupportsIndex) -> None:
-        """Tell a TensorBoard that already showed points at `step` or later, now cut off, to forget them."""
+        """Make a running TensorBoard forget points at `step` or later, which have been cut off the older files."""
         self._write(None, step=operator.index(step), session_log=SessionLog(status=SessionLog.START))
 
     def flush(self) -> int:
@@ -135,6 +134,7 @@ class EventFile:
         If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
+        # The buffer is emptied only after the write, so that a failed flush can be repeated.
         self._length = append_synced(self.path, self._waiting.getvalue(), self._length)
         self._waiting = io.BytesIO()
         return self._length
@@ -159,14 +159,13 @@ def _chart(title: str, tags: Sequence[str]) -> Any:
 
 
 def _cell(value: Any) -> bool | float | str | None:
-    """A value as a cell of the HParams table.
-
-    Text is escaped: a file name may hold bytes that are no UTF-8, and protobuf refuses them.
-    """
+    """A value as a cell of the HParams table."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, int) and abs(value) > EXACT_IN_FLOAT64:
         return str(value)
-    return value if value is None or isinstance(value, (bool, int, float)) else escaped(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return escaped(value)  # protobuf refuses text with bytes that are no UTF-8, as file names may hold
 
 
 def _kind(value: bool | float | str | None) -> tuple[str, Any]:

@@ -74,7 +74,7 @@ def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
 
 
 def read_jobs(folder: Path) -> list[dict[str, Any]]:
-    """The jobs of a sweep; [] where there is no list.
+    """The jobs of a sweep; [] without a list.
 
     UserError for a file of other content, and for a job whose folder or log would not lie below the sweep's folder.
     """
@@ -83,13 +83,13 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
         return []
     jobs = read_json(path, list[Any], LONGEST, WAY_OUT)
     for number, job in enumerate(jobs):
-        problem = misfit(job, ENTRY, f"[{number}]") or _misplaced(job)
+        problem = misfit(job, ENTRY, f"[{number}]") or _misplacement(job)
         if problem:
             raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
     return jobs
 
 
-def _misplaced(job: dict[str, Any]) -> str | None:
+def _misplacement(job: dict[str, Any]) -> str | None:
     """The problem with the folder or the log of a job, or None: a stranger's jobs.json may name any file of ours."""
     folder = job["folder"]
     log = job.get("log_name", "train.log")

@@ -85,5 +85,5 @@ def _check_depth_and_text(content: Any) -> None:
         if isinstance(value, str):
             value.encode("utf-8", "surrogateescape")
         elif isinstance(value, (dict, list)):
-            inner = [*value, *value.values()] if isinstance(value, dict) else value
-            waiting += [(item, depth + 1) for item in inner if isinstance(item, (str, dict, list))]
+            children = [*value, *value.values()] if isinstance(value, dict) else value
+            waiting += [(item, depth + 1) for item in children if isinstance(item, (str, dict, list))]

@@ -1,7 +1,7 @@
 """One training per run folder, one launcher per sweep: the kernel's flock, which ends with its process.
 
-A lock file is never deleted: a process that has the deleted file open, and one that makes it anew, would lock two files
-of one name, and both would train. So an existing lock file says nothing; only its lock counts.
+A lock file is never deleted. Otherwise one process could hold the lock of the deleted file and another process the lock
+of a new file of that name, and both would train. So an existing lock file says nothing; only its lock counts.
 
 A population holds one lock for all its members, on the run.lock of its first member. The run.lock of every other member
 holds a mark: a token of the population, and the path to the first folder. So a population costs one file descriptor,
@@ -144,8 +144,8 @@ class RunLock:
     def _mark(self, folder: Path) -> bytes:
         """The content of a lock file: the token of the population, then the relative path to the first folder."""
         first = self.folders[0]
-        place = "" if folder == first else os.path.relpath(os.path.realpath(first), os.path.realpath(folder))
-        return os.fsencode(f"{self._token}\n{place}")
+        relative_path = "" if folder == first else os.path.relpath(os.path.realpath(first), os.path.realpath(folder))
+        return os.fsencode(f"{self._token}\n{relative_path}")
 
 
 class SweepLock:
@@ -229,11 +229,11 @@ def _is_locked(descriptor: int) -> bool:
 
 def _is_held_through(folder: Path, mark: str) -> bool:
     """Whether the population of a mark is alive: the lock file to which it points is locked and has the same token."""
-    token, _, place = mark.partition("\n")
-    if not token or not place:
+    token, _, relative_path = mark.partition("\n")
+    if not token or not relative_path:
         return False
     try:
-        descriptor = _open(folder / place / LOCK)
+        descriptor = _open(folder / relative_path / LOCK)
     except (OSError, ValueError):  # ValueError: a damaged mark with a null byte
         return False
     try:

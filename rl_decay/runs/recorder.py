@@ -278,7 +278,7 @@ class RunRecorder:
 
 
 def _table(path: Path, columns: Sequence[str]) -> CsvTable:
-    """A table of the run. An existing one that an older version began keeps its columns, without the later ones."""
+    """A table of the run. A table that an older version began keeps its columns; the later ones are left out."""
     old_columns = read(path) if path.exists() else {}
     if old_columns:
         columns = [name for name in columns if name in old_columns or name not in layout.LATER_COLUMNS]

@@ -19,10 +19,10 @@ def run_folders(sweep: Path) -> list[Path]:
     search, at most DEEPEST folders below. With jobs in the list, or without a list, only the folders directly below are
     searched, for runs that a person moved there.
     """
-    listed = [sweep / entry["folder"] for entry in read_jobs(sweep)]
-    chosen_one_by_one = not listed and is_file(sweep / JOBS)
+    job_folders = [sweep / entry["folder"] for entry in read_jobs(sweep)]
+    chosen_one_by_one = not job_folders and is_file(sweep / JOBS)
     runs = runs_below(sweep, DEEPEST if chosen_one_by_one else 1)
-    return list(dict.fromkeys([*listed, *runs]))
+    return list(dict.fromkeys([*job_folders, *runs]))
 
 
 def runs_below(folder: Path, depth: int) -> list[Path]:

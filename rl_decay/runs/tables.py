@@ -83,7 +83,7 @@ def columns(path: Path, names: Sequence[str], length: int = LONGEST) -> dict[str
     """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
 
     Only the first `length` bytes are read. A last line without its line end is ignored. Errors: UserError, which names
-    the file, where it is missing, lacks a column or holds a line that is no row of numbers.
+    the file, if it is missing, lacks a column or has a line that is no row of numbers.
     """
     try:
         first_line, *lines = _lines(files.read(path, LONGEST)[:length]) or [""]
@@ -98,8 +98,8 @@ def columns(path: Path, names: Sequence[str], length: int = LONGEST) -> dict[str
                 rows.append(row)
         table: dict[str, np.ndarray] = {}
         for name in names:
-            place = header.index(name)
-            cells = [row[place] or "nan" for row in rows]
+            position = header.index(name)
+            cells = [row[position] or "nan" for row in rows]
             table[name] = np.array(cells, dtype=np.float64)  # ValueError for a cell that is no number
     except ValueError as error:  # also UnicodeDecodeError
         raise UserError(f"{path}: damaged ({one_line(error)})") from None

@@ -34,7 +34,7 @@ def cause(folder: Path, error: OSError) -> str:
 def interrupted_writing(folder: Path, error: OSError, trust: Iterable[str] = ()) -> str:
     """The message for a run in training that can no longer write its folder; `trust` as in continue_command."""
     words = f"{folder}: {cause(folder, error)}"
-    if not folder.is_dir():
+    if not folder.is_dir():  # nothing is left to continue
         return words
     remedy = (_remedy(error) or "make it writable").capitalize()
     return f"{words}; what it holds stays readable. {remedy}, then continue: {continue_command(folder, trust)}"

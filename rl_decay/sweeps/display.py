@@ -85,7 +85,7 @@ class SweepDisplay:
         return trained
 
     def _time_left(self, elapsed: float) -> str:
-        """The estimated time left, at the speed of this process: what former processes trained took none of it."""
+        """The estimated time left, at the speed of this process: training by former processes took none of its time."""
         trained_before = 0.0
         for index, report in self._reports.items():
             trained_before += len(self._populations[index]) * report.start / report.num_iterations

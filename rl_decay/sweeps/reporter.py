@@ -94,5 +94,5 @@ class Reporter:
 
 
 def _latest_return(run: RunRecorder) -> float:
-    """The return of the latest evaluation; before the first one that of the training episodes."""
+    """The return of the latest evaluation, or of the training episodes before the first evaluation."""
     return run.eval_returns[-1] if run.eval_returns else run.return_100

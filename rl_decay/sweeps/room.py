@@ -28,14 +28,15 @@ class Room:
 
         UserError names a job that does not fit into the whole memory.
         """
-        most = limit
+        count = limit
         for job in jobs:
-            task, needed = self._task(job.config.env), self.needed(job.config, 1)
+            task = self._task(job.config.env)
+            needed = self.needed(job.config, 1)
             if task is None or needed is None:
                 continue
             refuse_beyond(needed, self.free, f"job {job.title}: {one_line(cause(job.config, task))}: it needs")
-            most = min(most, self.free // needed)
-        return most
+            count = min(count, self.free // needed)
+        return count
 
     def members(self, config: Config, workers: int) -> int | None:
         """The most members that fit into one of `workers` processes; None if the task cannot be made."""

@@ -121,15 +121,15 @@ def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
         raise UserError(f"{folder}: no such folder")
     if (sweep := sweep_above(folder)) is not None:
         raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
-    listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
-    runs = [run for run in map(RunFolder, run_folders(folder)) if run.path in listed or run.summary]
+    entries = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
+    runs = [run for run in map(RunFolder, run_folders(folder)) if run.path in entries or run.summary]
     if not runs:
         raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
     for run in runs:
         require_inside(run.path, folder)
     jobs = []
     for number, run in enumerate(runs):
-        entry = listed.get(run.path, {})
+        entry = entries.get(run.path, {})
         config = run.config(trust) if run.summary else _listed_config(folder, entry, trust)
         overrides = run.summary.get("overrides") or entry.get("overrides", ())
         jobs.append(Job(number, config, run.path, tuple(overrides), entry.get("log_name", "train.log")))

@@ -13,7 +13,7 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE = 1.5  # seconds from a first signal to the line that asks for patience, and from a second to a forced end
-INTERRUPTED_CODE = 130
+INTERRUPTED_CODE = 130  # the exit code of a program that Ctrl-C ended, as shells count: 128 + SIGINT
 END_OF_WATCH = b"\0"  # a byte in the wakeup pipe; no signal has this number
 LOST = "what came after the last checkpoint is lost"
 
@@ -53,13 +53,13 @@ class StopRequest:
             self._watch.stop()
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
-            # If the old handler is the method of an outer StopRequest, the signal was a request to that one too.
+            # If the old handler belongs to an outer StopRequest, the signal is a request to it too.
             outer = getattr(handler, "__self__", None)
             if isinstance(outer, StopRequest):
                 outer.signal = outer.signal or self.signal
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.signal is not None:
+        if self.signal is not None:  # the second signal
             raise KeyboardInterrupt
         self.signal = signal.Signals(number).name
 
@@ -115,9 +115,9 @@ class _Watch:
                 count += sum(number in SIGNALS for number in numbers)
                 impatient = count > 0
             elif count == 1:
-                impatient = False
+                impatient = False  # the line is written once
                 log.warning("stopping: waiting for %s; a second Ctrl-C ends at once, and %s", self._waits_for, LOST)
-            else:
+            else:  # PATIENCE seconds after a second signal this thread still runs: the main thread hangs
                 self._last_words()
                 os.write(2, f"ended by a second signal; {LOST}\n".encode())
                 os._exit(INTERRUPTED_CODE)  # not sys.exit: that would end this thread alone

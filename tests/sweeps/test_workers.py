@@ -312,7 +312,7 @@ def test_a_worker_process_starts_with_the_signals_held_back(tmp_path):
 
 WORK = """
 import json, multiprocessing, pathlib, signal
-from rl_decay.sweeps import population, worker
+from rl_decay.sweeps import train_jobs, worker
 
 def chatty(*_):
     for number in range(100_000):
@@ -322,7 +322,7 @@ def chatty(*_):
     pathlib.Path("done").write_text(json.dumps([ignored, mask]))
     return []
 
-population.train_jobs = chatty
+train_jobs.train_jobs = chatty
 ours, theirs = multiprocessing.Pipe()
 worker.work(0, [], theirs)
 """
