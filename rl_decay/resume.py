@@ -24,7 +24,7 @@ from rl_decay.runs.files import require_inside
 from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import LOG
-from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.sweeps.sweep import Options, Sweep, recorded_jobs
 from rl_decay.system.commands import answered

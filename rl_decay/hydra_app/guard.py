@@ -42,9 +42,10 @@ from rl_decay.runs.layout import (
     is_run,
     is_taken,
 )
-from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
+from rl_decay.runs.lock import RunLock
 from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.system.signals import INTERRUPTED_CODE
 

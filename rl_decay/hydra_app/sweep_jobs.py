@@ -34,7 +34,7 @@ class Composed:
 
     @property
     def hydra_config(self) -> DictConfig:
-        """Hydra's configuration of the job, unpacked: a thousand of them would take hundreds of megabytes."""
+        """Hydra's configuration of the job, kept packed until now: a thousand would take hundreds of megabytes."""
         return pickle.loads(zlib.decompress(self.packed))
 
 

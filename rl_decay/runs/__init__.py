@@ -7,6 +7,6 @@ events        TensorBoard's event file
 summary       summary.json and versions
 curve         the evaluations of a run, and the numbers drawn from them
 continuation  may a run go on, and how its files are cut back to a checkpoint
-lock          one training per folder
+lock          one training per run folder (sweep_lock: one launcher per sweep)
 durable       bytes on the disk: append, truncate, replace
 """

@@ -1,4 +1,4 @@
-"""One training per run folder, one launcher per sweep: the kernel's flock, which ends with its process.
+"""One training per run folder: the kernel's flock on run.lock, which ends with its process.
 
 A lock file is never deleted. Otherwise one process could hold the lock of the deleted file and another process the lock
 of a new file of that name, and both would train. So an existing lock file says nothing; only its lock counts.
@@ -10,24 +10,16 @@ and a process that opens a member's folder alone finds the lock through the mark
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
-import stat
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from rl_decay.errors import UserError
-from rl_decay.runs.flocks import hold, is_own, release
-from rl_decay.runs.layout import LOCK, SWEEP_LOCK
+from rl_decay.runs.flocks import is_locked, is_own, lock_file, lock_text, open_lock_file, read_lock_file, release
+from rl_decay.runs.layout import LOCK
 from rl_decay.runs.unwritable import unwritable
-
-# A process that only asks whether a lock is held takes it for a moment itself; try again before refusing.
-ATTEMPTS = 20
-PAUSE = 0.02  # seconds
-LONGEST = 8192  # bytes of a lock file that are read
 
 
 class LockLostError(UserError):
@@ -70,7 +62,7 @@ class RunLock:
         """Empty the lock files, as after a run alone. The marks of a killed population stay, and do no harm."""
         for folder in self.folders:
             with suppress(OSError):
-                if _text(folder / LOCK).startswith(self._token):  # another training may have taken the folder
+                if lock_text(folder / LOCK).startswith(self._token):  # another training may have taken the folder
                     os.truncate(folder / LOCK, 0)
 
     def verify(self, folder: Path) -> None:
@@ -116,15 +108,15 @@ class RunLock:
                 assert self._descriptor is not None
                 return os.path.samestat(os.stat(folder / LOCK), os.fstat(self._descriptor))
             # Inodes do not identify the other files, which are closed: a new file may get the inode of a removed one.
-            return os.fsencode(_text(folder / LOCK)) == self._mark(folder)
+            return os.fsencode(lock_text(folder / LOCK)) == self._mark(folder)
         except OSError:  # no such file, or a link
             return False
 
     def _take(self, folder: Path) -> None:
         """Lock a folder's lock file and, in a population, write the mark; only the first folder's stays locked."""
-        descriptor = _locked(folder / LOCK, f"{folder} is in use: another training holds its {LOCK}")
+        descriptor = lock_file(folder / LOCK, f"{folder} is in use: another training holds its {LOCK}")
         try:
-            if _is_held_through(folder, _read(descriptor)):
+            if _is_held_through(folder, read_lock_file(descriptor)):
                 raise UserError(f"{folder} is in use: another training holds its {LOCK}")
             # Only a file with content is truncated: a lock that merely looks at a run must not change its files' times.
             if os.fstat(descriptor).st_size:
@@ -148,83 +140,16 @@ class RunLock:
         return os.fsencode(f"{self._token}\n{relative_path}")
 
 
-class SweepLock:
-    """Hold a sweep folder while this process launches its jobs.
-
-    UserError if another process does so, or if the folder cannot be written.
-    """
-
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> Self:
-        refusal = f"{self.folder} is in use: another process trains this sweep and holds its {SWEEP_LOCK}"
-        try:
-            self._descriptor = _locked(self.folder / SWEEP_LOCK, refusal)
-        except OSError as error:
-            raise UserError(unwritable(self.folder, error)) from None
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        if self._descriptor is not None:
-            release(self._descriptor)
-        self._descriptor = None
-
-
 def is_held(folder: Path) -> bool:
     """Whether a training holds a run folder, alone or through its population; True on file systems without locks."""
     try:
-        descriptor = _open(folder / LOCK)
+        descriptor = open_lock_file(folder / LOCK)
     except OSError:
         return False
     try:
-        return _is_locked(descriptor) or _is_held_through(folder, _read(descriptor))
+        return is_locked(descriptor) or _is_held_through(folder, read_lock_file(descriptor))
     finally:
         os.close(descriptor)
-
-
-def refuse_sweep_in_use(folder: Path) -> None:
-    """UserError if a run folder lies in a sweep that is being launched: the sweep will train this run itself."""
-    # The typed path and the path without links: a sweep folder may itself be reached through a link.
-    for parent in {**dict.fromkeys(folder.absolute().parents), **dict.fromkeys(folder.resolve().parents)}:
-        try:
-            descriptor = _open(parent / SWEEP_LOCK)
-        except OSError:
-            continue
-        try:
-            if _is_locked(descriptor):
-                raise UserError(f"{folder} is in use: the sweep {parent} is being trained and holds its {SWEEP_LOCK}")
-        finally:
-            os.close(descriptor)
-
-
-def _locked(path: Path, refusal: str) -> int:
-    """Open a file and lock it; returns its descriptor. UserError with the refusal if another process holds it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-    try:
-        for attempt in range(ATTEMPTS):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if attempt == ATTEMPTS - 1:
-                    raise UserError(refusal) from None
-                time.sleep(PAUSE)
-    except BaseException:  # also an OSError of a file system without locks
-        os.close(descriptor)
-        raise
-    hold(descriptor)
-    return descriptor
-
-
-def _is_locked(descriptor: int) -> bool:
-    """Whether another open file holds the lock; if not, this one holds it until its descriptor is closed."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
 
 
 def _is_held_through(folder: Path, mark: str) -> bool:
@@ -233,31 +158,11 @@ def _is_held_through(folder: Path, mark: str) -> bool:
     if not token or not relative_path:
         return False
     try:
-        descriptor = _open(folder / relative_path / LOCK)
+        descriptor = open_lock_file(folder / relative_path / LOCK)
     except (OSError, ValueError):  # ValueError: a damaged mark with a null byte
         return False
     try:
         # A killed population leaves its marks; a new training in its first folder has another token.
-        return _read(descriptor).partition("\n")[0] == token and _is_locked(descriptor)
+        return read_lock_file(descriptor).partition("\n")[0] == token and is_locked(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _open(path: Path) -> int:
-    """Open a lock file for reading; a named pipe in its place does not block, and no link is followed."""
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-
-
-def _text(path: Path) -> str:
-    descriptor = _open(path)
-    try:
-        return _read(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _read(descriptor: int) -> str:
-    """The content of a lock file; "" for a folder or a device of that name."""
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return ""
-    return os.fsdecode(os.pread(descriptor, LONGEST, 0))

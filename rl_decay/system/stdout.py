@@ -31,7 +31,7 @@ class _LastingBytes(io.RawIOBase):
             return os.write(self._descriptor, data)
         except BlockingIOError:  # the process at the other end has set the pipe to non-blocking; wait for room
             select.select([], [self._descriptor], [])
-            return 0
+            return 0  # nothing written yet: the buffered stream above tries again
         except OSError:  # `| head -1` has ended, the terminal is closed, the disk is full
             _point_to_nothing(self._descriptor)
             return len(data)

@@ -31,9 +31,10 @@ from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.folder import RunFolder, default_folder
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import FAILED, INTERRUPTED
-from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
+from rl_decay.runs.lock import RunLock
 from rl_decay.runs.recorder import RunRecorder
 from rl_decay.runs.summary import inexact_notes, read_summary, versions
+from rl_decay.runs.sweep_lock import refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.system.descriptors import raise_limit
 from rl_decay.system.signals import watched

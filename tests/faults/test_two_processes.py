@@ -10,7 +10,8 @@ from trained import train_configs
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import Job
-from rl_decay.runs.lock import RunLock, SweepLock
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.sweep_lock import SweepLock
 from rl_decay.sweeps import workers
 
 LONG = {"env__id": "CartPole-v1", "total_steps": 10**7, "checkpoint__every": 1}
