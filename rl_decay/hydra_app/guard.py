@@ -33,7 +33,6 @@ from rl_decay.runs.jobs import write_jobs
 from rl_decay.runs.layout import (
     CHECKPOINTS,
     EVALUATIONS_CSV,
-    FAILED,
     JOBS,
     LOCK,
     METRICS_CSV,
@@ -43,7 +42,6 @@ from rl_decay.runs.layout import (
     is_taken,
 )
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
 from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
@@ -98,29 +96,6 @@ def _is_package(name: str) -> bool:
     """Whether the configuration has a section of this name; names below `hydra` are left to Hydra's own check."""
     keys = flat(Config())
     return name.split(".")[0] in ("_global_", "hydra") or any(f"{key}.".startswith(f"{name}.") for key in keys)
-
-
-def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
-    """Refuse a run. A single run ends the program; a job of a multirun gets the message into its summary.json, and the
-    other jobs go on.
-    """
-    if alone:
-        refuse(message)
-    ending = {"status": FAILED, "reason": message}
-    try:
-        if not is_run(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_summary(folder, {**ending, "overrides": overrides})
-            return
-        # A run that another command left there keeps its summary, unless it had failed too.
-        summary = read_summary(folder)
-        if summary["status"] == FAILED:
-            with RunLock(folder):
-                write_summary(folder, summary | ending)
-            return
-    except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
-        pass
-    program().refused[folder] = message  # reported at the end of the sweep
 
 
 def refusing(callback: Callable[..., None]) -> Callable[..., None]:

@@ -13,10 +13,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.grid import check_free, with_progress
-from rl_decay.hydra_app.guard import refuse_run
 from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.program import program
-from rl_decay.hydra_app.refusals import refuse
+from rl_decay.hydra_app.refusals import refuse, refuse_run
 from rl_decay.hydra_app.sweep_jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
@@ -61,14 +60,20 @@ def launch(
         context.callbacks.on_job_start(config=cfg, task_function=task)
     complete = sweep.train()
     program().refused.update(sweep.unrecorded)
+    returns = _end_jobs(context, composed)
+    if not complete:
+        raise SystemExit(INTERRUPTED_CODE)
+    return returns
+
+
+def _end_jobs(context: HydraContext, composed: Sequence[Composed]) -> list[JobReturn]:
+    """Call Hydra's callbacks at the end of each job; returns what Hydra's launcher returns."""
     returns = []
     for composed_job in composed:
         cfg = composed_job.hydra_config
         job_return = _job_return(cfg, composed_job.folder)
         returns.append(job_return)
         context.callbacks.on_job_end(config=cfg, job_return=job_return)
-    if not complete:
-        raise SystemExit(INTERRUPTED_CODE)
     return returns
 
 

@@ -1,4 +1,4 @@
-"""The last line of a failed program: for a mistake of the person, or for a fault of ours with its traceback kept."""
+"""Refusing a program or a run, and the line for it: a mistake of the person, or a fault of ours with its traceback."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay import errors
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import explanation, one_line
+from rl_decay.hydra_app.program import program
+from rl_decay.runs.layout import FAILED, is_run
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.unwritable import is_lack, unwritable
 
 LONGEST = 1000  # characters of a message that Hydra made
@@ -27,6 +31,29 @@ def refuse(message: str) -> NoReturn:
     line = message if message.isprintable() else errors.one_line(message, LONGEST)
     print(f"error: {line}", file=sys.stderr)
     raise SystemExit(1)
+
+
+def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
+    """Refuse a run. A single run ends the program; a job of a multirun gets the message into its summary.json, and the
+    other jobs go on.
+    """
+    if alone:
+        refuse(message)
+    ending = {"status": FAILED, "reason": message}
+    try:
+        if not is_run(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_summary(folder, {**ending, "overrides": overrides})
+            return
+        # A run that another command left there keeps its summary, unless it had failed too.
+        summary = read_summary(folder)
+        if summary["status"] == FAILED:
+            with RunLock(folder):
+                write_summary(folder, summary | ending)
+            return
+    except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
+        pass
+    program().refused[folder] = message  # reported at the end of the sweep
 
 
 def line_for(error: Exception) -> str:

@@ -3,7 +3,7 @@
 layout        the names of files, columns, tags and statuses
 recorder      what a run in training writes: rows, events, summary
 tables        metrics.csv and evaluations.csv
-events        TensorBoard's event file
+events        TensorBoard's event files (run_events: the one of a run)
 summary       summary.json and versions
 curve         the evaluations of a run, and the numbers drawn from them
 continuation  may a run go on, and how its files are cut back to a checkpoint

@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 
 from rl_decay.config.plan import Plan
-from rl_decay.config.schema import Config, flat
+from rl_decay.config.schema import Config
 from rl_decay.metrics.tasks import scored_task
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import cut_back, delete_run_files
 from rl_decay.runs.curve import EvaluationCurve
 from rl_decay.runs.durable import FileChangedError, check_length
 from rl_decay.runs.events import EventFile
+from rl_decay.runs.run_events import note_extensions, open_events
 from rl_decay.runs.summary import with_inexact_continuation, write_summary
 from rl_decay.runs.tables import CsvTable, evaluation_curve, read
 from rl_decay.runs.unwritable import cause
 from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
-HPARAM_COLUMNS = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # shown first
 
 log = logging.getLogger("rl_decay")
 
@@ -67,27 +67,12 @@ class RunRecorder:
             self._restore(resumed)
         # The summary comes before the event file: a folder with a summary is known as a run, even after a kill here.
         self.write_summary()
-        self._events = self._open_events() if config.logger.tensorboard else None
+        self._events: EventFile | None = None
+        if config.logger.tensorboard:
+            older_names = [name for name in self._older_lengths if name.startswith(layout.EVENTS)]
+            self._events = open_events(folder, config, older_names, self.env_steps_done)
+            note_extensions(self._events, header["resumed"], self.iterations, self.env_steps_done)
         self.flush()
-
-    def _open_events(self) -> EventFile:
-        """An event file for this process, whose name sorts behind the older ones, as TensorBoard reads them."""
-        older_names = [name for name in self._older_lengths if name.startswith(layout.EVENTS)]
-        if not older_names:
-            events = EventFile(self.folder)
-            events.add_chart_layout(layout.CHARTS)
-            events.hparams(flat(self.config), layout.FINAL_TAGS, first=HPARAM_COLUMNS)
-        else:
-            # The clock may have been set back since, or the machine may be another one.
-            newest = max(int(name.removeprefix(layout.EVENTS).split(".")[0]) for name in older_names)
-            events = EventFile(self.folder, max(time.time(), newest + 1))
-            events.restart(self.env_steps_done + 1)
-        for continuation in self._header["resumed"]:
-            # Repeat the notes of extensions that were made here: cutting the older event files has removed them.
-            if "horizon" in continuation and continuation["iteration"] >= self.iterations:
-                steps = f"{continuation['total_steps_before']:,} to {continuation['total_steps']:,} steps"
-                events.text("horizon", self.env_steps_done, f"{continuation['horizon']}: {steps}")
-        return events
 
     def state_dict(self) -> dict[str, Any]:
         """The argument `resumed` as plain values, right after a flush; the curve is read from evaluations.csv."""
