@@ -75,6 +75,7 @@ def results_table(summaries: Sequence[dict[str, Any]]) -> Table:
     """How the runs ended."""
     table = Table(title="Results", title_justify="left", box=box.SIMPLE_HEAD)
     columns = ["seed", "status", "final return", "best", "osc_late", "retention", "steps/s"]
+    # Gymnasium spends a step on each reset; with short episodes the two numbers of steps differ visibly.
     resets_matter = any(s["env_steps"] - s["valid_steps"] > RESETS_TOLD * s["env_steps"] for s in summaries)
     if resets_matter:
         columns += ["steps", "valid steps"]

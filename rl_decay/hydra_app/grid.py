@@ -49,6 +49,7 @@ def _count(override: Override) -> int:
     if not isinstance(value, RangeSweep):
         return sum(1 for _ in override.sweep_string_iterator())
     assert value.start is not None and value.stop is not None
+    # Hydra iterates over a range; with step 0 or an infinite bound it would never return.
     if value.step == 0:
         raise UserError(f"{override.input_line}: a range with step 0 has no end; give another step")
     count = (value.stop - value.start) / value.step

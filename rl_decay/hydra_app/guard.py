@@ -126,6 +126,7 @@ class RunGuard(Callback):
         key = f"hydra.run.dir={folder}"
         record = Path(str(config.hydra.output_subdir)).parts[:1]
         _claim("hydra.run.dir", folder, (*record, f"{config.hydra.job.name}.log", LOCK))
+        # With a run in the sweep's folder, `rl_decay.resume` would continue that run and no longer the sweep.
         if exists(folder / JOBS):
             refuse(
                 f"{key} holds a sweep; nothing was changed. Choose another folder, or continue the sweep with -m, "
@@ -169,6 +170,7 @@ class RunGuard(Callback):
                 "the sweep, or add to it, with resume=auto"
             )
         try:
+            # Held until the program ends, because the report at the end reads the folder too.
             program().held.enter_context(SweepLock(folder))
         except UserError as error:
             refuse(f"hydra.sweep.dir={error}")

@@ -38,6 +38,7 @@ def launch(
     folder, no job starts and the exit code is 1. For a sweeper that chooses its jobs one by one, such a job is a failed
     one. Job folders get Hydra's record before training, and Hydra's callbacks are called before and after it.
     """
+    # These two calls are those of Hydra's own launcher.
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
@@ -46,6 +47,7 @@ def launch(
         options.check("hydra.launcher.")
         if not job_overrides:
             raise UserError("the sweep has no job; give each key at least one value")
+        # All jobs are composed before the first is trained, so that a mistake in the last one is found in time.
         composed = list(compose(context, config, job_overrides, first))
         jobs = [composed_job.job for composed_job in composed if composed_job.job is not None]
         sweep = Sweep(jobs, options, folder)

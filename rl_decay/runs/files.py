@@ -55,7 +55,7 @@ def read(path: Path, longest: float = math.inf) -> bytes:
             size = os.fstat(file.fileno()).st_size
             if size > longest:
                 raise UserError(f"{path}: cannot be read ({size:,} bytes, more than {longest:,})")
-            return file.read(size)
+            return file.read(size)  # a file that grows meanwhile must not exceed the limit
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 

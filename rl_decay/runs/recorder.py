@@ -87,7 +87,7 @@ class RunRecorder:
     def _restore(self, state: dict[str, Any]) -> None:
         self.iterations = state["iterations"]
         self.valid_steps = state["valid_steps"]
-        self._started -= state["wall_seconds"]
+        self._started -= state["wall_seconds"]  # so that wall_seconds counts the former processes
         self._last_returns.extend(state["last_returns"])
         env_steps, returns = evaluation_curve(self.folder / layout.EVALUATIONS_CSV)
         for steps, mean_return in zip(env_steps, returns, strict=True):
@@ -192,7 +192,8 @@ class RunRecorder:
             # This process does not write into older event files, but a checkpoint with their lengths relies on them.
             if name.startswith(layout.EVENTS):
                 check_length(self.folder / name, length)
-        if not layout.is_run(self.folder):  # somebody removed summary.json; all that it says is known here
+        # Somebody removed summary.json. Its content is all in memory, so the run need not fail.
+        if not layout.is_run(self.folder):
             self.write_summary()
         lengths = {
             layout.METRICS_CSV: self._metrics.flush(),
@@ -207,6 +208,7 @@ class RunRecorder:
         if self._closed:
             return
         self._closed = True
+        # Status and reason are set before the error goes on, because `finally` writes them into summary.json.
         try:
             if self._events is not None:
                 summary = self.summary()

@@ -60,6 +60,7 @@ def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
     content: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
     for key, value in values.items():
         content[key] = _json_value(value, key)
+    # allow_nan=False: Python would write NaN, which is not JSON.
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     write_atomically(Path(folder) / SUMMARY, text.encode())
 

@@ -49,6 +49,7 @@ class CsvTable:
         If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
+        # The rows are dropped only after the write, so that a failed flush can be repeated.
         self._length = append_synced(self.path, "".join(self._lines).encode(), self._length)
         self._lines.clear()
         return self._length

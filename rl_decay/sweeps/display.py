@@ -56,6 +56,7 @@ class SweepDisplay:
         else:
             self._reports[report.population] = report
         now = time.monotonic()
+        # A log file would fill up with the reports of every second; a bar is drawn in place.
         if self._bar is not None:
             self._bar.update(self._task, completed=self._trained(), count=self._count(), description=self._words())
         elif now - self._logged > LOG_SECONDS:
@@ -106,7 +107,7 @@ class SweepDisplay:
             for job, value in zip(self._populations[index], report.returns, strict=True):
                 returns.setdefault(self._arms[job.number], []).append(value)
         steps = sum(report.valid_steps for report in self._reports.values())
-        rate = steps / max(time.monotonic() - self._started, 1e-9)
+        rate = steps / max(time.monotonic() - self._started, 1e-9)  # the first report may come at once
         spreads = ", ".join(f"{arm}: {_spread(values)}" for arm, values in returns.items())
         return f"{rate:,.0f} steps/s, return {spreads}"
 

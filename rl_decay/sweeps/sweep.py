@@ -50,6 +50,7 @@ class Sweep:
     """
 
     def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
+        # Everything that can be refused is refused here, before the first run begins.
         check_folders([(job.title, job.folder) for job in jobs])
         raise_limit()
         self.jobs = jobs
@@ -122,6 +123,7 @@ def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
     if (sweep := sweep_above(folder)) is not None:
         raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
     entries = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
+    # A folder outside the list counts if it holds a run with a configuration: a person may have moved it there.
     runs = [run for run in map(RunFolder, run_folders(folder)) if run.path in entries or run.summary]
     if not runs:
         raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")

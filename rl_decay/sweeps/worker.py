@@ -35,7 +35,7 @@ class Farewell:
 
 def work(index: int, population: Population, channel: Connection) -> None:
     """Train a population in a process of its own; the last message is a Farewell, also after an error."""
-    leave_to_parent(*SIGNALS)
+    leave_to_parent(*SIGNALS)  # first, because the parent started this process with the signals held back
     keep_output()
     main_process = _MainProcess(channel)
     unrecorded: Sequence[Unrecorded] = ()
@@ -61,6 +61,7 @@ class _MainProcess:
         self._lock = threading.Lock()  # the messages of two threads that send at once would mix their bytes
         self._closing = threading.Event()
         self.send(Heartbeat())
+        # A daemon, so that it does not keep alive a worker whose main thread has ended.
         threading.Thread(target=self._beat, daemon=True).start()
 
     def send(self, message: object) -> None:

@@ -37,7 +37,7 @@ def require_descriptors(count: int, purpose: str, way_out: str) -> None:
 
 def _in_use() -> int:
     """Open files of this process; 0 on a system that does not list them."""
-    for folder in ("/proc/self/fd", "/dev/fd"):
+    for folder in ("/proc/self/fd", "/dev/fd"):  # Linux, macOS
         with suppress(OSError):
             return len(os.listdir(folder))
     return 0

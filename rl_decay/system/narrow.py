@@ -22,7 +22,7 @@ def _words(console: Console, table: Table) -> set[str]:
     words: set[str] = set()
     for column in table.columns:
         for cell in (column.header, *column.cells):
-            text = console.render_str(cell) if isinstance(cell, str) else cell
+            text = console.render_str(cell) if isinstance(cell, str) else cell  # a str may hold markup
             words |= set(str(text).split())
     return words
 
