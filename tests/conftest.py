@@ -145,15 +145,15 @@ def differences():
 @pytest.fixture
 def columns():
     """The cells of a run's metrics.csv as they are written, by column."""
-    return lambda result: table(result.folder / layout.METRICS)
+    return lambda result: table(result.folder / layout.METRICS_CSV)
 
 
 def left_behind(folder: Path) -> dict[str, object]:
     """Tables, cell by cell, and the last checkpoint's tensors, byte by byte."""
     latest = folder / layout.CHECKPOINTS / layout.LATEST
     agent = checkpoints.load(latest)["agent"] if latest.exists() else {}
-    evaluations = {f"evaluations/{name}": cells for name, cells in table(folder / layout.EVALUATIONS).items()}
-    return table(folder / layout.METRICS) | evaluations | dict(leaves(agent))
+    evaluations = {f"evaluations/{name}": cells for name, cells in table(folder / layout.EVALUATIONS_CSV).items()}
+    return table(folder / layout.METRICS_CSV) | evaluations | dict(leaves(agent))
 
 
 def table(path: Path) -> dict[str, tuple[str, ...]]:

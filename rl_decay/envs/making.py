@@ -18,7 +18,7 @@ from rl_decay.envs.faults import FaultReported, task_error
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
 from rl_decay.envs.task_ids import module_hint, require_registered
 from rl_decay.errors import UserError, one_line
-from rl_decay.system.descriptors import require
+from rl_decay.system.descriptors import require_descriptors
 
 FILES_PER_PROCESS = 3  # open files for each worker of vec=async, measured: its pipe, its sentinel, its shared memory
 Wrapping = Callable[[gym.Env], gym.Wrapper]  # puts a wrapper around a copy
@@ -77,7 +77,9 @@ def make_copies(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) ->
         options["worker"] = quiet_worker
         checks = [ShapeChecked, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"
-        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
+        require_descriptors(
+            FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together"
+        )
     before = multiprocessing.active_children()
     quiet = held_back() if vec == "async" else nullcontext()
     try:

@@ -9,7 +9,7 @@ import pytest
 from rl_decay import resume
 from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import unflat
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.runs.summary import read_summary, write_summary
 
 LAUNCHERS = {

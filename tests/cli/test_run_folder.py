@@ -28,8 +28,8 @@ class Run:
         assert (ended.code, ended.err) == (0, ""), ended
         self.ended, self.folder = ended, folder
         self.summary = json.loads((folder / layout.SUMMARY).read_text())
-        self.metrics = read(folder / layout.METRICS)
-        self.evaluations = read(folder / layout.EVALUATIONS)
+        self.metrics = read(folder / layout.METRICS_CSV)
+        self.evaluations = read(folder / layout.EVALUATIONS_CSV)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_metrics_has_one_row_per_iteration(run):
     assert run.metrics["iteration"].tolist() == list(range(1, ITERATIONS + 1))
     assert (run.metrics["env_steps"] == 32 * run.metrics["iteration"]).all()
     assert run.metrics["valid_steps"][-1] == run.summary["valid_steps"]
-    lines = (run.folder / layout.METRICS).read_text().splitlines()
+    lines = (run.folder / layout.METRICS_CSV).read_text().splitlines()
     assert {len(line.split(",")) for line in lines} == {len(layout.METRIC_COLUMNS)}
 
 

@@ -7,10 +7,10 @@ import signal
 import numpy as np
 import pytest
 
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 from rl_decay.runs.tables import read
 
 SWEEP = ("-m", "compare=none", "hydra/launcher=basic", "hydra.sweep.dir=sweep", "logger=none")
@@ -19,9 +19,9 @@ LONG = ("total_steps=1000000", "evaluation.early=20000", "evaluation.late=10000"
 
 
 def read_back(folder):
-    said, metrics = json.loads((folder / layout.SUMMARY).read_text()), read(folder / layout.METRICS)
+    said, metrics = json.loads((folder / layout.SUMMARY).read_text()), read(folder / layout.METRICS_CSV)
     assert metrics["iteration"].tolist() == list(range(1, said["iterations"] + 1))
-    lines = (folder / layout.METRICS).read_bytes().split(b"\n")
+    lines = (folder / layout.METRICS_CSV).read_bytes().split(b"\n")
     assert lines.pop() == b"" and {line.count(b",") for line in lines} == {len(layout.METRIC_COLUMNS) - 1}
     return said, metrics
 
@@ -88,15 +88,15 @@ def test_a_second_signal_ends_at_once(train_py, tmp_path, small, interrupting):
 
 
 def test_a_signal_while_rows_are_written_still_leaves_the_last_checkpoint(train_py, tmp_path, small, monkeypatch):
-    signals, flush = [signal.SIGINT], RunSink.flush
+    signals, flush = [signal.SIGINT], RunRecorder.flush
 
-    def interrupted(sink):
-        if sink.iterations == 2 and signals:
+    def interrupted(recorder):
+        if recorder.iterations == 2 and signals:
             signal.raise_signal(signals.pop())
-        flush(sink)
+        flush(recorder)
 
     monkeypatch.setattr("rl_decay.training.saver.FLUSH_SECONDS", -1.0)
-    monkeypatch.setattr(RunSink, "flush", interrupted)
+    monkeypatch.setattr(RunRecorder, "flush", interrupted)
     ended = train_py(*small, "total_steps=160", "logger=none", "hydra.run.dir=mine")
     assert (ended.code, ended.err) == (130, "")
     said, _ = read_back(tmp_path / "mine")

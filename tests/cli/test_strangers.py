@@ -12,7 +12,7 @@ from trained import train_configs
 import rl_decay
 from rl_decay import compare, resume
 from rl_decay.config.schema import flat, unflat
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.errors import UserError
 from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.runs import layout

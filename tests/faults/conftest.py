@@ -236,7 +236,7 @@ def different():
 
 def _left_behind(folder: Path) -> dict[str, object]:
     found: dict[str, object] = {"scalars": scalars(folder)}
-    for name in (layout.METRICS, layout.EVALUATIONS):
+    for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV):
         head, *rows = [line.split(",") for line in (folder / name).read_text().splitlines()]
         found |= {f"{name}/{tag}": tuple(row[i] for row in rows) for i, tag in enumerate(head) if tag != "charts/SPS"}
     for path in (folder / layout.CHECKPOINTS / name for name in (layout.LATEST, layout.BEST)):

@@ -68,7 +68,7 @@ def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimi
 
 def test_a_branch_begins_its_own_schedule_and_counts_from_zero(small, source, tmp_path):
     (result,) = train_configs([small(init_from=str(source))], [tmp_path / "branch"])
-    table = read(tmp_path / "branch" / layout.METRICS)
+    table = read(tmp_path / "branch" / layout.METRICS_CSV)
     assert result.status == "finished"
     assert table["iteration"].tolist() == list(range(1, 9)) and table["env_steps"][0] == 32
     # linear, T = 8: 3e-4 (1 - t/8)

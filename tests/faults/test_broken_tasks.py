@@ -49,7 +49,7 @@ def faulty(small, how, vec="sync", **values):
 
 def whole_rows(folder, fewest):
     """Assert that every row of a folder's tables is whole, and that there are as many as its summary says."""
-    said, rows = read_summary(folder), read(folder / layout.METRICS)
+    said, rows = read_summary(folder), read(folder / layout.METRICS_CSV)
     assert rows["iteration"].tolist() == list(range(1, said["iterations"] + 1))
     assert said["iterations"] >= fewest
     return said
@@ -79,7 +79,7 @@ def test_what_is_not_finite_ends_the_run_as_diverged(how, vec, small, tmp_path):
     said = whole_rows(tmp_path / "mine", 3)
     assert result.status == "diverged"
     assert said["reason"] == f"{DIVERGING[how]} in iteration {said['iterations']}"
-    assert np.isfinite(read(tmp_path / "mine" / layout.METRICS)["losses/policy_loss"][:2]).all()
+    assert np.isfinite(read(tmp_path / "mine" / layout.METRICS_CSV)["losses/policy_loss"][:2]).all()
 
 
 @pytest.mark.parametrize("how", ["no reward", "short observation"])
@@ -104,7 +104,7 @@ def test_sync_and_async_swallow_or_refuse_the_same(small, tmp_path):
         folders = [tmp_path / f"{how} {vec}" for vec in ("sync", "async")]
         for folder, vec in zip(folders, ("sync", "async")):
             train_configs([faulty(small, how, vec)], [folder])
-        one, other = (read(folder / layout.METRICS) for folder in folders)
+        one, other = (read(folder / layout.METRICS_CSV) for folder in folders)
         assert all(np.array_equal(one[c], other[c], equal_nan=True) for c in one if c != "charts/SPS")
 
 
@@ -232,7 +232,7 @@ def test_one_damaged_member_of_a_sweep_keeps_no_other_from_continuing(
         wholes.append(whole.folder)
         shutil.copytree(left, tmp_path / "sweep" / f"job{m}")
     broken = tmp_path / "sweep" / "job1"
-    path = broken / layout.CHECKPOINTS / layout.LATEST if damage == "checkpoint" else broken / layout.METRICS
+    path = broken / layout.CHECKPOINTS / layout.LATEST if damage == "checkpoint" else broken / layout.METRICS_CSV
     os.truncate(path, 100)
     ended = resumed(tmp_path / "sweep", "--workers", "1")
     assert ended.code == 1

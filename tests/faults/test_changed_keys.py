@@ -203,7 +203,7 @@ LONGER = {
 
 
 def rates(folder):
-    table = read(Path(folder) / layout.METRICS)
+    table = read(Path(folder) / layout.METRICS_CSV)
     assert table["iteration"].tolist() == list(range(1, len(table["iteration"]) + 1))
     np.testing.assert_array_equal(table["lr/actor"], table["lr/critic"])
     return table["lr/actor"]
@@ -217,10 +217,10 @@ def assert_rates(folder, expected):
 def test_the_rates_of_a_longer_run(curve, horizon, small, tmp_path, resumed, notes):
     folder = tmp_path / "mine"
     train_configs([small(**CURVES[curve])], [folder])
-    before = (folder / layout.METRICS).read_text()
+    before = (folder / layout.METRICS_CSV).read_text()
     assert resumed(folder, "total_steps=512", f"horizon={horizon}").code == 0
     assert_rates(folder, LONGER[curve, horizon])
-    assert (folder / layout.METRICS).read_text().startswith(before)
+    assert (folder / layout.METRICS_CSV).read_text().startswith(before)
     said = read_summary(folder)
     assert (said["status"], said["iterations"], said["config"]["total_steps"]) == ("finished", 16, 512)
     assert (said["config"]["horizon"], said["segment_length"]) == (horizon, 4)
@@ -324,11 +324,11 @@ def test_a_longer_run_is_cut_where_it_was_cut_before(small, tmp_path, resumed, p
 
 def test_evaluations_of_the_first_part_stay(whole, resumed, tmp_path):
     folder = Path(shutil.copytree(whole, tmp_path / "mine"))
-    before = (folder / layout.EVALUATIONS).read_text()
+    before = (folder / layout.EVALUATIONS_CSV).read_text()
     assert resumed(folder, "total_steps=512", "horizon=keep").code == 0
-    after = (folder / layout.EVALUATIONS).read_text()
+    after = (folder / layout.EVALUATIONS_CSV).read_text()
     assert after.startswith(before)
-    points = read(folder / layout.EVALUATIONS)["iteration"]
+    points = read(folder / layout.EVALUATIONS_CSV)["iteration"]
     assert (np.diff(points) > 0).all() and points[-1] == 16
 
 

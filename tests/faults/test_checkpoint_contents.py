@@ -119,7 +119,7 @@ def test_no_file_but_a_runs_own_is_cut_back(name, left, latest, resumed, files):
 
 
 def test_a_table_that_is_damaged_within_its_checkpoint_is_refused_before_anything_is_cut(left, latest, resumed, files):
-    path, length = left / layout.EVALUATIONS, checkpoints.load(latest)["run"]["files"][layout.EVALUATIONS]
+    path, length = left / layout.EVALUATIONS_CSV, checkpoints.load(latest)["run"]["files"][layout.EVALUATIONS_CSV]
     data = path.read_bytes()
     head = data.index(b"\n") + 1
     for row in (b"\xff", b"x", b"nan"):

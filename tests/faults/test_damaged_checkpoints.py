@@ -284,11 +284,11 @@ def test_the_checkpoint_of_a_longer_life_of_the_same_run_is_refused(left, latest
     assert files(left) == before
 
 
-@pytest.mark.parametrize("name", [layout.METRICS, layout.EVALUATIONS, "event file"])
+@pytest.mark.parametrize("name", [layout.METRICS_CSV, layout.EVALUATIONS_CSV, "event file"])
 @pytest.mark.parametrize("how", ["shorter", "gone"])
 def test_missing_rows_are_refused_before_anything_is_cut(name, how, left, resumed, files):
     path = next(left.glob(f"{layout.EVENTS}*")) if name == "event file" else left / name
-    for other in (layout.METRICS, layout.EVALUATIONS, "events.out.tfevents.9999999999.later.1.0"):
+    for other in (layout.METRICS_CSV, layout.EVALUATIONS_CSV, "events.out.tfevents.9999999999.later.1.0"):
         if other != path.name:
             with open(left / other, "a") as file:  # what was written after the checkpoint
                 file.write("1,2,3\n")

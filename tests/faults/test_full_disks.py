@@ -117,7 +117,7 @@ def copied(tmp_path):
 def readable(folder):
     """Assert that whatever a folder holds can be read."""
     read_summary(folder)
-    for name in (layout.METRICS, layout.EVALUATIONS):
+    for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV):
         if (folder / name).exists():
             read(folder / name)
             assert (folder / name).read_bytes()[-1:] in (b"", b"\n")
@@ -227,7 +227,7 @@ def one_error(ended, *words):
 
 def sizes(folder):
     events = max((path.stat().st_size for path in folder.glob(f"{layout.EVENTS}*")), default=0)
-    names = (layout.METRICS, layout.SUMMARY, f"checkpoints/{layout.LATEST}", f"checkpoints/{layout.BEST}")
+    names = (layout.METRICS_CSV, layout.SUMMARY, f"checkpoints/{layout.LATEST}", f"checkpoints/{layout.BEST}")
     return {"events": events} | {name: (folder / name).stat().st_size for name in names}
 
 
@@ -235,7 +235,7 @@ def sizes(folder):
     "first, values",
     [
         (f"checkpoints/{layout.LATEST}", {"evaluation__early": 0, "evaluation__late": 1}),
-        (layout.METRICS, {"total_steps": 60 * 32, "logger__tensorboard": False}),
+        (layout.METRICS_CSV, {"total_steps": 60 * 32, "logger__tensorboard": False}),
         pytest.param(f"checkpoints/{layout.BEST}", {"checkpoint__every": 8}, marks=pytest.mark.slow),
         pytest.param("events", {"total_steps": 60 * 32}, marks=pytest.mark.slow),
         pytest.param(layout.SUMMARY, {}, marks=pytest.mark.slow),
@@ -248,7 +248,7 @@ def test_a_limit_on_file_sizes_is_one_message_and_room_makes_the_same_run(
     whole, left = killed(tmp_path, small(**CARTPOLE, **values), 1)
     found = sizes(whole.folder)
     limit = found[first] - 50
-    if first in (layout.METRICS, "events"):
+    if first in (layout.METRICS_CSV, "events"):
         assert limit > found[f"checkpoints/{layout.LATEST}"], found
     ended = limited(limit, "rl_decay.resume", left)
     one_error(ended, str(left), "cannot be written (File too large)")

@@ -127,8 +127,10 @@ CASES = [
     *((command, f"run/{layout.CHECKPOINTS}", mode) for command in (evaluates, resumes) for mode in (CLOSED, LISTED)),
     *((command, LATEST, CLOSED) for command in (evaluates, resumes)),
     *((command, f"run/{layout.SUMMARY}", CLOSED) for command in (resumes, compares)),
-    *((resumes, f"run/{name}", CLOSED) for name in (layout.METRICS, layout.EVALUATIONS, layout.LOCK)),
-    *((resumes, f"run/{name}", LISTED) for name in (layout.METRICS, layout.EVALUATIONS)),  # read, but not written
+    *((resumes, f"run/{name}", CLOSED) for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV, layout.LOCK)),
+    *(
+        (resumes, f"run/{name}", LISTED) for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV)
+    ),  # read, but not written
     (resumes, "run", READ_ONLY),
     *((resumes_a_sweep, "sweep", mode) for mode in (CLOSED, LISTED)),
     *((resumes_a_sweep, "sweep/job0", mode) for mode in (CLOSED, LISTED)),

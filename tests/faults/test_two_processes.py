@@ -10,7 +10,8 @@ from trained import train_configs
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import Job
-from rl_decay.runs.lock import RunLock, SweepLock
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.sweep_lock import SweepLock
 from rl_decay.sweeps import workers
 
 LONG = {"env__id": "CartPole-v1", "total_steps": 10**7, "checkpoint__every": 1}
@@ -151,7 +152,7 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     assert (process.returncode, errors) == (130, "")
     said = json.loads((mine / layout.SUMMARY).read_text())
     assert said["status"] == "interrupted"
-    rows = (mine / layout.METRICS).read_text().splitlines()[1:]
+    rows = (mine / layout.METRICS_CSV).read_text().splitlines()[1:]
     assert [int(row.split(",")[1]) for row in rows] == list(range(1, said["iterations"] + 1))
 
 

@@ -274,10 +274,10 @@ def differences():
 
 def left_behind(folder: Path) -> dict[str, object]:
     """Every file below a run's folder by name, and everything in it that is a result."""
-    metrics = [line.split(",") for line in (folder / layout.METRICS).read_text().splitlines()]
+    metrics = [line.split(",") for line in (folder / layout.METRICS_CSV).read_text().splitlines()]
     speed = metrics[0].index("charts/SPS")
     found: dict[str, object] = {"metrics.csv": [row[:speed] + row[speed + 1 :] for row in metrics]}
-    found["evaluations.csv"] = (folder / layout.EVALUATIONS).read_text()
+    found["evaluations.csv"] = (folder / layout.EVALUATIONS_CSV).read_text()
     found["scalars"], found["descriptions"] = events(folder)
     names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     hydra = (".hydra", layout.EVENTS, "train.log")

@@ -37,7 +37,7 @@ def assert_same_tables(folder: Path, expected: Path, began: bool = True) -> None
     """Equal rows; the numbers to 1e-4, because another processor gives other last bits. A run that had begun keeps its
     columns; one that starts now may have more.
     """
-    for name in (layout.METRICS, layout.EVALUATIONS):
+    for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV):
         ours, theirs = tables.read(folder / name), tables.read(expected / name)
         assert list(ours) == list(theirs) or (not began and ours.keys() > theirs.keys())
         for column in theirs.keys() - {SPEED}:

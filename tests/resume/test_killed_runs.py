@@ -81,7 +81,7 @@ def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population
     (begun,) = folders("begun", 1)
     # the first process dies behind its checkpoint of iteration 2, with a row of a later iteration written
     assert killed(partial(train_configs, configs, [begun]), at=34)
-    assert saved(begun) == 2 < len((begun / layout.METRICS).read_text().splitlines()) - 1
+    assert saved(begun) == 2 < len((begun / layout.METRICS_CSV).read_text().splitlines()) - 1
     found = {}
     # tables cut back (3 states at most), the summary replaced (3), a new event file (2), the rows of iteration 3 in
     # three files (6), and then a process like any other: 14 states

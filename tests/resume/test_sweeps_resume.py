@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from rl_decay import resume
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock

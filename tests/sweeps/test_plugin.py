@@ -31,7 +31,7 @@ def test_as_many_workers_as_cores_or_jobs(train_py, tiny, monkeypatch, cores, us
 
     def train(populations, count, listen):
         asked.append((count, len(populations)))
-        return workers.Outcome(whole=True)
+        return workers.Outcome(complete=True)
 
     monkeypatch.setattr(workers, "usable_cores", lambda: cores)
     monkeypatch.setattr(workers, "train", train)
