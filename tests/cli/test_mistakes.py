@@ -1,6 +1,7 @@
 """Mistakes of the person: one line, exit code 1, no traceback, nothing left behind."""
 
 import pytest
+from variants import every
 
 from rl_decay.schedules import CURVES
 
@@ -57,7 +58,9 @@ BEFORE_TRAINING = [
 ]
 
 
-@pytest.fixture(scope="module", params=BEFORE_TRAINING, ids=[" ".join(case[0]) for case in BEFORE_TRAINING])
+@pytest.fixture(
+    scope="module", params=every(5, map(list, BEFORE_TRAINING), [" ".join(case[0]) for case in BEFORE_TRAINING])
+)
 def mistake(request, train_in, tmp_path_factory):
     """How a mistake ended, what its message must name, and the folder it was made in."""
     arguments, words = request.param

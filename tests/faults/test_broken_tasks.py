@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 from trained import train_configs
+from variants import thorough
 
 from rl_decay.errors import UserError
 from rl_decay.rng import MemberStreams
@@ -118,6 +119,7 @@ def test_a_task_that_cannot_begin_is_one_message(how, vec, small, tmp_path, capf
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.thorough
 def test_a_step_that_hangs_ends_at_the_timeout(small, tmp_path):
     config = faulty(small, "hang", "async", env__timeout=5.0)  # every other step must be faster
     with pytest.raises(UserError, match=r"env.timeout=5.0: a step of tests/Faulty-v0 took longer"):
@@ -150,7 +152,7 @@ def test_a_process_killed_from_outside_is_named_and_the_run_continues_exactly(sm
     assert different(tmp_path / "mine", tmp_path / "whole") == []
 
 
-@pytest.mark.parametrize("how", ["step", "four values", "object observation", "constructor", "reset"])
+@pytest.mark.parametrize("how", ["step", *map(thorough, ("four values", "object observation", "constructor", "reset"))])
 def test_train_py_prints_one_line(how, vec, words, train_in, tmp_path, capfd):
     settings = {"evaluation__early": 0, "evaluation__late": 1, "segments": 1}
     typed = words(vec=vec, **settings)
@@ -161,7 +163,7 @@ def test_train_py_prints_one_line(how, vec, words, train_in, tmp_path, capfd):
         assert json.loads((tmp_path / "mine" / layout.SUMMARY).read_text())["status"] == "failed"
 
 
-@pytest.mark.parametrize("how", ["step", "hang"])
+@pytest.mark.parametrize("how", ["step", thorough("hang")])
 def test_once_the_task_is_repaired_the_run_goes_on_as_if_it_had_never_broken(
     how, small, tmp_path, repaired, resumed, different
 ):
@@ -192,7 +194,7 @@ def jobs_of(configs, folder):
     return [Job(i, config, folder / f"job{i}", (f"seed={config.seed}",)) for i, config in enumerate(configs)]
 
 
-@pytest.mark.parametrize("how", ["step", "four values"])
+@pytest.mark.parametrize("how", ["step", thorough("four values")])
 def test_the_neighbours_of_a_broken_task_say_why_they_failed_and_keep_their_rows(
     how, neighbours, tmp_path, repaired, resumed, different
 ):
@@ -221,7 +223,7 @@ def test_the_neighbours_of_a_diverging_member_are_as_they_would_have_been_alone(
         assert different(population[m].folder, tmp_path / f"alone{m}") == []
 
 
-@pytest.mark.parametrize("damage", ["checkpoint", "rows"])
+@pytest.mark.parametrize("damage", ["checkpoint", thorough("rows")])
 def test_one_damaged_member_of_a_sweep_keeps_no_other_from_continuing(
     damage, small, killed, resumed, different, tmp_path
 ):

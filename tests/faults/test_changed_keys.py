@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from trained import train_configs
+from variants import thorough
 
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
@@ -273,7 +274,7 @@ def test_made_longer_twice(first, second, expected, whole, resumed, tmp_path, no
 
 
 @pytest.mark.parametrize("horizon", ["keep", "stretch", "hold"])
-@pytest.mark.parametrize("iteration", [9, 11])
+@pytest.mark.parametrize("iteration", [9, thorough(11)])
 def test_killed_after_it_was_made_longer(horizon, iteration, once, killed, small, resumed, different, notes, tmp_path):
     """In the first iteration (9) nothing has been saved since the run became longer."""
     whole = Path(shutil.copytree(once[0].folder, tmp_path / "whole"))

@@ -5,6 +5,7 @@ import shutil
 import signal
 
 import pytest
+from commands import until
 from trained import train_configs
 
 from rl_decay.errors import UserError
@@ -79,7 +80,7 @@ def test_a_sweep_does_not_write_into_the_run_of_another_training(left, small, tm
     assert everything(left) == before
 
 
-def test_resuming_a_sweep_in_which_another_training_holds_a_run_leaves_that_run_alone(
+def test_resuming_a_sweep_leaves_a_run_alone_that_another_training_holds(
     once, left, small, killed, resumed, different, tmp_path
 ):
     sweep = tmp_path / "sweep"
@@ -132,7 +133,8 @@ def test_what_is_left_of_a_lock_keeps_nobody_out(left, resumed, whole, different
     assert different(left, whole) == []
 
 
-def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, train_in, resumed, small, tmp_path):
+@pytest.mark.thorough
+def test_a_second_process_leaves_the_first_one_in_peace(started, words, train_in, resumed, small, tmp_path):
     process, mine = started(*words(**LONG), "hydra.run.dir=mine"), tmp_path / "mine"
     until((mine / layout.CHECKPOINTS / layout.LATEST).exists, process)
     record = {name: (mine / name).read_bytes() for name in KEPT}
@@ -155,6 +157,7 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     assert [int(row.split(",")[1]) for row in rows] == list(range(1, said["iterations"] + 1))
 
 
+@pytest.mark.thorough
 def test_a_job_that_is_refused_counts_once_and_says_why_it_is_refused_now(left, words, train_in, tmp_path):
     """Hydra's own launcher: the job's folder holds a run, which another training holds, or which has failed before."""
     sweep = tmp_path / "sweep"

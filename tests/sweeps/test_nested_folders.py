@@ -4,13 +4,14 @@ import json
 import shutil
 
 import pytest
+from variants import keeping
 
 NESTED = ("hydra.sweep.subdir=${env.id}/seed${seed}", "env=generic", "env.id=CartPole-v1,Acrobot-v1", "seed=0,1")
 NAMES = [f"{task}/seed{seed}" for task in ("Acrobot-v1", "CartPole-v1") for seed in (0, 1)]
 LAUNCHERS = {"population": ("hydra.launcher.workers=1",), "basic": ("hydra/launcher=basic",)}
 
 
-@pytest.fixture(params=LAUNCHERS)
+@pytest.fixture(params=keeping(["population"], {name: name for name in LAUNCHERS}))
 def launcher(request):
     """The words that choose a launcher."""
     return LAUNCHERS[request.param]

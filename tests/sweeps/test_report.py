@@ -1,6 +1,7 @@
 """The report at the end of a multirun, whatever launcher; it never decides how the sweep ended."""
 
 import pytest
+from variants import thorough
 
 from rl_decay.compare import command
 
@@ -8,7 +9,7 @@ ONE = ("hydra.launcher.workers=1",)  # inside this process
 TWO_ARMS = ("compare=auto", "schedule=none,linear", "seed=0,1", "evaluation.late=9")
 
 
-@pytest.mark.parametrize("launcher", ["hydra.launcher.workers=1", "hydra/launcher=basic"])
+@pytest.mark.parametrize("launcher", ["hydra.launcher.workers=1", thorough("hydra/launcher=basic")])
 def test_a_multirun_ends_with_its_comparison(train_py, tiny, tmp_path, launcher):
     ended = train_py(*tiny, *TWO_ARMS, launcher)
     assert (ended.code, ended.err) == (0, "")
@@ -36,7 +37,7 @@ def test_a_fault_of_the_report_is_no_failure(train_py, tiny, monkeypatch):
         raise ZeroDivisionError("out of ink")
 
     monkeypatch.setattr(command, "compare", broken)
-    ended = train_py(*tiny, *TWO_ARMS, *ONE)
+    ended = train_py(*tiny, *TWO_ARMS, *ONE, "seed=0", "total_steps=32")
     assert ended.code == 0
     assert "no comparison: ZeroDivisionError: out of ink" in ended.out
 
