@@ -1,7 +1,7 @@
 """Mistakes of the person: one line, exit code 1, no traceback, nothing left behind."""
 
 import pytest
-from variants import every
+from variants import every, thorough
 
 from rl_decay.schedules import CURVES
 
@@ -83,8 +83,8 @@ def test_a_mistake_leaves_nothing_behind(mistake):
     "arguments, words",
     [
         (["+schedule.foo=1"], ["schedule.foo"]),
-        (["actor.lr=-1"], ["actor.lr=-1"]),
-        (["schedule=no_such_curve"], ["linear, linear_warmup, none"]),
+        thorough(["actor.lr=-1"], ["actor.lr=-1"]),
+        thorough(["schedule=no_such_curve"], ["linear, linear_warmup, none"]),
     ],
 )
 def test_a_person_sees_the_same(shell, tmp_path, arguments, words):

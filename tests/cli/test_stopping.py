@@ -113,7 +113,7 @@ def test_ctrl_c_before_training_has_begun_is_no_traceback(train_py, monkeypatch)
     assert ended.code == 130 and "Traceback" not in ended.err
 
 
-def test_a_reward_that_is_no_number_ends_the_run_as_diverged(started, tmp_path, small):
+def test_a_reward_that_is_no_number_ends_the_run_as_diverged(train_py, tmp_path, small):
     task = (
         "env=generic",
         "env.id=fragile_tasks:Fragile-v0",
@@ -121,14 +121,13 @@ def test_a_reward_that_is_no_number_ends_the_run_as_diverged(started, tmp_path, 
         "evaluation.late=1",
         "evaluation.early=0",
     )
-    process = started(*task, *small, "total_steps=3200", "hydra.run.dir=mine")
-    out, err = process.communicate(timeout=SAFETY)
-    assert (process.returncode, err) == (1, ""), err
+    ended = train_py(*task, *small, "total_steps=3200", "hydra.run.dir=mine")
+    assert (ended.code, ended.err) == (1, "")
     said, metrics = read_back(tmp_path / "mine")
     # a copy takes 75 sound steps after each seed. Every sixth row of it is a reset, so 5 steps take 6 rows:
     # 75 steps are 90 rows, in the sixth rollout of 16
     assert (said["status"], said["reason"]) == ("diverged", "reward not finite in iteration 6")
-    assert said["reason"] in out
+    assert said["reason"] in ended.out
     assert np.isfinite(metrics["update/actor/grad_norm"][:5]).all()
 
 

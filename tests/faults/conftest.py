@@ -3,11 +3,10 @@
 import shutil
 from pathlib import Path
 
-import compared_runs
 import pytest
 from commands import Ended, as_it_was
-from compared_runs import events
-from small_runs import RICH, small_config, small_words
+from compared_runs import events, recorded_differences
+from small_runs import RICH, rich_config, small_words
 from toy_tasks import Faulty
 from trained import train_configs
 
@@ -25,7 +24,7 @@ def repaired(monkeypatch):
 @pytest.fixture(scope="session")
 def small():
     """A configuration of eight iterations of 32 steps; keys are written with two underscores: algo__clip=0.1."""
-    return lambda **values: small_config(RICH, **values)
+    return rich_config
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +119,7 @@ def files():
 @pytest.fixture(scope="session")
 def different():
     """Names of what differs between two folders of one run: different(folder, other) -> list; speed is no result."""
-    return lambda *folders: compared_runs.different(*map(compared_runs.recorded, folders))
+    return recorded_differences
 
 
 @pytest.fixture(scope="session")

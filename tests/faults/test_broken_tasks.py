@@ -9,7 +9,7 @@ import signal
 import numpy as np
 import pytest
 from trained import train_configs
-from variants import thorough
+from variants import every, thorough
 
 from rl_decay.errors import UserError
 from rl_decay.rng import MemberStreams
@@ -61,7 +61,7 @@ def vec(request):
     return request.param
 
 
-@pytest.mark.parametrize("how", FAILING)
+@pytest.mark.parametrize("how", every(4, FAILING))
 def test_a_broken_step_fails_the_run_by_name_and_keeps_what_was_written(how, vec, small, tmp_path, capfd):
     with pytest.raises(UserError) as raised:
         train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
@@ -74,7 +74,7 @@ def test_a_broken_step_fails_the_run_by_name_and_keeps_what_was_written(how, vec
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("how", DIVERGING)
+@pytest.mark.parametrize("how", every(3, DIVERGING))
 def test_what_is_not_finite_ends_the_run_as_diverged(how, vec, small, tmp_path):
     (result,) = train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     said = whole_rows(tmp_path / "mine", 3)
@@ -93,12 +93,13 @@ def test_nonsense_that_arrays_would_swallow_never_trains_to_the_end(how, vec, sm
     assert read_summary(tmp_path / "mine")["status"] in ("failed", "diverged")
 
 
-@pytest.mark.parametrize("how", HARMLESS)
+@pytest.mark.parametrize("how", every(2, HARMLESS))
 def test_numbers_of_another_type_are_taken_as_float32(how, vec, small, tmp_path):
     (result,) = train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     assert result.status == "finished"
 
 
+@pytest.mark.thorough
 def test_sync_and_async_swallow_or_refuse_the_same(small, tmp_path):
     """Numbers of another type give the same run either way."""
     for how in HARMLESS:
@@ -212,7 +213,7 @@ def test_the_neighbours_of_a_broken_task_say_why_they_failed_and_keep_their_rows
         assert different(tmp_path / "sweep" / f"job{m}", tmp_path / f"alone{m}") == []
 
 
-@pytest.mark.parametrize("how", DIVERGING)
+@pytest.mark.parametrize("how", every(5, DIVERGING))
 def test_the_neighbours_of_a_diverging_member_are_as_they_would_have_been_alone(how, neighbours, tmp_path, different):
     configs = neighbours(how)
     population = jobs_of(configs, tmp_path / "sweep")

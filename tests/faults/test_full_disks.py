@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from compared_runs import recorded_differences
 from fake_disk import FullDisk
+from small_runs import rich_config
 from trained import train_configs
 from variants import thorough
 
@@ -86,7 +88,7 @@ def calls_of_a_run(folder, disk, resumed):
 @pytest.mark.parametrize("once", [False, True], ids=["stays full", "full once"])
 @pytest.mark.parametrize("first, step", [(3, 20), *(thorough(turn, 6) for turn in range(1, 7))])
 def test_no_space_at_any_write_is_one_message_and_nothing_is_lost(
-    first, step, once, begun, disk, resumed, different, tmp_path, copied
+    first, step, once, begun, disk, resumed, different, copied
 ):
     whole, left = begun
     total = calls_of_a_run(copied(left, "counted"), disk, resumed)
@@ -185,7 +187,7 @@ def sizes(folder):
 @pytest.mark.parametrize(
     "first, values",
     [
-        (f"checkpoints/{layout.LATEST}", {"evaluation__early": 0, "evaluation__late": 1}),
+        thorough(f"checkpoints/{layout.LATEST}", {"evaluation__early": 0, "evaluation__late": 1}),
         thorough(layout.METRICS, {"total_steps": 60 * 32, "logger__tensorboard": False}),
         pytest.param(f"checkpoints/{layout.BEST}", {"checkpoint__every": 8}, marks=pytest.mark.slow),
         pytest.param("events", {"total_steps": 60 * 32}, marks=pytest.mark.slow),
@@ -194,9 +196,9 @@ def sizes(folder):
     ids=["latest.pt", "metrics.csv", "best.pt", "events", "summary.json"],
 )
 def test_a_limit_on_file_sizes_is_one_message_and_room_makes_the_same_run(
-    first, values, limited, killed, small, resumed, different, tmp_path
+    first, values, limited, killed, resumed, tmp_path
 ):
-    whole, left = killed(tmp_path, small(**CARTPOLE, **values), 1)
+    whole, left = killed(tmp_path, rich_config(**CARTPOLE, **values), 1)
     found = sizes(whole.folder)
     limit = found[first] - 50
     if first in (layout.METRICS, "events"):
@@ -206,7 +208,7 @@ def test_a_limit_on_file_sizes_is_one_message_and_room_makes_the_same_run(
     readable(left)
     ended = limited(10**9, "rl_decay.resume", left)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert different(left, whole.folder) == []
+    assert recorded_differences(left, whole.folder) == []
 
 
 def test_train_py_says_so_once_and_names_the_command_that_continues(limited, words, tmp_path):

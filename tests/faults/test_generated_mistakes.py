@@ -185,7 +185,7 @@ def test_an_odd_command_costs_one_line(number, ended, tmp_path):
     assert not problem, problem
 
 
-@pytest.mark.parametrize("number", every(10, range(DAMAGES)))
+@pytest.mark.parametrize("number", every(15, range(DAMAGES)))
 def test_a_damaged_file_costs_one_line(number, ended, originals, words, tmp_path):
     problem = run_damage(number, ended, originals, words, tmp_path)
     assert not problem, problem

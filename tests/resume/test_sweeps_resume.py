@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 from commands import printed_command, resume_in, typed
-from variants import thorough
+from variants import keeping, thorough
 
 from rl_decay import resume
 from rl_decay.console.tables import Terminal
@@ -172,7 +172,7 @@ def test_the_command_of_a_finished_sweep_changes_nothing(sweep, finished, launch
     assert stamps(finished, but) == before
 
 
-@pytest.mark.parametrize("launcher", [POPULATION, BASIC], ids=["population", "basic"])
+@pytest.mark.parametrize("launcher", keeping(["population"], {"population": POPULATION, "basic": BASIC}))
 def test_a_sweep_grows_by_more_seeds(sweep, whole, same, tmp_path, launcher):
     (first,) = [job for job in jobs(whole).values() if read_summary(job)["overrides"][-2:] == ["seed=0", TWO[1]]]
     shutil.copytree(first, tmp_path / "my sweep" / first.name)

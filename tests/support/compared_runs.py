@@ -23,6 +23,11 @@ def different(one: dict[str, Any], other: dict[str, Any], ignore: tuple[str, ...
     return sorted(name for name in names if one.get(name) != other.get(name))
 
 
+def recorded_differences(one: Path, other: Path) -> list[str]:
+    """Names of what differs between two folders of one run."""
+    return different(recorded(one), recorded(other))
+
+
 def learned(folder: Path) -> dict[str, Any]:
     """Tables, cell by cell, and the last checkpoint's agent, byte by byte."""
     latest = folder / layout.CHECKPOINTS / layout.LATEST

@@ -64,6 +64,11 @@ def small_config(base: dict[str, Any] = QUIET, **values: Any) -> Config:
     return config
 
 
+def rich_config(**values: Any) -> Config:
+    """Eight iterations of 32 steps with everything that a continuation restores, and these keys."""
+    return small_config(RICH, **values)
+
+
 def small_words(base: dict[str, Any] = SMALL, **values: Any) -> tuple[str, ...]:
     """The same keys as overrides for train.py."""
     keys = base | {key.replace("__", "."): value for key, value in values.items()}

@@ -20,6 +20,7 @@ def test_a_diverging_member_leaves_its_neighbours_as_they_were(train_py, tiny, t
         assert (summary["status"] == "diverged") == (summary["reason"] is not None)
 
 
+@pytest.mark.usefixtures("breaking")
 @pytest.mark.parametrize(
     "workers, task, reason",
     [
@@ -28,7 +29,7 @@ def test_a_diverging_member_leaves_its_neighbours_as_they_were(train_py, tiny, t
     ],
 )
 def test_what_breaks_takes_no_other_population_along(
-    breaking, train_py, tiny, tmp_path, summaries, differences, workers, task, reason
+    train_py, tiny, tmp_path, summaries, differences, workers, task, reason
 ):
     sound = (*tiny, "env=generic", "env.num_envs=2")
     ended = train_py(*sound, f"env.id=sweep_tasks:{task},Pendulum-v1", f"hydra.launcher.workers={workers}")

@@ -20,12 +20,6 @@ def test_a_multirun_ends_with_its_comparison(train_py, tiny, tmp_path, launcher)
     assert {path.name for path in (sweep / "arms").iterdir()} == {"schedule=none", "schedule=linear", "report"}
 
 
-def test_it_can_be_switched_off(train_py, tiny, tmp_path):
-    ended = train_py(*tiny, *TWO_ARMS, *ONE, "compare=none")
-    assert ended.code == 0 and "baseline" not in ended.out
-    assert not (tmp_path / "sweep" / "report").exists()
-
-
 def test_runs_that_cannot_be_compared_are_no_failure(train_py, tiny, tmp_path):
     ended = train_py(*tiny, *ONE, "compare=auto", "total_steps=64,96")
     assert (ended.code, ended.err) == (0, "")
@@ -42,10 +36,14 @@ def test_a_fault_of_the_report_is_no_failure(train_py, tiny, monkeypatch):
     assert "no comparison: ZeroDivisionError: out of ink" in ended.out
 
 
-def test_a_sweep_that_is_continued_ends_with_it_too(train_py, tiny, tmp_path, monkeypatch, capsys):
+def test_it_can_be_switched_off_and_a_sweep_that_is_continued_ends_with_it_too(
+    train_py, tiny, tmp_path, monkeypatch, capsys
+):
     from rl_decay import resume
 
-    assert train_py(*tiny, *TWO_ARMS, *ONE, "compare=none").code == 0
+    ended = train_py(*tiny, *TWO_ARMS, *ONE, "compare=none")
+    assert ended.code == 0 and "baseline" not in ended.out
+    assert not (tmp_path / "sweep" / "report").exists()
     assert resume.main([str(tmp_path / "sweep"), "compare=auto", "--workers", "1"]) == 0
     assert "4 of 4 runs have ended already" in (out := capsys.readouterr().out)
     assert "schedule=none (baseline)" in out and (tmp_path / "sweep" / "report").is_dir()
