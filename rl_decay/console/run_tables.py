@@ -12,8 +12,8 @@ from rich.text import Text
 
 from rl_decay.config.checks import preset_note
 from rl_decay.config.plan import EPISODES_PER_SEGMENT, Plan
-from rl_decay.config.schedules import role_curves, unused_knobs
-from rl_decay.config.schema import Config
+from rl_decay.config.schedules import BASE_KEYS, role_curves, unused_knobs
+from rl_decay.config.schema import Config, flat
 from rl_decay.schedules import describe
 from rl_decay.types import GROUPS
 
@@ -51,16 +51,12 @@ def schedule_table(config: Config, plan: Plan) -> Table:
     table = Table("schedule", "curve", title="Schedule", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("first", "middle", "last"):
         table.add_column(column, justify="right", no_wrap=True)
-    base_values = {
-        "actor": config.actor.lr,
-        "critic": config.critic.lr,
-        "clip": config.algo.clip,
-        "entropy": config.algo.entropy_coef,
-    }
+    keys = flat(config)
     for role, curve in role_curves(config.schedule).items():
         is_rate = role in GROUPS
         if is_rate or curve.name != "none":  # the rates are always shown, the others if they change
-            values = [f"{base_values[role] * curve(progress):.3g}" for progress in first_middle_last(config, plan)]
+            base = keys[BASE_KEYS[role]]
+            values = [f"{base * curve(progress):.3g}" for progress in first_middle_last(config, plan)]
             table.add_row(f"{role} rate" if is_rate else role, _curve_words(curve), *values)
     return table
 
