@@ -142,7 +142,7 @@ def test_a_diverged_job_of_a_sweep_stops_no_other(train_py, tmp_path, small):
 @pytest.mark.parametrize(
     "once, waits_for",
     [
-        ("mine/checkpoints/latest.pt", "the iteration in progress, in which an environment may hang"),
+        thorough("mine/checkpoints/latest.pt", "the iteration in progress, in which an environment may hang"),
         thorough(".", "the task, which is made and tried out before training"),
     ],
     ids=["in training", "before training"],

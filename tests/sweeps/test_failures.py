@@ -4,6 +4,7 @@ import pytest
 from variants import thorough
 
 
+@pytest.mark.thorough
 def test_a_diverging_member_leaves_its_neighbours_as_they_were(train_py, tiny, tmp_path, summaries, differences):
     three = ("schedule=none", "total_steps=96", "critic.lr=1e-3,1e30,2e-3")
     codes = [
