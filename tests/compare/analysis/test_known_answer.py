@@ -46,6 +46,7 @@ def test_sign_flips_find_what_is_there(reduction, least, most):
     assert least <= np.mean(p < 0.05) <= most
 
 
+@pytest.mark.thorough
 def test_a_whole_comparison_finds_what_is_there():
     assert min(found(REDUCTION, 20)) >= 0.85
     assert max(found(0.0, 20)) <= 0.1

@@ -63,6 +63,7 @@ def test_every_figure_is_a_png_of_150_dpi_and_always_the_same(comparison):
     assert plots.figures(comparison) == figures
 
 
+@pytest.mark.thorough
 def test_twelve_arms_of_odd_and_long_names_stay_small(compared):
     odd = ["$x$_{", "_hidden", "名前 🙂", "a" * 200, "<b>&amp;", "", r"\frac"]
     long = [f"schedule/actor=linear_warmup schedule/critic=linear actor.lr=0.000{i}" for i in range(5)]
@@ -71,6 +72,7 @@ def test_twelve_arms_of_odd_and_long_names_stay_small(compared):
     assert all(len(png) < 300 * KB for png in figures.values())
 
 
+@pytest.mark.thorough
 def test_one_seed_a_diverged_run_and_returns(compared):
     lost = lambda run, i: replace(run, status="diverged", steps=run.steps[:3], scores=run.scores[:3]) if i else run  # noqa: E731
     returns = lambda run, i: replace(run, unit="return", task="Unknown-v0", scores=200 * run.scores - 100)  # noqa: E731
@@ -107,6 +109,7 @@ def test_scores_and_both_rates_share_the_env_steps(comparison):
     np.testing.assert_array_equal(drawn[Look(1).color], none.runs[0].rates["actor"][1])
 
 
+@pytest.mark.thorough
 def test_many_arms_get_a_panel_each_with_the_baseline(compared):
     few, many = compared(*"abcd"), compared(*"abcde")
     assert len([ax for ax in axes(few) if ax.get_legend()]) == 1

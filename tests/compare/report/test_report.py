@@ -82,6 +82,7 @@ def test_the_page_needs_nothing_but_itself(comparison, tmp_path):
     assert len(page.links) == len(PNGS) and all(link.startswith("data:image/png;base64,") for link in page.links)
 
 
+@pytest.mark.thorough
 def test_writing_again_replaces_everything(comparison, tmp_path):
     paths = write_report(comparison, tmp_path)
     before = {path.name: path.read_bytes() for path in paths}
@@ -162,6 +163,7 @@ def test_unfinished_and_skipped_runs_are_named(comparison, tmp_path):
     assert "- **skipped**: y: torn" in text
 
 
+@pytest.mark.thorough
 def test_one_arm_and_nothing_known(comparison, tmp_path):
     alone = study.compare(comparison.arms[:1], comparison.arms[0].name)
     text = write_report(alone, tmp_path)[1].read_text()
