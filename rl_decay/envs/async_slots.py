@@ -38,11 +38,11 @@ class AsyncSlots:
         self._answers("reset", ~self.faults.broken)
         return self._observations()
 
-    def step(self, actions: Any, stepped: np.ndarray) -> RawStep:
-        """Step the slots of the mask at once."""
-        count = len(stepped)
+    def step(self, actions: Any, stepped: np.ndarray | None) -> RawStep:
+        """Step the slots of the mask, None = all, at once."""
+        count = self._vector.num_envs
         rewards, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
-        due = stepped & ~self.faults.broken
+        due = ~self.faults.broken if stepped is None else stepped & ~self.faults.broken
         for slot, action in enumerate(iterate(self._vector.action_space, actions)):
             if due[slot]:
                 self._ask(slot, "step", action)

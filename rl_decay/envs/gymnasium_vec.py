@@ -29,7 +29,6 @@ class GymnasiumVec:
     def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):
         vector: Any = make_copies(env, slots, vec, wrappers)
         self._obs_space = vector.observation_space
-        self._all = np.ones(slots, bool)
         self._after_done = np.zeros(slots, bool)  # slots whose next step is the reset, a filler row
         self._slots = _slots(vector, env)
         try:
@@ -49,13 +48,12 @@ class GymnasiumVec:
 
     def step(self, actions: np.ndarray, stepped: np.ndarray | None = None) -> Step:
         """Step every sound slot, or those of the mask alone; see `contract.VecEnv`."""
-        mask = self._all if stepped is None else stepped
-        raw = self._slots.step(self.codec.decode(actions), mask)
+        raw = self._slots.step(self.codec.decode(actions), stepped)
         step = Step(self._encode(raw.obs), raw.rewards, raw.terminated, raw.truncated, ~self._after_done)
-        self._after_done = np.where(mask, raw.terminated | raw.truncated, self._after_done)
-        broken = self._slots.faults.broken
-        if not broken.any():
+        self._after_done = raw.terminated | raw.truncated
+        if not self._slots.faults.any:
             return step
+        broken = self._slots.faults.broken
         for values in (step.obs, step.rewards, step.terminated, step.truncated, self._after_done):
             values[broken] = 0
         step.valid[broken] = True
@@ -74,7 +72,7 @@ class GymnasiumVec:
 
     def raw_step(self, actions: np.ndarray) -> RawStep:
         """Step every slot by flat actions."""
-        raw = self._slots.step(self.codec.decode(actions), self._all)
+        raw = self._slots.step(self.codec.decode(actions), None)
         self._after_done = raw.terminated | raw.truncated
         self._require_no_fault()
         return raw
@@ -90,10 +88,10 @@ class GymnasiumVec:
     def _encode(self, obs: Any) -> np.ndarray:
         """Flat observations [S, D]; one that its space does not hold breaks its slot. Rows of broken slots are any."""
         broken = self._slots.faults.broken
-        if broken.all():
-            return np.zeros((len(broken), self.spaces.obs_size), np.float32)
-        if broken.any():  # their rows may hold what the codec refuses
-            borrow_rows(obs, broken, int(np.argmin(broken)))
+        if self._slots.faults.any:
+            if broken.all():
+                return np.zeros((len(broken), self.spaces.obs_size), np.float32)
+            borrow_rows(obs, broken, int(np.argmin(broken)))  # a broken slot's may be one that the codec refuses
         try:
             return self.codec.encode(obs)
         except UserError:

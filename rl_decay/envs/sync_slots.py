@@ -24,12 +24,12 @@ class SyncSlots:
     def __init__(self, vector: SyncVectorEnv, task: str):
         self._vector, self._task = vector, task
         self.faults = Faults(vector.num_envs)
-        self._resets = np.zeros(vector.num_envs, bool)  # slots whose next step is the reset
+        self._resets = [False] * vector.num_envs  # slots whose next step is the reset
         self._obs: list[Any] = [None] * vector.num_envs  # the last observation of each slot
 
     def reset(self, seeds: Sequence[int | None]) -> Any:
         """Reset every sound slot."""
-        self._resets[:] = False
+        self._resets = [False] * len(seeds)
         for slot, seed in enumerate(seeds):
             if not self.faults.broken[slot]:
                 try:
@@ -38,15 +38,14 @@ class SyncSlots:
                     self._failed(slot, "reset", error)
         return self._joined("reset")
 
-    def step(self, actions: Any, stepped: np.ndarray) -> RawStep:
-        """Step the slots of the mask one after the other."""
-        count = len(stepped)
+    def step(self, actions: Any, stepped: np.ndarray | None) -> RawStep:
+        """Step the slots of the mask, None = all, one after the other."""
+        envs, obs, resets = self._vector.envs, self._obs, self._resets
+        count = len(envs)
         rewards, terminated, truncated = np.zeros(count), np.zeros(count, bool), np.zeros(count, bool)
-        envs, obs = self._vector.envs, self._obs
-        resets = self._resets.tolist()
-        due = (stepped & ~self.faults.broken).tolist()
+        due = self._due(stepped)
         for slot, action in enumerate(iterate(self._vector.action_space, actions)):
-            if not due[slot]:
+            if due is not None and not due[slot]:
                 continue
             try:  # costs no time where nothing is raised
                 if resets[slot]:
@@ -55,8 +54,15 @@ class SyncSlots:
                     obs[slot], rewards[slot], terminated[slot], truncated[slot], _ = envs[slot].step(action)
             except BaseException as error:
                 self._failed(slot, "step", error)
-        self._resets = np.where(stepped, terminated | truncated, self._resets)
+        self._resets = (terminated | truncated).tolist()  # a slot that is not stepped now is reset before it is again
         return RawStep(self._joined("step"), rewards, terminated, truncated)
+
+    def _due(self, stepped: np.ndarray | None) -> list[bool] | None:
+        """Which slots to step; None = all."""
+        if not self.faults.any:
+            return None if stepped is None else stepped.tolist()
+        sound = ~self.faults.broken
+        return (sound if stepped is None else sound & stepped).tolist()
 
     def attribute(self, name: str) -> tuple[Any, ...]:
         """An attribute of every copy."""
@@ -85,7 +91,8 @@ class SyncSlots:
 
         An observation that does not fit into its row breaks its slot.
         """
-        self._fill_broken()
+        if self.faults.any:
+            self._fill_broken()
         try:
             return self._concatenated(self._obs)
         except Exception:
@@ -95,13 +102,13 @@ class SyncSlots:
 
     def _concatenated(self, obs: Sequence[Any]) -> Any:
         space = self._vector.single_observation_space
-        if self.faults.broken.all():
+        if self.faults.any and self.faults.broken.all():
             return create_empty_array(space, len(obs))
         return concatenate(space, obs, create_empty_array(space, len(obs), fn=np.empty))
 
     def _fill_broken(self) -> None:
         broken = self.faults.broken
-        if broken.any() and not broken.all():
+        if not broken.all():
             sound = self._obs[int(np.argmin(broken))]
             for slot in np.flatnonzero(broken):
                 self._obs[slot] = sound

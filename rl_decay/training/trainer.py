@@ -27,7 +27,7 @@ from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.saver import Saver
 from rl_decay.training.tracebacks import with_traceback_logged
-from rl_decay.types import Episode, Member
+from rl_decay.types import Episode, Member, Rollout
 
 SECOND_SIGNAL = f"a second signal: {LOST}"
 
@@ -145,18 +145,13 @@ class Trainer:
             return None
         self._fail({m: fault for m, fault in faults.items() if isinstance(fault, UserError)})
         active[list(faults)] = False
-        rates = scheduled(self.members, iteration, self.plan.clock, self.ppo.device)
-        learns = torch.from_numpy(active).to(self.ppo.device)
-        report, finite = self.ppo.update(rollout, draws.permutations, rates, learns)
-        report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
-        scalars = to_numpy(report | {"finite": finite, "valid": rollout.valid.sum((0, 2))})
+        scalars = self._learn(iteration, rollout, draws.permutations, active)
         for m in np.flatnonzero(scalars["finite"] == 0):
             faults.setdefault(int(m), "loss, gradient or parameters not finite")
             active[m] = False
-        evaluation = None
-        if done in self.plan.evaluation_points:
-            evaluation = self._evaluate(active)
-            self._fail(evaluation.faults)
+        evaluation = self._evaluate(active) if done in self.plan.evaluation_points else None
+        if not any(run.running for run in self.runs):
+            return None
         ended: list[list[Episode]] = [[] for _ in self.runs]
         for episode in episodes:
             ended[episode.member].append(episode)
@@ -172,6 +167,16 @@ class Trainer:
             return None
         return self.display.iteration(done, self.runs, scalars, evaluation is not None)
 
+    def _learn(
+        self, iteration: int, rollout: Rollout, permutations: Tensor, active: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Update the active members; the iteration's scalars by tag, `finite` and `valid` beside them, [M] each."""
+        rates = scheduled(self.members, iteration, self.plan.clock, self.ppo.device)
+        learns = torch.from_numpy(active).to(self.ppo.device)
+        report, finite = self.ppo.update(rollout, permutations, rates, learns)
+        report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
+        return to_numpy(report | {"finite": finite, "valid": rollout.valid.sum((0, 2))})
+
     def _note_endless_segment(self) -> None:
         """At a segment's end: tell of the runs in which no episode ended in all of it."""
         steps = self.plan.clock.segment_length * self.collector.num_steps
@@ -184,7 +189,8 @@ class Trainer:
             log.warning("%s: %s", *endless_segment(steps))
 
     def _evaluate(self, active: np.ndarray) -> Evaluation:
-        return evaluate(
+        """Evaluate the active members; a copy that fails ends its member."""
+        evaluation = evaluate(
             lambda obs: self.ppo.act(obs, None),
             self.eval_envs,
             self.eval_seeds,
@@ -193,6 +199,8 @@ class Trainer:
             cap=self.plan.evaluation_cap,
             active=active,
         )
+        self._fail(evaluation.faults)
+        return evaluation
 
     def _write(
         self, m: int, done: int, scalars: dict[str, np.ndarray], episodes: list[Episode], evaluation: Evaluation | None
