@@ -14,9 +14,11 @@ from gymnasium.vector.async_vector_env import AsyncState
 from gymnasium.vector.utils import iterate
 
 from rl_decay.envs.faults import TookTooLongError, reported_error, task_error
-from rl_decay.envs.quiet_worker import GRACE, end_processes
+from rl_decay.envs.quiet_worker import end_processes
 from rl_decay.envs.slots import Faults, RawStep
 from rl_decay.errors import UserError
+
+ERROR_SECONDS = 10.0  # between a worker's answer that it failed and its error, which a thread of its own sends
 
 
 class AsyncSlots:
@@ -108,7 +110,7 @@ class AsyncSlots:
         waiting = set(raised)
         while waiting:
             try:  # a worker that is killed between its answer and its error leaves none
-                slot, _, error, trace = self._vector.error_queue.get(timeout=GRACE)
+                slot, _, error, trace = self._vector.error_queue.get(timeout=ERROR_SECONDS)
             except queue.Empty as error:
                 for slot in waiting:
                     self._died(slot, method, error)

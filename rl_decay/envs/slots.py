@@ -31,11 +31,13 @@ class Faults:
         self._new: dict[int, UserError] = {}
 
     def add(self, slot: int, error: UserError, cause: BaseException | None = None) -> None:
-        """Break a slot; `cause` is the exception that its copy raised."""
+        """Break a slot, once; `cause` is the exception that its copy raised."""
+        if self.broken[slot]:
+            return
         error.__cause__ = cause
         self.broken[slot] = True
         self.any = True
-        self._new.setdefault(slot, error)
+        self._new[slot] = error
 
     def take(self) -> dict[int, UserError]:
         """The errors since the last call, in the order of the slots."""
