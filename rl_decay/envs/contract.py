@@ -7,7 +7,9 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from rl_decay.envs.slots import RawStep
 from rl_decay.envs.spaces import Codec
+from rl_decay.errors import UserError
 from rl_decay.types import Spaces
 
 
@@ -27,7 +29,11 @@ class Step(NamedTuple):
 
 
 class VecEnv(Protocol):
-    """S environments ("slots") stepped together; slot s depends on its own reset seed and actions alone."""
+    """S environments ("slots") stepped together; slot s depends on its own reset seed and actions alone.
+
+    A slot is *broken* once its copy has raised, died or taken too long; the others go on as without that. A broken slot
+    is neither stepped nor reset again, and its rows are valid, with zeros and without flags.
+    """
 
     spaces: Spaces
     time_limit: int | None  # steps after which an episode is truncated
@@ -36,8 +42,16 @@ class VecEnv(Protocol):
         """Reset slot s with seeds[s] and return obs [S, D]; afterwards its future is a function of that seed."""
         ...
 
-    def step(self, actions: np.ndarray) -> Step:
-        """Step every slot; actions [S] int64 in 0..A-1, or [S, A] float32, unclipped."""
+    def step(self, actions: np.ndarray, stepped: np.ndarray | None = None) -> Step:
+        """Step every slot; actions [S] int64 in 0..A-1, or [S, A] float32, unclipped.
+
+        stepped [S] bool: the slots whose rows are looked at, None = all. The others need not be stepped until the next
+        reset, and their rows mean nothing.
+        """
+        ...
+
+    def take_faults(self) -> dict[int, UserError]:
+        """The error of each slot that broke since the last call, in the order of the slots."""
         ...
 
     def close(self) -> None:
@@ -52,11 +66,14 @@ class TaskCopies(VecEnv, Protocol):
     codec: Codec
 
     def raw_reset(self, seeds: Sequence[int | None]) -> Any:
-        """Reset every slot, unseeded where the seed is None; the task's own observations [S, ...]."""
+        """Reset every slot, unseeded where the seed is None; the task's own observations [S, ...].
+
+        UserError if a copy fails.
+        """
         ...
 
-    def raw_step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
-        """Step every slot by flat actions; the task's own observations [S, ...], rewards, terminated, truncated [S]."""
+    def raw_step(self, actions: np.ndarray) -> RawStep:
+        """Step every slot by flat actions; UserError if a copy fails."""
         ...
 
     def attribute(self, name: str) -> tuple[Any, ...]:

@@ -11,8 +11,8 @@ from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
 from rl_decay.envs.backends import make_vec_env
 from rl_decay.envs.contract import TaskCopies
+from rl_decay.envs.faults import TookTooLongError
 from rl_decay.envs.generators import OwnGenerators, preserved_generators
-from rl_decay.envs.gymnasium_vec import TookTooLongError
 from rl_decay.envs.making import ShapeChecked, Wrapping, make_env
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play

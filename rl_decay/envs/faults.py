@@ -31,6 +31,10 @@ class TaskError(UserError):
         self.trace, self.log = trace, log
 
 
+class TookTooLongError(UserError):
+    """A reset or step took longer than `env.timeout`."""
+
+
 class WorkerError(Exception):
     """An error in a task's worker process, as text, because not every exception can be pickled."""
 
@@ -66,6 +70,14 @@ def task_error(what: str, error: BaseException) -> TaskError:
         words, trace_text = inner.args if isinstance(inner, WorkerError) else error.args
         return TaskError(f"{what} {words}", trace_text)
     return TaskError(f"{what} {described(error)}", trace(error))
+
+
+def reported_error(what: str, error: BaseException, trace_text: str) -> TaskError:
+    """As `task_error`, of an error that a worker put into Gymnasium's queue with its traceback as text."""
+    if isinstance(error, WorkerError):
+        return task_error(what, error)
+    lines = [escaped(line) for line in trace_text.split("\n")]
+    return TaskError(f"{what} {described(error)}", "\n".join(lines))
 
 
 def described(error: BaseException) -> str:

@@ -1,27 +1,23 @@
-"""Gymnasium's own vector environments, sync or async, behind the contract."""
+"""A task's own Gymnasium environments, in this process or in workers, behind the contract."""
 
 from __future__ import annotations
 
-import multiprocessing
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from gymnasium.vector import AsyncVectorEnv
-from gymnasium.vector.async_vector_env import AsyncState
+from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from rl_decay.config.schema import Env
+from rl_decay.envs.async_slots import AsyncSlots
 from rl_decay.envs.contract import Step
-from rl_decay.envs.faults import task_error
+from rl_decay.envs.faults import TookTooLongError
 from rl_decay.envs.making import Wrapping, make_copies, time_limit
-from rl_decay.envs.quiet_worker import end_processes
+from rl_decay.envs.slots import RawStep, Slots, borrow_rows
 from rl_decay.envs.spaces import Codec
+from rl_decay.envs.sync_slots import SyncSlots
 from rl_decay.errors import UserError
-
-
-class TookTooLongError(UserError):
-    """A reset or step took longer than `env.timeout`."""
 
 
 class GymnasiumVec:
@@ -31,73 +27,101 @@ class GymnasiumVec:
     """
 
     def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):
-        self._timeout = env.timeout
-        self._id = env.id
-        self._env = make_copies(env, slots, vec, wrappers)
+        vector: Any = make_copies(env, slots, vec, wrappers)
+        self._obs_space = vector.observation_space
+        self._after_done = np.zeros(slots, bool)  # slots whose next step is the reset, a filler row
+        self._slots = _slots(vector, env)
         try:
-            self.codec = Codec(
-                env.id, self._env.single_observation_space, self._env.single_action_space, env.rescale_actions
-            )
+            self.codec = Codec(env.id, vector.single_observation_space, vector.single_action_space, env.rescale_actions)
         except UserError:
-            self._env.close()  # nobody else could: there is no object yet
+            self.close()  # nobody else could: there is no object yet
             raise
         self.spaces = self.codec.spaces
-        self.time_limit = time_limit(env, self._env)
-        self._after_done = np.zeros(slots, bool)  # slots whose next step is the reset, a filler row
+        self.time_limit = time_limit(env, vector)
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
-        """Reset every slot with its own seed; obs [S, D]."""
-        return self.codec.encode(self.raw_reset(seeds))
+        """Reset every sound slot with its own seed; obs [S, D], see `contract.VecEnv`."""
+        obs = self._encode(self._slots.reset(seeds))
+        self._after_done[:] = False
+        obs[self._slots.faults.broken] = 0
+        return obs
 
-    def step(self, actions: np.ndarray) -> Step:
-        """Step every slot; see `contract.VecEnv`."""
-        valid = ~self._after_done
-        obs, rewards, terminated, truncated = self.raw_step(actions)  # changes _after_done
-        return Step(self.codec.encode(obs), np.asarray(rewards, np.float64), terminated, truncated, valid)
+    def step(self, actions: np.ndarray, stepped: np.ndarray | None = None) -> Step:
+        """Step every sound slot, or those of the mask alone; see `contract.VecEnv`."""
+        raw = self._slots.step(self.codec.decode(actions), stepped)
+        step = Step(self._encode(raw.obs), raw.rewards, raw.terminated, raw.truncated, ~self._after_done)
+        self._after_done = raw.terminated | raw.truncated
+        if not self._slots.faults.any:
+            return step
+        broken = self._slots.faults.broken
+        for values in (step.obs, step.rewards, step.terminated, step.truncated, self._after_done):
+            values[broken] = 0
+        step.valid[broken] = True
+        return step
+
+    def take_faults(self) -> dict[int, UserError]:
+        """The errors of the slots that broke since the last call; see `contract.VecEnv`."""
+        return self._slots.faults.take()
 
     def raw_reset(self, seeds: Sequence[int | None]) -> Any:
         """Reset every slot, unseeded where the seed is None; the task's own observations [S, ...]."""
-        obs, _ = self._call("reset", seed=list(seeds))
+        obs = self._slots.reset(seeds)
         self._after_done[:] = False
+        self._require_no_fault()
         return obs
 
-    def raw_step(self, actions: np.ndarray) -> tuple[Any, np.ndarray, np.ndarray, np.ndarray]:
-        """Step every slot by flat actions; the task's own observations [S, ...], rewards, terminated, truncated [S]."""
-        obs, rewards, terminated, truncated, _ = self._call("step", actions=self.codec.decode(actions))
-        self._after_done = terminated | truncated
-        return obs, rewards, terminated, truncated
+    def raw_step(self, actions: np.ndarray) -> RawStep:
+        """Step every slot by flat actions."""
+        raw = self._slots.step(self.codec.decode(actions), None)
+        self._after_done = raw.terminated | raw.truncated
+        self._require_no_fault()
+        return raw
 
     def attribute(self, name: str) -> tuple[Any, ...]:
         """An attribute of every copy, or of a wrapper around it, in the order of the slots."""
-        copies: Any = self._env  # sync and async vector environments have get_attr, their base class does not
-        return copies.get_attr(name)
+        return self._slots.attribute(name)
 
     def close(self) -> None:
         """Close every copy; workers that no longer answer are ended."""
-        if isinstance(self._env, AsyncVectorEnv):
-            end_processes(self._env.processes)  # Gymnasium would wait for ever for a worker that ignores SIGTERM
-            self._env._state = AsyncState.DEFAULT  # else it would wait for the answer of a worker that is gone
-            self._env.close(terminate=True)
-        else:
-            self._env.close()
+        self._slots.close()
 
-    def _call(self, name: str, **arguments: Any) -> Any:
-        """`reset` or `step` of every copy; UserError if a copy raises, dies, or takes longer than the timeout."""
+    def _encode(self, obs: Any) -> np.ndarray:
+        """Flat observations [S, D]; one that its space does not hold breaks its slot. Rows of broken slots are any."""
+        broken = self._slots.faults.broken
+        if self._slots.faults.any:
+            if broken.all():
+                return np.zeros((len(broken), self.spaces.obs_size), np.float32)
+            borrow_rows(obs, broken, int(np.argmin(broken)))  # a broken slot's may be one that the codec refuses
         try:
-            if not isinstance(self._env, AsyncVectorEnv):
-                return getattr(self._env, name)(**arguments)
-            getattr(self._env, f"{name}_async")(**arguments)
-            with warnings.catch_warnings():  # Gymnasium warns of a worker's error before it raises it
-                warnings.simplefilter("ignore")
-                return getattr(self._env, f"{name}_wait")(timeout=self._timeout)
-        except multiprocessing.TimeoutError:
-            raise TookTooLongError(
-                f"env.timeout={self._timeout}: a {name} of {self._id} took longer than that many seconds; raise it, or "
-                "set it to null to wait for ever"
-            ) from None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a task's own code may raise anything, SystemExit too
-            if isinstance(self._env, AsyncVectorEnv) and isinstance(error, (EOFError, ConnectionError)):
-                raise UserError(f"env.id={self._id}: a process of it died during a {name}") from error
-            raise task_error(f"env.id={self._id}: its {name} failed with", error) from error
+            return self.codec.encode(obs)
+        except UserError:
+            before = broken.sum()
+            self._break_where_refused(obs)
+            if broken.sum() == before:
+                raise
+            return self._encode(obs)
+
+    def _break_where_refused(self, obs: Any) -> None:
+        """Break each slot whose observation alone the codec refuses."""
+        space = self.codec.obs_space
+        for slot, item in enumerate(iterate(self._obs_space, obs)):
+            if self._slots.faults.broken[slot]:
+                continue
+            row: Any = concatenate(space, [item], create_empty_array(space, 1))
+            try:
+                self.codec.encode(row)
+            except UserError as error:
+                self._slots.faults.add(slot, error)
+
+    def _require_no_fault(self) -> None:
+        """Raise an error of a slot; a timeout first, because such a task's methods might never return."""
+        errors = list(self.take_faults().values())
+        late = [error for error in errors if isinstance(error, TookTooLongError)]
+        for error in late + errors:
+            raise error
+
+
+def _slots(vector: SyncVectorEnv | AsyncVectorEnv, env: Env) -> Slots:
+    if isinstance(vector, AsyncVectorEnv):
+        return AsyncSlots(vector, env.id, env.timeout)
+    return SyncSlots(vector, env.id)

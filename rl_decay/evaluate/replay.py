@@ -32,4 +32,7 @@ def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
     # The back-end, wrappers, seeds and cap of the run: the same policy then gets the same returns, bit for bit.
     with preserved_generators(), closing(make_vec_env(policy.env, count, vec, wrappers)) as envs:
         cap = recorded_cap(envs.time_limit, policy.evaluation_cap)
-        return evaluate(policy.act, envs, seeds, 1, torch.device("cpu"), cap=cap)
+        evaluation = evaluate(policy.act, envs, seeds, 1, torch.device("cpu"), cap=cap)
+    for error in evaluation.faults.values():
+        raise error
+    return evaluation

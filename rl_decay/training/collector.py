@@ -9,11 +9,21 @@ import torch
 from torch import Tensor
 
 from rl_decay.envs.contract import Step, VecEnv
+from rl_decay.errors import UserError
 from rl_decay.training.digests import Digester
 from rl_decay.types import Episode, Rollout, aligned
 
 Act = Callable[[Tensor, Tensor], Tensor]
+Fault = str | UserError  # words for numbers that were not finite; the error of a copy that failed
 LARGEST = np.finfo(np.float32).max
+
+
+class NobodyLeftError(Exception):
+    """A copy has failed of every member that was still training. `faults`: {member: its error}."""
+
+    def __init__(self, faults: dict[int, UserError]):
+        super().__init__(f"{len(faults)} members have failed")
+        self.faults = faults
 
 
 class Collector:
@@ -23,7 +33,7 @@ class Collector:
         self.envs = envs
         self.members, self.num_envs, self.num_steps = members, num_envs, num_steps
         self.device = device
-        self._faults: dict[int, str] = {}  # member -> what was not finite since the last rollout
+        self._faults: dict[int, Fault] = {}  # of members, since the last rollout
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
         self.ended = np.zeros(members, np.int64)  # each member's episodes that ended since the segment's start
@@ -42,12 +52,13 @@ class Collector:
         slots = self.members * self.num_envs
         self._digest(self._obs[:1], np.zeros((1, slots), np.float32), np.zeros((3, 1, slots), bool))
 
-    def collect(self, act: Act, noise: Tensor, active: np.ndarray) -> tuple[Rollout, list[Episode], dict[int, str]]:
+    def collect(self, act: Act, noise: Tensor, active: np.ndarray) -> tuple[Rollout, list[Episode], dict[int, Fault]]:
         """Step every slot T times; noise [T, M, N, A]. Members that are not `active` [M] act with zeros.
 
-        Returns the rollout, the episodes that ended in it, and {member: what was not finite}. From a fault on, its
-        member acts with zeros too.
+        Returns the rollout, the episodes that ended in it, and {member: fault}. From a fault on, its member acts with
+        zeros too. NobodyLeftError as soon as copies of all active members have failed.
         """
+        self._take_faults(active)  # of a reset
         flags = np.zeros((3, self.num_steps, self.members * self.num_envs), bool)  # terminated, done, valid
         rewards = np.zeros(flags.shape[1:], np.float32)
         taken: list[Tensor] = []
@@ -56,24 +67,30 @@ class Collector:
             actions = act(self._obs[t].unflatten(0, (self.members, self.num_envs)), noise[t])
             taken.append(actions)
             step = self.envs.step(self._for_env(actions, active))
+            self._take_faults(active)
             self._record(t, step, rewards, flags)
             episodes += self._finished(step)
         self._digest(self._obs[1:], rewards, flags)
         rollout = Rollout(self._grid(self._obs.clone()), torch.stack(taken), *self._to_device(rewards, *flags))
         self._obs[0] = self._obs[-1]
         self._actions.append(self._compact(rollout.actions))
-        faults, self._faults = self._faults, {}
+        faults = self._faults
+        self._faults = {}
         return rollout, episodes, faults
 
     def actions(self, member: int) -> Tensor:
         """A member's actions since the segment's start [t, N(, A)], which `replay` needs to bring its slots here."""
         return torch.cat([rollout[:, member] for rollout in self._actions])
 
-    def replay(self, actions: Tensor) -> None:
-        """Step a fresh segment by its actions [t, M, N(, A)] so far; nothing is learned."""
+    def replay(self, actions: Tensor) -> dict[int, UserError]:
+        """Step a fresh segment by its actions [t, M, N(, A)] so far; nothing is learned.
+
+        Returns {member: error} of the members of which a copy has failed; NobodyLeftError as in `collect`.
+        """
         self._actions.append(actions)
         for rollout in actions.split(self.num_steps):
             self._replay_rollout(rollout)
+        return self._failed()
 
     def digests(self, member: int) -> Tensor:
         """Digests [1 + t] int32 of a member's reset and steps since the segment's start, beside its `actions`."""
@@ -85,6 +102,7 @@ class Collector:
         for t, taken in enumerate(actions):
             array = taken.flatten(0, 1).numpy()
             step = self.envs.step(array if self.envs.spaces.continuous else array.astype(np.int64))
+            self._take_faults(np.ones(self.members, bool))
             self._record(t, step, rewards, flags)
             self._finished(step)
         self._digest(self._obs[1 : len(actions) + 1], rewards, flags)
@@ -121,6 +139,23 @@ class Collector:
             idle[list(self._faults)] = True
             array = np.where(idle.repeat(self.num_envs).reshape(-1, *[1] * (array.ndim - 1)), 0, array)
         return array
+
+    def _take_faults(self, active: np.ndarray) -> None:
+        """Remember whose copies have failed in the last reset or step; NobodyLeftError if no active member is left."""
+        errors = self.envs.take_faults()
+        if not errors:
+            return
+        for slot, error in errors.items():
+            member = slot // self.num_envs
+            if not isinstance(self._faults.get(member), UserError):  # it stands above numbers that were not finite
+                self._faults[member] = error
+        failed = self._failed()
+        if set(np.flatnonzero(active).tolist()) <= failed.keys():
+            self._faults = {}
+            raise NobodyLeftError(failed)
+
+    def _failed(self) -> dict[int, UserError]:
+        return {member: fault for member, fault in self._faults.items() if isinstance(fault, UserError)}
 
     def _finite(self, values: np.ndarray, what: str) -> np.ndarray:
         """Replace what is not finite in float32 by 0 and remember whose it was."""

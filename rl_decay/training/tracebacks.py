@@ -20,4 +20,6 @@ def with_traceback_logged(error: TaskError, folders: Sequence[Path]) -> TaskErro
                 file.write(error.trace)
     except OSError:
         return error
-    return TaskError(f"{error}; the traceback is in {LOG}", error.trace, LOG)
+    logged = TaskError(f"{error}; the traceback is in {LOG}", error.trace, LOG)
+    logged.__cause__ = error
+    return logged

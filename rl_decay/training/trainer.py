@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -22,12 +22,12 @@ from rl_decay.runs import layout
 from rl_decay.runs.recorder import RunRecorder
 from rl_decay.system.signals import LOST, StopRequest
 from rl_decay.training import out_of_memory
-from rl_decay.training.collector import Collector
+from rl_decay.training.collector import Collector, NobodyLeftError
 from rl_decay.training.digests import first_difference
 from rl_decay.training.evaluation import Evaluation, evaluate
 from rl_decay.training.saver import Saver
 from rl_decay.training.tracebacks import with_traceback_logged
-from rl_decay.types import Episode, Member
+from rl_decay.types import Episode, Member, Rollout
 
 SECOND_SIGNAL = f"a second signal: {LOST}"
 
@@ -58,12 +58,14 @@ class Trainer:
     runs: Sequence[RunRecorder]
     saver: Saver
     display: Display | None = None
+    _task_errors: list[UserError] = field(default_factory=list, init=False)  # of runs that a copy of the task ended
 
     def train(self) -> None:
         """Run every iteration, or until all members have ended; each run's folder says how it ended.
 
-        A run whose folder can no longer be written (a full disk), or whose files somebody removed or cut, ends as
-        failed, and the others go on; for a single run that is a UserError. What the folders hold stays readable.
+        A run of which a copy of the task fails ends as failed, and the others go on; so does a run whose folder can no
+        longer be written (a full disk), or whose files somebody removed or cut. For a single run that is a UserError.
+        What the folders hold stays readable.
         """
         try:
             self.saver.begin()
@@ -74,7 +76,7 @@ class Trainer:
             self.saver.close_all()
         except KeyboardInterrupt:
             self._end_all(layout.INTERRUPTED, SECOND_SIGNAL)
-        except TaskError as error:
+        except TaskError as error:  # a lack of memory in the task, which no member has to itself
             logged = with_traceback_logged(error, [run.folder for run in self.runs if run.running])
             self._end_all(layout.FAILED, str(logged))
             raise logged from error
@@ -86,30 +88,36 @@ class Trainer:
             raise
         finally:
             self.saver.close_all()
+        self._raise_if_single()
         if len(self.runs) == 1 and self.saver.failures:
             raise UserError(self.saver.failures[0])
 
     def _iterations(self, stop: StopRequest) -> None:
         for iteration in range(self.plan.start, self.plan.num_iterations):
+            if not any(run.running for run in self.runs):
+                break
             asked = self._iterate(iteration)
             asked = asked or stop.signal  # read once: a signal during the save is answered an iteration later
             self.saver.save(iteration + 1, now=asked is not None)
             if asked is not None and iteration + 1 < self.plan.num_iterations:
                 self._end_all(layout.INTERRUPTED, f"{asked} after iteration {iteration + 1}")
-            if not any(run.running for run in self.runs):
-                break
 
     def resume(self, actions: Tensor, digests: Sequence[Tensor | None]) -> None:
         """Take the environments to the plan's start, inside a segment, by its actions so far [t, M, N(, A)].
 
         digests: per member those of the first time [1 + t], None where a checkpoint has none. Where the replay gives
-        others, the run goes on, and its log and summary say that it is not exact.
+        others, the run goes on, and its log and summary say that it is not exact. A run of which a copy fails ends.
         """
-        self.collector.reset(self._env_seeds(self.plan.start))
-        self.collector.replay(actions)
+        try:
+            self.collector.reset(self._env_seeds(self.plan.start))
+            self._fail(self.collector.replay(actions))
+        except NobodyLeftError as error:
+            self._fail(error.faults)
+            self._raise_if_single()
+            return
         for m, run in enumerate(self.runs):
             expected = digests[m]
-            if expected is None:
+            if expected is None or not run.running:
                 continue
             step = first_difference(self.collector.digests(m).numpy(), expected.numpy())
             if step is not None:
@@ -130,16 +138,20 @@ class Trainer:
         # A run that has ended, for whatever reason, neither acts nor learns. Its recorder alone knows; agent and
         # collector get and give masks.
         active = np.array([run.running for run in self.runs])
-        rollout, episodes, faults = self.collector.collect(self.ppo.act, draws.noise, active)
+        try:
+            rollout, episodes, faults = self.collector.collect(self.ppo.act, draws.noise, active)
+        except NobodyLeftError as error:
+            self._fail(error.faults)
+            return None
+        self._fail({m: fault for m, fault in faults.items() if isinstance(fault, UserError)})
         active[list(faults)] = False
-        rates = scheduled(self.members, iteration, self.plan.clock, self.ppo.device)
-        learns = torch.from_numpy(active).to(self.ppo.device)
-        report, finite = self.ppo.update(rollout, draws.permutations, rates, learns)
-        report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
-        scalars = to_numpy(report | {"finite": finite, "valid": rollout.valid.sum((0, 2))})
+        scalars = self._learn(iteration, rollout, draws.permutations, active)
         for m in np.flatnonzero(scalars["finite"] == 0):
             faults.setdefault(int(m), "loss, gradient or parameters not finite")
-        evaluation = self._evaluate() if done in self.plan.evaluation_points else None
+            active[m] = False
+        evaluation = self._evaluate(active) if done in self.plan.evaluation_points else None
+        if not any(run.running for run in self.runs):
+            return None
         ended: list[list[Episode]] = [[] for _ in self.runs]
         for episode in episodes:
             ended[episode.member].append(episode)
@@ -155,6 +167,16 @@ class Trainer:
             return None
         return self.display.iteration(done, self.runs, scalars, evaluation is not None)
 
+    def _learn(
+        self, iteration: int, rollout: Rollout, permutations: Tensor, active: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Update the active members; the iteration's scalars by tag, `finite` and `valid` beside them, [M] each."""
+        rates = scheduled(self.members, iteration, self.plan.clock, self.ppo.device)
+        learns = torch.from_numpy(active).to(self.ppo.device)
+        report, finite = self.ppo.update(rollout, permutations, rates, learns)
+        report |= {"schedule/clip": rates["clip"], "schedule/entropy_coef": rates["entropy"]}
+        return to_numpy(report | {"finite": finite, "valid": rollout.valid.sum((0, 2))})
+
     def _note_endless_segment(self) -> None:
         """At a segment's end: tell of the runs in which no episode ended in all of it."""
         steps = self.plan.clock.segment_length * self.collector.num_steps
@@ -166,15 +188,19 @@ class Trainer:
         if new:
             log.warning("%s: %s", *endless_segment(steps))
 
-    def _evaluate(self) -> Evaluation:
-        return evaluate(
+    def _evaluate(self, active: np.ndarray) -> Evaluation:
+        """Evaluate the active members; a copy that fails ends its member."""
+        evaluation = evaluate(
             lambda obs: self.ppo.act(obs, None),
             self.eval_envs,
             self.eval_seeds,
             len(self.members),
             self.ppo.device,
             cap=self.plan.evaluation_cap,
+            active=active,
         )
+        self._fail(evaluation.faults)
+        return evaluation
 
     def _write(
         self, m: int, done: int, scalars: dict[str, np.ndarray], episodes: list[Episode], evaluation: Evaluation | None
@@ -187,6 +213,22 @@ class Trainer:
             if run.running and run.eval_returns[-1] > best:
                 self.saver.save_best(m, done)
         run.row(done, row, episodes, int(scalars["valid"][m]))
+
+    def _fail(self, errors: Mapping[int, UserError]) -> None:
+        """End the runs of members of which a copy of the task has failed; {member: error}."""
+        for m, error in errors.items():
+            run = self.runs[m]
+            if run.running:
+                if isinstance(error, TaskError):
+                    error = with_traceback_logged(error, [run.folder])
+                self._task_errors.append(error)
+                with self.saver.writing(run):
+                    run.end(layout.FAILED, str(error))
+
+    def _raise_if_single(self) -> None:
+        """A person who trains one run is told the error of its task."""
+        if len(self.runs) == 1 and self._task_errors:
+            raise self._task_errors[0]
 
     def _end_all(self, status: str, reason: str = "") -> None:
         for run in self.runs:

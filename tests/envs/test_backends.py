@@ -29,11 +29,14 @@ class Counters:
         self.steps[:] = 0
         return self._obs()
 
-    def step(self, actions):
+    def step(self, actions, stepped=None):
         valid = self.steps < 5
         self.steps = np.where(valid, self.steps + 1, 0)
         over = valid & (self.steps == 5)
         return Step(self._obs(), np.where(valid, actions, 0.0), np.zeros(len(over), bool), over, valid)
+
+    def take_faults(self):
+        return {}
 
     def close(self):
         pass

@@ -238,7 +238,7 @@ def test_an_observation_of_another_shape_is_told_by_both_shapes(vec):
         with pytest.raises(
             UserError, match=r"its step failed with ValueError: an observation of shape \(4,\), not \(3,\)$"
         ):
-            envs.step(np.zeros((2, 1)))
+            envs.raw_step(np.zeros((2, 1)))
 
 
 def test_a_signal_below_float32_is_named():

@@ -104,7 +104,7 @@ def test_a_hanging_task_is_given_up_after_its_timeout():
         envs.step(idle)
         envs.step(idle)
         with pytest.raises(UserError, match=r"env\.timeout=3\.0: a step of tests/AnySpaces-v0 took longer"):
-            envs.step(idle)
+            envs.raw_step(idle)
     assert multiprocessing.active_children() == []
 
 
@@ -115,7 +115,7 @@ def test_a_hanging_reset_is_given_up_too():
     with closing(GymnasiumVec(env, 2, "async")) as envs:
         envs.reset([1, 2])
         with pytest.raises(UserError, match=r"env\.timeout=3\.0: a reset of tests/AnySpaces-v0 took longer"):
-            envs.reset([3, 4])
+            envs.raw_reset([3, 4])
 
 
 @pytest.mark.parametrize("hangs", ["step", None])
@@ -129,7 +129,7 @@ def test_processes_are_ended_where_their_parent_ignores_sigterm(hangs, request):
         if hangs:
             with pytest.raises(UserError, match="took longer"):
                 for _ in range(3):
-                    envs.step(np.zeros((2, 2), np.float32))
+                    envs.raw_step(np.zeros((2, 2), np.float32))
     assert multiprocessing.active_children() == []
 
 
@@ -173,14 +173,14 @@ def test_a_copy_that_cannot_be_made_is_one_message(capfd):
 def test_an_error_that_cannot_be_sent_is_told_all_the_same(capfd):
     envs = GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "reset"}), 2, "async")
     with closing(envs), pytest.raises(UserError, match="failed with LocalError: pump: out of fuel"):
-        envs.reset([1, 2])
+        envs.raw_reset([1, 2])
     assert capfd.readouterr().err == ""
 
 
 def test_a_task_that_ends_the_program_is_named():
     envs = GymnasiumVec(Env(id="tests/Failing-v0", kwargs={"how": "exit"}), 2)
     with closing(envs), pytest.raises(UserError, match="its reset failed with SystemExit: 0"):
-        envs.reset([1, 2])
+        envs.raw_reset([1, 2])
 
 
 def test_a_task_that_ends_the_program_while_it_is_examined_is_left_to_training():
@@ -262,14 +262,14 @@ def test_a_task_in_this_process_that_loses_a_connection_is_named_by_its_error():
         closing(GymnasiumVec(task(fails=ConnectionError("no simulator")), 1)) as envs,
         pytest.raises(UserError, match="no simulator"),
     ):
-        envs.reset([0])
+        envs.raw_reset([0])
 
 
 @pytest.mark.parametrize("vec", ["sync", "async"])
 @pytest.mark.parametrize("error", [GeneratorExit("no more"), SystemExit(0)])
 def test_an_error_that_is_no_exception_is_named_too(error, vec):
     with closing(GymnasiumVec(task(fails=error), 1, vec)) as envs, pytest.raises(UserError, match=type(error).__name__):
-        envs.reset([0])
+        envs.raw_reset([0])
 
 
 @pytest.mark.thorough

@@ -196,16 +196,15 @@ def jobs_of(configs, folder):
 
 
 @pytest.mark.parametrize("how", ["step", thorough("four values")])
-def test_the_neighbours_of_a_broken_task_say_why_they_failed_and_keep_their_rows(
+def test_a_broken_member_of_a_sweep_fails_alone_and_goes_on_once_repaired(
     how, neighbours, tmp_path, repaired, resumed, different
 ):
     configs = neighbours(how)
     population = jobs_of(configs, tmp_path / "sweep")
     workers.train([population], 1, lambda progress: None)
-    for job in population:
-        said = whole_rows(job.folder, 2)
-        assert said["status"] == "failed"
-        assert said["reason"].startswith("env.id=tests/Faulty-v0: its step failed with")
+    assert [read_summary(job.folder)["status"] for job in population] == ["finished", "failed", "finished"]
+    said = whole_rows(population[1].folder, 2)
+    assert said["reason"].startswith("env.id=tests/Faulty-v0: its step failed with")
     repaired()
     assert resumed(tmp_path / "sweep", "--workers", "1").code == 0
     for m, config in enumerate(configs):

@@ -73,6 +73,26 @@ class Removing(Breaking):
         return super().step(action)
 
 
+class Choosy(Breaking):
+    """Raises after 40 steps, in copies whose reset seed is among `seeds` alone."""
+
+    def __init__(self, seeds=()):
+        super().__init__()
+        self.seeds = seeds
+
+    def reset(self, *, seed=None, options=None):
+        if seed is not None:
+            self.total, self.breaks = 0, seed in self.seeds
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        Breaking.taken, self.total = 0, self.total + 1
+        if self.breaks and self.total > 40:
+            raise OSError("the simulator is out of fuel")
+        return super().step(action)
+
+
+gym.register("Choosy-v0", Choosy, disable_env_checker=True)
 gym.register("Removing-v0", Removing, disable_env_checker=True)
 gym.register("Raising-v0", Breaking, disable_env_checker=True)
 gym.register("Exiting-v0", Breaking, disable_env_checker=True, kwargs={"how": "exit"})

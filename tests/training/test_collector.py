@@ -31,6 +31,9 @@ class Script:
         self.after_done = np.zeros(self.rewards.shape[1], bool)
         return np.zeros((self.rewards.shape[1], 1), np.float32)
 
+    def take_faults(self):
+        return {}
+
     def step(self, actions):
         self.actions.append(actions.tolist())
         t, valid = self.t, ~self.after_done
