@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Discrete
+from panel import Panel
 from trained import train_configs
 
 from rl_decay.config.schema import Config
@@ -79,6 +80,7 @@ class Corridor(gym.Env):
 
 gym.register("tests/Push-v0", Push, disable_env_checker=True)
 gym.register("tests/Corridor-v0", Corridor, disable_env_checker=True)
+gym.register("tests/Panel-v0", Panel, disable_env_checker=True)
 
 
 @pytest.fixture

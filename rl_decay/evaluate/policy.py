@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from rl_decay.config.recorded import config_to_train
@@ -23,8 +22,9 @@ from rl_decay.training.content import Shape, misshapen
 class Policy:
     """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser included.
 
-    obs is one observation of the task's own shape, or a batch [S, ...] of them; the action comes alike. `config` is
-    the run's flat configuration, `iteration` the number of iterations it had trained.
+    obs is one observation of the task's own shape, or a batch [S, ...] of them (of a Dict task a dict of batches, of a
+    Tuple task a tuple of them); the action comes alike. `config` is the run's flat configuration, `iteration` the
+    number of iterations it had trained.
     """
 
     def __init__(self, checkpoint: Checkpoint, source: Path, trust: Collection[str]):
@@ -55,13 +55,9 @@ class Policy:
 
     def __call__(self, obs: Any) -> Any:
         """Actions for one observation or a batch; ValueError for another shape."""
-        shape = np.shape(obs)
-        expected = self.codec.obs_space.shape or ()
-        batched = len(shape) == len(expected) + 1
-        if shape[int(batched) :] != expected:
-            raise ValueError(f"an observation of {self.env.id} has the shape {expected}, this one {shape}")
-        rows = self.codec.encode(obs if batched else np.asarray(obs)[None])
-        member_rows = torch.from_numpy(rows.copy()).unsqueeze(0)  # a copy: PyTorch warns of read-only arrays
+        values, batched = self.codec.flattening.batch(obs)
+        rows = self.codec.flattening.joined(values)
+        member_rows = torch.from_numpy(rows).unsqueeze(0)
         flat_actions = self.act(member_rows).squeeze(0).numpy()
         actions = self.codec.decode(flat_actions)
         return actions if batched else actions[0]
