@@ -37,7 +37,7 @@ class VecEnv(Protocol):
         ...
 
     def step(self, actions: np.ndarray) -> Step:
-        """Step every slot; actions [S] int64 in 0..A-1, or [S, A] float32, unclipped."""
+        """Step every slot; actions [S] int64 in 0..A-1, [S, C] int64, or [S, A] float32, unclipped."""
         ...
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -43,7 +43,7 @@ class Part:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the task's own value."""
-        return self.space.shape
+        return tuple(self.space.shape or ())
 
     def of(self, obs: Any) -> Any:
         """The part's value in one of the task's own observations, or its values [S, ...] in a batch."""
@@ -130,6 +130,7 @@ class Flattening:
 
 def misshapen(space: gym.Space, obs: Any, what: str) -> str | None:
     """Which part of one of the task's own observations has another shape than its space, in words; None if no part."""
+    inner: Iterable[tuple[Any, gym.Space]]
     if isinstance(space, Dict):
         if not isinstance(obs, Mapping) or space.spaces.keys() - obs.keys():
             return f"{what} without the keys {one_line(', '.join(map(str, space.spaces)))}"
@@ -210,6 +211,7 @@ def _parts(env_id: str, space: gym.Space) -> Iterator[Part]:
 
 def _leaves(space: gym.Space, path: Path) -> Iterator[tuple[Path, gym.Space]]:
     """The spaces inside a space that are no Dict or Tuple, with their paths; a Dict's keys as Gymnasium orders them."""
+    inner: Iterable[tuple[str | int, gym.Space]]
     if isinstance(space, Dict):
         inner = space.spaces.items()
     elif isinstance(space, Tuple):

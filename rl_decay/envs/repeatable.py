@@ -77,6 +77,8 @@ def _actions(spaces: Spaces) -> np.ndarray:
     rng = np.random.default_rng(np.random.SeedSequence(SEED))
     if spaces.continuous:
         return rng.standard_normal((STEPS, spaces.num_actions), np.float32)
+    if spaces.nvec:
+        return rng.integers(spaces.nvec, size=(STEPS, len(spaces.nvec)))
     return rng.integers(spaces.num_actions, size=STEPS)
 
 

@@ -6,20 +6,27 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
 from rl_decay.envs.observations import Flattening
 from rl_decay.errors import UserError, one_line
 from rl_decay.types import Spaces
+
+REASONS = {  # why an action space is refused
+    Dict: "a policy has one distribution, and the parts of a Dict may need several",
+    Tuple: "a policy has one distribution, and the parts of a Tuple may need several",
+    Box: "whole numbers cannot be drawn from a normal distribution; a MultiDiscrete space has a start for them",
+}
 
 
 class Codec:
     """Observations to flat float32 rows, flat actions to the task's own.
 
     Observations are flattened as `gymnasium.spaces.flatten` does it: Dict and Tuple part by part, numbers of Discrete
-    and MultiDiscrete one-hot. Discrete actions are 0..A-1 here, whatever the space's own start. Box actions are clipped
-    to their bounds only on the way into the environment, so that the policy's own action is the one that is stored;
-    with `rescale` they are clipped to [-1, 1] and mapped onto the bounds, which must then be finite.
+    and MultiDiscrete one-hot. Discrete actions are 0..A-1 here, whatever the space's own start, and so is each
+    component of a MultiDiscrete or MultiBinary one. Box actions are clipped to their bounds only on the way into the
+    environment, so that the policy's own action is the one that is stored; with `rescale` they are clipped to [-1, 1]
+    and mapped onto the bounds, which must then be finite.
     """
 
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
@@ -41,8 +48,11 @@ class Codec:
         space = self.action_space
         if isinstance(space, Discrete):
             return actions + space.start
-        assert isinstance(space, Box)
+        assert isinstance(space, (Box, MultiDiscrete, MultiBinary))
         shaped = actions.reshape(len(actions), *space.shape)
+        if not isinstance(space, Box):
+            first = space.start if isinstance(space, MultiDiscrete) else 0
+            return (shaped + first).astype(space.dtype)
         if self.rescale:
             share = (np.clip(shaped, -1, 1) + 1) * 0.5
             shaped = space.low + share * (space.high - space.low)
@@ -79,6 +89,13 @@ def _spaces(env_id: str, obs_size: int, action: gym.Space) -> Spaces:
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
         return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
+    if isinstance(action, (MultiDiscrete, MultiBinary)):
+        options = action.nvec if isinstance(action, MultiDiscrete) else np.full(action.shape, 2)
+        nvec = tuple(np.ravel(options).tolist())
+        return Spaces(obs_size, sum(nvec), continuous=False, nvec=nvec)
+    kind = next((kind for kind in REASONS if isinstance(action, kind)), None)
+    reason = f" ({REASONS[kind]})" if kind else ""
     raise UserError(
-        f"env.id={env_id}: action space {one_line(action)} is not supported; choose a float Box or Discrete one"
+        f"env.id={env_id}: action space {one_line(action)} is not supported{reason}; choose a task with a float Box, "
+        "Discrete, MultiDiscrete or MultiBinary one, or put a wrapper around the task"
     )

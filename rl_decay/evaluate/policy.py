@@ -65,7 +65,7 @@ class Policy:
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)  # inside a caller's autocast block the precision would be another
     def act(self, obs: torch.Tensor) -> torch.Tensor:
-        """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
+        """Flat deterministic actions [1, S(, C or A)] for flat observations [1, S, D], padded or not."""
         missing = self._shape.widths[0] - obs.shape[-1]
         obs = torch.nn.functional.pad(obs, (0, missing))
         if self._moments is not None:

@@ -8,6 +8,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 
 ACTIONS = {
     "dials": MultiDiscrete([3, 5], start=[1, -2]),
+    "knobs": MultiDiscrete([3, 2, 7, 2, 2, 1, 5, 5, 5, 3, 2, 2, 2, 2, 2, 2, 2]),
     "switches": MultiBinary(2),
     "matrix": MultiBinary((2, 1)),
     "button": Discrete(3, start=1),
@@ -46,7 +47,7 @@ class Panel(gym.Env):
 
     def step(self, action):
         assert self.action_space.contains(action), action
-        wanted = {"dials": self.target, "button": self.target[0], "levers": self.lamps}.get(self.action, self.lamps)
+        wanted = {"dials": self.target, "button": self.target[0], "knobs": 1}.get(self.action, self.lamps)
         reward = np.mean(np.abs(np.ravel(action) - np.ravel(wanted)) < 0.5)
         self.steps += 1
         lost = bool(self.np_random.random() < 0.05)
