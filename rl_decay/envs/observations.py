@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -58,29 +58,29 @@ def in_words(path: Path) -> str:
 
 
 class Flattening:
-    """From the task's own observations to flat ones; UserError for a space that has no fixed number of numbers."""
+    """From the task's own observations to flat ones; UserError for a space that has no fixed number of numbers.
+
+    `encode` makes flat observations [S, D] float32 of a batch of the task's own. A batch of a Dict is a dict of arrays
+    [S, ...], that of a Tuple a tuple of them. UserError for a number outside a Discrete or MultiDiscrete space.
+    """
 
     def __init__(self, env_id: str, space: gym.Space):
         self._id = env_id
         self.parts: tuple[Part, ...] = tuple(_parts(env_id, space))
         self.size = sum(part.size for part in self.parts)
-        self._plain_box = isinstance(space, Box)
-        encoders = []
-        for part in self.parts:
-            one_hot = isinstance(part.space, (Discrete, MultiDiscrete))
-            encoders.append(_OneHot(env_id, part) if one_hot else _Numbers(part))
-        self._encoders = encoders
+        self._encoders = [_encoder(env_id, part) for part in self.parts]
+        # Chosen once: this runs in every step, and a lone Box or Discrete space needs only half the time.
+        self.encode: Callable[[Any], np.ndarray] = self._of_parts
+        if isinstance(space, Box):
+            self.encode = self._of_box
+        elif isinstance(space, Discrete):
+            self.encode = _OneNumber(env_id, space)
 
-    def __call__(self, obs: Any) -> np.ndarray:
-        """Flat observations [S, D] float32 of a batch of the task's own.
+    def _of_box(self, obs: Any) -> np.ndarray:
+        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the collector reports
+            return np.asarray(obs, np.float32).reshape(len(obs), -1)
 
-        A batch of a Dict is a dict of arrays [S, ...], that of a Tuple a tuple of them. UserError for a number outside
-        a Discrete or MultiDiscrete space.
-        """
-        # Too large for float32 becomes infinite, which the collector reports.
-        if self._plain_box:
-            with np.errstate(over="ignore"):
-                return np.asarray(obs, np.float32).reshape(len(obs), -1)
+    def _of_parts(self, obs: Any) -> np.ndarray:
         return self.joined(self.values(obs))
 
     def values(self, obs: Any) -> list[np.ndarray]:
@@ -90,7 +90,8 @@ class Flattening:
     def joined(self, values: list[np.ndarray]) -> np.ndarray:
         """Flat observations [S, D] float32 of one array [S, ...] per part."""
         rows = np.zeros((len(values[0]), self.size), np.float32)
-        with np.errstate(over="ignore"):
+        # As for a lone Box; `invalid` for numbers of a Discrete part that are not even finite, which it then refuses.
+        with np.errstate(over="ignore", invalid="ignore"):
             for encode, batch in zip(self._encoders, values, strict=True):
                 encode(rows, batch)
         return rows
@@ -160,6 +161,26 @@ class _Numbers:
         rows[:, self._columns] = values.reshape(len(values), -1)
 
 
+class _OneNumber:
+    """One-hot rows of a space that is a lone Discrete one."""
+
+    def __init__(self, env_id: str, space: Discrete):
+        self._space = space
+        self._size = int(space.n)
+        self._first = int(space.start)
+        self._what = f"env.id={env_id}: observation"
+
+    def __call__(self, obs: Any) -> np.ndarray:
+        """Rows [S, D] that are 1 at obs [S] - start and 0 elsewhere; UserError for one outside start..start+D-1."""
+        numbers = np.asarray(obs) - self._first
+        outside = (numbers < 0) | (numbers >= self._size)
+        if outside.any():  # indexing would take -1 for the last column
+            raise UserError(f"{self._what} {obs[outside][0]} is outside its space {one_line(self._space)}")
+        rows = np.zeros((len(numbers), self._size), np.float32)  # np.eye(D)[numbers] would make D * D numbers first
+        rows[np.arange(len(numbers)), numbers] = 1
+        return rows
+
+
 class _OneHot:
     """Writes a 1 for each number of a Discrete or MultiDiscrete part."""
 
@@ -175,14 +196,19 @@ class _OneHot:
 
     def __call__(self, rows: np.ndarray, values: np.ndarray) -> None:
         """Write this part's ones into rows [S, D] of zeros; UserError for a number that its space does not have."""
-        numbers = values.reshape(len(values), -1).astype(np.int64, casting="same_kind", copy=False) - self._first
+        numbers = values.reshape(len(values), -1).astype(np.int64, copy=False) - self._first
         outside = (numbers < 0) | (numbers >= self._options)
-        if outside.any():  # indexing would take -1 for a column of another number
-            row = np.flatnonzero(outside.any(1))[0]
+        whole = values.dtype.kind in "iub"
+        if not whole or outside.any():  # indexing would take -1 for a column of another number
+            row = np.argmax(outside.any(1))
             value = one_line(str(values[row]), 200)
             raise UserError(f"{self._what} {value} is outside its space {one_line(self._space)}")
-        # Not np.eye(size)[numbers], which makes size * size numbers first.
         rows[np.arange(len(numbers))[:, None], self._columns + numbers] = 1
+
+
+def _encoder(env_id: str, part: Part) -> _OneHot | _Numbers:
+    one_hot = isinstance(part.space, (Discrete, MultiDiscrete))
+    return _OneHot(env_id, part) if one_hot else _Numbers(part)
 
 
 def _parts(env_id: str, space: gym.Space) -> Iterator[Part]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
@@ -35,13 +33,10 @@ class Codec:
         self.rescale = rescale
         _require_elements(env_id, action_space)
         self.flattening = Flattening(env_id, obs_space)
+        self.encode = self.flattening.encode
         self.spaces = _spaces(env_id, self.flattening.size, action_space)
         if rescale:
             _require_finite_bounds(env_id, action_space)
-
-    def encode(self, obs: Any) -> np.ndarray:
-        """Flat observations [S, D] float32 of a batch of the task's own; see `Flattening`."""
-        return self.flattening(obs)
 
     def decode(self, actions: np.ndarray) -> np.ndarray:
         """The task's own actions [S, ...] from flat actions: [S] or [S, C] int64, or [S, A] float32."""

@@ -66,7 +66,7 @@ def test_rows_are_those_of_gymnasiums_flatten(space, seed, count):
     space.seed(seed)
     samples = [space.sample() for _ in range(count)]
     flattening = Flattening("Mine-v0", space)
-    rows = flattening(batch_of(space, samples))
+    rows = flattening.encode(batch_of(space, samples))
     assert rows.dtype == np.float32 and rows.flags.c_contiguous
     assert flattening.size == gym.spaces.flatdim(space) == rows.shape[1]
     for row, sample in zip(rows, samples, strict=True):
@@ -122,23 +122,19 @@ def test_the_same_from_copies_in_processes(obs, vec):
 
 
 @pytest.mark.parametrize(
-    ("space", "value", "words"),
+    ("space", "batch", "words"),
     [
-        (MultiDiscrete([2, 3]), [[0, 1], [1, 3]], r"observation \[1 3\] is outside its space MultiDiscrete"),
-        (MultiDiscrete([2, 3], start=[1, 1]), [[1, 1], [0, 1]], r"observation \[0 1\] is outside its space"),
-        (Dict({"a": Discrete(4)}), {"a": [2, -1]}, r"observation part a: -1 is outside its space Discrete\(4\)"),
-        (Tuple((Dict({"b": Discrete(2, start=5)}),)), ({"b": [7]},), "observation part 0.b: 7 is outside its space"),
+        (MultiDiscrete([2, 3]), np.array([[0, 1], [1, 3]]), r"observation \[1 3\] is outside its space MultiDiscrete"),
+        (MultiDiscrete([2, 3], start=[1, 1]), np.array([[1, 1], [0, 1]]), r"observation \[0 1\] is outside its space"),
+        (Dict({"a": Discrete(4)}), {"a": np.array([2, -1])}, r"observation part a: -1 is outside its space Discrete"),
+        (Dict({"a": Discrete(4)}), {"a": np.array([1.0])}, r"observation part a: 1.0 is outside its space Discrete"),
+        (Dict({"a": Discrete(4)}), {"a": np.array([np.nan])}, r"observation part a: nan is outside its space"),
+        (Tuple((Dict({"b": Discrete(2, start=5)}),)), ({"b": np.array([7])},), "observation part 0.b: 7 is outside"),
     ],
 )
-def test_a_number_outside_its_space_is_named(space, value, words):
+def test_a_number_outside_its_space_is_named(space, batch, words):
     with pytest.raises(UserError, match=rf"^env.id=tests/Any-v0: {words}"):
-        Flattening("tests/Any-v0", space)(
-            {k: np.array(v) for k, v in value.items()}
-            if isinstance(value, dict)
-            else tuple({k: np.array(v) for k, v in part.items()} for part in value)
-            if isinstance(value, tuple)
-            else np.array(value)
-        )
+        Flattening("tests/Any-v0", space).encode(batch)
 
 
 BOX = Box(-1, 1, (2,))

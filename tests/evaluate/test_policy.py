@@ -6,7 +6,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict, MultiDiscrete, Tuple
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from trained import train_configs
 
 import rl_decay
@@ -21,6 +22,9 @@ RUNS = {
     "rescaled": {"env__id": "Pendulum-v1", "env__rescale_actions": True},
     "normalised": {"env__id": "tests/Push-v0", "env__kwargs": {"size": 3}, "normalize__obs": True},
     "counted": {"env__id": "tests/Corridor-v0"},
+    "parts": {"env__id": "tests/Panel-v0", "normalize__obs": True},
+    "components": {"env__id": "tests/Panel-v0", "env__kwargs": {"obs": "tuple", "action": "dials"}},
+    "switches": {"env__id": "tests/Panel-v0", "env__kwargs": {"obs": "target", "action": "matrix"}},
 }
 
 
@@ -35,7 +39,11 @@ def trained(request, configure, tmp_path, monkeypatch):
 
 
 def some(space, count):
+    """A batch of so many observations, as a vector environment gives them."""
     rng = np.random.default_rng(5)
+    if isinstance(space, (Dict, Tuple, MultiDiscrete)):
+        space.seed(5)
+        return concatenate(space, [space.sample() for _ in range(count)], create_empty_array(space, count))
     if space.shape == ():
         return rng.integers(space.start, space.start + space.n, count)
     return rng.normal(size=(count, *space.shape)).astype(np.float32)
@@ -49,7 +57,7 @@ def test_actions_are_those_of_the_agent(trained):
     expected = policy.codec.decode(agent.act(padded.unsqueeze(0), None)[0].numpy())
     actions = policy(obs)
     assert actions.dtype == expected.dtype and (actions == expected).all()
-    if obs.ndim > 1:  # in the corridor one direction may have become the best everywhere
+    if np.ndim(obs) > 1 or isinstance(obs, dict):  # in the corridor one direction may be the best everywhere
         assert len(np.unique(actions, axis=0)) > 1
     assert all(policy.codec.action_space.contains(action) for action in actions)
 
@@ -59,7 +67,7 @@ def test_one_observation_gives_one_action(trained):
     obs = some(policy.codec.obs_space, 6)
     actions = policy(obs)
     assert actions.shape == (6, *policy.codec.action_space.shape)
-    for one, action in zip(obs, actions):
+    for one, action in zip(iterate(batch_space(policy.codec.obs_space, 6), obs), actions):
         alone = policy(one)
         assert np.shape(alone) == policy.codec.action_space.shape
         np.testing.assert_allclose(alone, action, rtol=1e-5, atol=1e-6)
@@ -69,8 +77,12 @@ def test_one_observation_gives_one_action(trained):
 def test_another_shape_is_refused(trained):
     _, policy = trained
     shape = policy.codec.obs_space.shape
+    if shape is None:  # a Dict or a Tuple: tests/envs/test_observations.py has more of them
+        with pytest.raises(ValueError, match="part"):
+            policy(np.zeros(3))
+        return
     for wrong in ((*shape, 2), (3, *shape, 2), (2, 2, *shape)):
-        if wrong != (2,) or shape:  # for a Discrete task (2,) is a batch of two
+        if wrong != (2, *shape):  # which is a batch of two
             with pytest.raises(ValueError, match="shape"):
                 policy(np.zeros(wrong))
 
