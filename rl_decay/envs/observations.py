@@ -131,7 +131,8 @@ class Flattening:
 
 def misshapen(space: gym.Space, obs: Any, what: str) -> str | None:
     """Which part of one of the task's own observations has another shape than its space, in words; None if no part."""
-    inner: Iterable[tuple[Any, gym.Space]]
+    inner: Iterable[tuple[str | int, gym.Space]]
+    value: Any = obs
     if isinstance(space, Dict):
         if not isinstance(obs, Mapping) or space.spaces.keys() - obs.keys():
             return f"{what} without the keys {one_line(', '.join(map(str, space.spaces)))}"
@@ -145,7 +146,7 @@ def misshapen(space: gym.Space, obs: Any, what: str) -> str | None:
     else:
         return None
     for key, part in inner:
-        if problem := misshapen(part, obs[key], f"{what}'s part {one_line(key, LONGEST_NAME)}"):
+        if problem := misshapen(part, value[key], f"{what}'s part {one_line(key, LONGEST_NAME)}"):
             return problem
     return None
 
