@@ -125,7 +125,7 @@ class Flattening:
 
     def order(self) -> str:
         """The parts in the order of their columns, with their sizes; "" for a space that is no Dict or Tuple."""
-        named = [f"{part.name} {part.size:,}" for part in self.parts if part.path]
+        named = [f"{part.name}: {part.size:,}" for part in self.parts if part.path]
         return one_line(", ".join(named), LONGEST_LIST)
 
 

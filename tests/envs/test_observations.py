@@ -82,9 +82,9 @@ def test_parts_are_named_in_gymnasiums_order_with_their_sizes():
     space = Dict(
         {"goal": Box(0, 1, (3,)), "a": Tuple((Discrete(4), Dict({"z": MultiBinary(2), "y": Box(0, 1, (2, 2))})))}
     )
-    assert Flattening("Mine-v0", space).order() == "a.0 4, a.1.y 4, a.1.z 2, goal 3"
+    assert Flattening("Mine-v0", space).order() == "a.0: 4, a.1.y: 4, a.1.z: 2, goal: 3"
     kept = Dict(OrderedDict(b=Discrete(2), a=Discrete(1200)))  # an ordered dict keeps its order
-    assert Flattening("Mine-v0", kept).order() == "b 2, a 1,200"
+    assert Flattening("Mine-v0", kept).order() == "b: 2, a: 1,200"
     for plain in (Box(0, 1, (3,)), Discrete(3), MultiDiscrete([2, 3]), MultiBinary(2)):
         assert Flattening("Mine-v0", plain).order() == ""
 
@@ -99,7 +99,7 @@ def test_the_plan_prints_the_order(configure, tmp_path):
 
     for name in ("Panel", "Push"):
         train_configs([configure(env__id=f"tests/{name}-v0")], [tmp_path / name], show=show)
-    assert "observation parts" in plans[0] and "gauge.0 2, gauge.1 3, lamps 2, target 8" in plans[0]
+    assert "observation parts" in plans[0] and "gauge.0: 2, gauge.1: 3, lamps: 2, target: 8" in plans[0]
     assert "observation parts" not in plans[1]
 
 
@@ -215,7 +215,7 @@ gym.register("tests/Careless-v0", Careless, disable_env_checker=True)
 def test_an_observation_of_other_parts_is_told(how, words, vec):
     env = Env(id="tests/Careless-v0", kwargs={"how": how})
     task = examine(env, vec)
-    assert task.wrappers == (ShapeChecked,) and task.parts == "a 2, b.0 3, b.1 2"
+    assert task.wrappers == (ShapeChecked,) and task.parts == "a: 2, b.0: 3, b.1: 2"
     with closing(GymnasiumVec(env, 2, vec, task.wrappers)) as envs:
         envs.reset([1, 2])
         with pytest.raises(UserError, match=f"its step failed with ValueError: {words}$"):
