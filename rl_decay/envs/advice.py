@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium.spaces import Box
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.observations import Part
+from rl_decay.envs.parts import Part
 
 WIDE = 5.0  # a larger half-width of an action's bounds gets advice; that of [-1, 1] is 1
 NARROW = 0.1  # a smaller one does, too

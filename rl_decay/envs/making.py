@@ -16,7 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
 from rl_decay.envs.faults import FaultReported, task_error
-from rl_decay.envs.observations import misshapen
+from rl_decay.envs.parts import misshapen
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
 from rl_decay.envs.task_ids import module_hint, require_registered
 from rl_decay.errors import UserError, one_line

@@ -35,14 +35,14 @@ class Policy:
         self.codec = codec_of(self.env)
         hidden = tuple(self.config["net.hidden"])
         self._shape = NetShape(self.codec.spaces, hidden, self.config["net.activation"])
-        self._check(checkpoint.agent, source)  # before a tensor is used: the file may be of another task or damaged
+        self._check(checkpoint, source)  # before a tensor is used: the file may be of another task or damaged
         self._actor, self._log_std = self._shape.unpack(checkpoint.agent["actor"]["parameters"])
         self._moments: Moments | None = None
         if self.config["normalize.obs"]:
             self._moments = Moments(1, self._shape.widths[0])  # widths[0]: the padded observation
             self._moments.load_state_dict(checkpoint.agent["obs_moments"])
 
-    def _check(self, agent: dict[str, Any], source: Path) -> None:
+    def _check(self, checkpoint: Checkpoint, source: Path) -> None:
         """UserError unless the agent has the tensors of a policy, in the shapes of this task and network."""
         parameters = Shape((1, sum(self._shape.sizes)))
         expected: dict[str, Any] = {"actor": {"parameters": parameters}}
@@ -50,7 +50,10 @@ class Policy:
             count = Shape((1, 1), torch.float64)
             per_number = Shape((1, self._shape.widths[0]), torch.float64)
             expected["obs_moments"] = {"count": count, "mean": per_number, "var": per_number}
-        if problem := misshapen(agent, expected, "agent", exact=False):
+        problem = misshapen(checkpoint.agent, expected, "agent", exact=False)
+        if problem is None and checkpoint.spaces.nvec != self.codec.spaces.nvec:  # as many options, otherwise divided
+            problem = f"its actions have components of {list(checkpoint.spaces.nvec)} options"
+        if problem:
             raise UserError(f"{source}: does not fit {self.env.id} ({problem})")
 
     def __call__(self, obs: Any) -> Any:

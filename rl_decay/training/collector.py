@@ -108,7 +108,7 @@ class Collector:
         )
 
     def _compact(self, actions: Tensor) -> Tensor:
-        """Actions on the CPU; a number below 256 takes one byte instead of eight."""
+        """Actions on the CPU; a number below 256, and each component of them, takes one byte instead of eight."""
         return actions.to("cpu", torch.uint8 if self.envs.spaces.one_byte else None)
 
     def _for_env(self, actions: Tensor, active: np.ndarray) -> np.ndarray:

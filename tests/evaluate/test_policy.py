@@ -4,6 +4,7 @@ import random
 
 import gymnasium as gym
 import numpy as np
+import panel
 import pytest
 import torch
 from gymnasium.spaces import Box, Dict, MultiDiscrete, Tuple
@@ -97,6 +98,15 @@ def test_normalisation_is_part_of_the_policy(configure, tmp_path):
     assert (policy(obs) == before).all()
     policy._moments = None
     assert (policy(obs) != before).any()
+
+
+def test_a_task_whose_components_were_divided_anew_is_refused(configure, tmp_path, monkeypatch):
+    (result,) = train_configs([configure(**RUNS["components"])], [tmp_path / "mine"])
+    monkeypatch.setitem(panel.ACTIONS, "dials", MultiDiscrete([5, 3]))  # 8 options again, so that all shapes fit
+    with pytest.raises(
+        UserError, match=r"does not fit tests/Panel-v0 \(its actions have components of \[3, 5\] options"
+    ):
+        rl_decay.load_policy(result.folder)
 
 
 def test_a_list_of_numbers_will_do(configure, tmp_path):
