@@ -1,7 +1,8 @@
 """The data that travels between the rooms, with its shapes.
 
 Legend: `M` members, `T` steps per rollout, `N` environments per member, `S` samples in a minibatch, `D` observation
-size (padded, see `aligned`), `A` action size or number of actions, `E` epochs, `B` minibatches. While collecting, time
+size (padded, see `aligned`), `A` action size or number of actions (options of all components together), `C` components
+of an action (only of MultiDiscrete and MultiBinary ones), `E` epochs, `B` minibatches. While collecting, time
 comes first, member second, environment third; once flattened the member comes first. Slot m*N + n is environment n of
 member m.
 """
@@ -30,11 +31,21 @@ def aligned(width: int) -> int:
 
 @dataclass(frozen=True)
 class Spaces:
-    """The sizes of a task for its networks: numbers in a flat observation, and kind and size of an action."""
+    """The sizes of a task for its networks: numbers in a flat observation, and kind and size of an action.
+
+    nvec: the options of each of the C components of a MultiDiscrete or MultiBinary action, num_actions in all; () for
+    every other action.
+    """
 
     obs_size: int
     num_actions: int
     continuous: bool
+    nvec: tuple[int, ...] = ()
+
+    @property
+    def one_byte(self) -> bool:
+        """Whether each number of an action fits into a byte: it counts at most 256 options."""
+        return not self.continuous and max(self.nvec, default=self.num_actions) <= 256
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class Rollout:
     """
 
     obs: Tensor  # [T+1, M, N, D]
-    actions: Tensor  # [T, M, N] int64 or [T, M, N, A]
+    actions: Tensor  # [T, M, N] or [T, M, N, C] int64, or [T, M, N, A]
     rewards: Tensor  # [T, M, N]
     terminated: Tensor  # [T, M, N] bool: cuts the bootstrap
     done: Tensor  # [T, M, N] bool, terminated or truncated: cuts the trace
@@ -87,7 +98,7 @@ class Batch:
     """A flattened rollout, row t*N + n; filler rows are zero in every field."""
 
     obs: Tensor  # [M, T*N, D] normalised
-    actions: Tensor  # [M, T*N] int64 or [M, T*N, A]
+    actions: Tensor  # [M, T*N] or [M, T*N, C] int64, or [M, T*N, A]
     old_log_probs: Tensor  # [M, T*N]
     advantages: Tensor  # [M, T*N]
     returns: Tensor  # [M, T*N]
@@ -100,7 +111,7 @@ class Minibatch:
     """S rows of a batch per member, in the order of an epoch's permutation."""
 
     obs: Tensor  # [M, S, D]
-    actions: Tensor  # [M, S] int64 or [M, S, A]
+    actions: Tensor  # [M, S] or [M, S, C] int64, or [M, S, A]
     old_log_probs: Tensor  # [M, S]
     advantages: Tensor  # [M, S] normalised within the minibatch
     returns: Tensor  # [M, S]

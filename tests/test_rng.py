@@ -9,7 +9,11 @@ import torch
 from rl_decay.rng import ACT, ENV, INIT, SHUFFLE, MemberStreams, evaluation_seeds, reset_seeds, stream
 from rl_decay.types import Spaces
 
-SPACES = {"discrete": Spaces(4, 3, continuous=False), "continuous": Spaces(4, 2, continuous=True)}
+SPACES = {
+    "discrete": Spaces(4, 3, continuous=False),
+    "continuous": Spaces(4, 2, continuous=True),
+    "components": Spaces(4, 5, continuous=False, nvec=(3, 2)),
+}
 EVERY_SPACE = pytest.mark.parametrize("spaces", SPACES.values(), ids=list(SPACES))
 SIZES = {"num_steps": 5, "num_envs": 2, "epochs": 3}
 
@@ -70,7 +74,7 @@ def test_noise_and_permutations_come_from_streams_of_their_own():
 def test_the_noise_is_gumbel_or_normal():
     gumbel, normal = (
         MemberStreams([0], spaces).draws(0, num_steps=20_000, num_envs=1, epochs=1).noise.numpy()
-        for spaces in SPACES.values()
+        for spaces in (SPACES["discrete"], SPACES["continuous"])
     )
     assert gumbel.mean() == pytest.approx(np.euler_gamma, abs=0.02)
     assert gumbel.var() == pytest.approx(np.pi**2 / 6, rel=0.03)

@@ -49,7 +49,8 @@ def parts(config: Config, spaces: Spaces, members: int = 1) -> Parts:
     # exist at a time; a minibatch keeps the outputs and the gradients of all layers.
     whole_pass = sum(sorted(widths)[-2:])
     minibatch_pass = 2 * sum(widths) // config.algo.minibatches
-    floats_per_step = 6 * obs + 4 * actions + 25  # observations, actions and scalars, with all their copies
+    # Observations, actions and scalars, with all their copies; a component of an action is a number of 8 bytes.
+    floats_per_step = 6 * obs + 4 * actions + 10 * len(spaces.nvec) + 25
     copies = config.env.num_envs + config.evaluation.episodes
     return {
         "parameters": 2 * parameters * FLOAT * (BUFFERS * members + SAVED),  # 2: actor and critic
@@ -90,12 +91,14 @@ def cause(config: Config, spaces: Spaces) -> str:
     for key in CAUSES:
         size_without[key] = _size(unflat(values | {key: defaults[key]}), spaces)
     size_without[OBSERVATIONS] = _size(config, replace(spaces, obs_size=4))
-    size_without[ACTIONS] = _size(config, replace(spaces, num_actions=2))
+    size_without[ACTIONS] = _size(config, replace(spaces, num_actions=2, nvec=()))
     largest_cause = min(size_without, key=size_without.__getitem__)
     if largest_cause == OBSERVATIONS:
         return f"env.id={config.env.id}, whose observations are {spaces.obs_size:,} numbers each"
     if largest_cause == ACTIONS:
         words = "actions are {:,} numbers each" if spaces.continuous else "action is one of {:,}"
+        if spaces.nvec:
+            words = "actions have {:,} options in all"
         return f"env.id={config.env.id}, whose {words.format(spaces.num_actions)}"
     return f"{largest_cause}={values[largest_cause]}"
 

@@ -26,6 +26,8 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
+    if plan.observation_parts:
+        table.add_row("observation parts", Text(plan.observation_parts))  # no markup: the task's own words
     table.add_row("device", f"{device}, {_count(config.threads, 'thread')}, compile={config.compile}")
     table.add_row("iterations", f"{plan.num_iterations:,} of {plan.steps_per_iteration:,} environment steps")
     table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained, resets included")

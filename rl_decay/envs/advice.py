@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box
 
 from rl_decay.config.schema import Env
+from rl_decay.envs.parts import Part
 
 WIDE = 5.0  # a larger half-width of an action's bounds gets advice; that of [-1, 1] is 1
 NARROW = 0.1  # a smaller one does, too
@@ -16,7 +17,7 @@ BOUNDLESS = 1e6  # tasks without bounds often declare such large ones
 MANY_INPUTS = 10_000  # more numbers in an observation get advice
 
 
-def advice(env: Env, obs_space: gym.Space, action_space: gym.Space) -> Iterator[tuple[str, str]]:
+def advice(env: Env, parts: Sequence[Part], action_space: gym.Space) -> Iterator[tuple[str, str]]:
     """Yield (label, text) for each space that makes learning hard: bounds of actions, sizes of observations."""
     if isinstance(action_space, Box) and not env.rescale_actions and (bounds := far_bounds(action_space)):
         yield (
@@ -24,13 +25,22 @@ def advice(env: Env, obs_space: gym.Space, action_space: gym.Space) -> Iterator[
             f"{env.id} takes actions in [{bounds[0]:g}, {bounds[1]:g}], far from the [-1, 1] around which a new policy "
             "acts: env.rescale_actions=true maps the one onto the other",
         )
-    if isinstance(obs_space, Box):
-        inputs = int(np.prod(obs_space.shape))
-        shape = " x ".join(map(str, obs_space.shape))
-        if obs_space.dtype == np.uint8 and len(obs_space.shape) >= 2:
-            yield "pixels", f"{shape} pixels are {inputs:,} inputs of an MLP: slow, and it seldom learns from images"
-        elif inputs > MANY_INPUTS:
-            yield "observations", f"{shape} numbers are {inputs:,} inputs of an MLP: its first layer will be slow"
+    for part in parts:
+        shape = " x ".join(map(str, part.shape))
+        name = f"{part.name}: " if part.path else ""
+        if not isinstance(part.space, Box):
+            continue
+        if part.space.dtype == np.uint8 and len(part.shape) >= 2:
+            yield (
+                "pixels",
+                f"{name}flattened pixels, no CNN: {shape} of them are {part.size:,} inputs of an MLP: slow, and it "
+                "seldom learns from images",
+            )
+        elif part.size > MANY_INPUTS:
+            yield (
+                "observations",
+                f"{name}{shape} numbers are {part.size:,} inputs of an MLP: its first layer will be slow",
+            )
 
 
 def far_bounds(space: Box) -> tuple[float, float] | None:

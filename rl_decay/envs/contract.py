@@ -43,7 +43,7 @@ class VecEnv(Protocol):
         ...
 
     def step(self, actions: np.ndarray, stepped: np.ndarray | None = None) -> Step:
-        """Step every slot; actions [S] int64 in 0..A-1, or [S, A] float32, unclipped.
+        """Step every slot; actions [S] int64 in 0..A-1, [S, C] int64, or [S, A] float32, unclipped.
 
         stepped [S] bool: the slots whose rows are looked at, None = all. The others need not be stepped until the next
         reset, and their rows mean nothing.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+
+from gymnasium.spaces import Box
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
@@ -14,6 +16,7 @@ from rl_decay.envs.contract import TaskCopies
 from rl_decay.envs.faults import TookTooLongError
 from rl_decay.envs.generators import OwnGenerators, preserved_generators
 from rl_decay.envs.making import ShapeChecked, Wrapping, make_env
+from rl_decay.envs.observations import Flattening
 from rl_decay.envs.precision import lost_in_float32
 from rl_decay.envs.repeatable import Row, difference, play
 from rl_decay.envs.rewards import OneNumberReward
@@ -30,6 +33,7 @@ class Task:
     spaces: Spaces
     notes: tuple[tuple[str, str], ...] = ()
     wrappers: tuple[Wrapping, ...] = ()
+    parts: str = ""  # of its Dict or Tuple observations, in the order of their columns
 
 
 def examine(env: Env, vec: str = "sync") -> Task:
@@ -42,21 +46,24 @@ def examine(env: Env, vec: str = "sync") -> Task:
     with preserved_generators(), closing(make_vec_env(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
         if not isinstance(copies, TaskCopies):  # the back-end simulates the task itself: no foreign code to examine
             return Task(copies.spaces)
+        flattening = copies.codec.flattening
+        parts = flattening.order()
         try:
             history, again = play(copies)
         except TookTooLongError:  # no further question: in this process the task's methods might never return
-            return Task(copies.spaces)
+            return Task(copies.spaces, parts=parts)
         except UserError:
             require_gymnasium_methods(env)
             # Training meets the error again. ShapeChecked then names a wrong shape, which NumPy's error does not.
-            return Task(copies.spaces, wrappers=(ShapeChecked,))
+            return Task(copies.spaces, wrappers=(ShapeChecked,), parts=parts)
         global_generators = set().union(*copies.attribute("drawn_from"))
         unpacked = any(copies.attribute("unpacked"))
         notes = [
             *_notes(history, again, global_generators),
-            *advice(env, copies.codec.obs_space, copies.codec.action_space),
+            *_precision(history, flattening),
+            *advice(env, flattening.parts, copies.codec.action_space),
         ]
-        return Task(copies.spaces, tuple(notes), _wrappers(global_generators, unpacked))
+        return Task(copies.spaces, tuple(notes), _wrappers(global_generators, unpacked), parts)
 
 
 def _wrappers(global_generators: set[str], unpacked: bool) -> tuple[Wrapping, ...]:
@@ -86,9 +93,18 @@ def _notes(history: Sequence[Row], again: Sequence[Row], global_generators: set[
                 "seed. A task that draws from self.np_random needs none",
             )
         )
-    if loss := lost_in_float32([row.observations[0] for row in history]):
-        notes.append(("precision", f"{loss}; subtract the constant in the task, or in a wrapper around it"))
     return notes
+
+
+def _precision(history: Sequence[Row], flattening: Flattening) -> Iterator[tuple[str, str]]:
+    """A note for each part of the first copy's observations whose changes float32 does not keep."""
+    for index, part in enumerate(flattening.parts):
+        if not isinstance(part.space, Box):  # whole numbers become one-hot, or are 0 and 1
+            continue
+        whose = f"part {part.name} of the observation" if part.path else "the observation"
+        seen = [row.observations[index][0] for row in history]
+        if loss := lost_in_float32(seen, whose):
+            yield "precision", f"{loss}; subtract the constant in the task, or in a wrapper around it"
 
 
 def codec_of(env: Env) -> Codec:

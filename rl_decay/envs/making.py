@@ -10,11 +10,13 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.spaces import Dict, Tuple
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
 from rl_decay.envs.faults import FaultReported, task_error
+from rl_decay.envs.parts import misshapen
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
 from rl_decay.envs.task_ids import module_hint, require_registered
 from rl_decay.errors import UserError, one_line
@@ -30,6 +32,10 @@ class ShapeChecked(gym.Wrapper):
     Shared memory (vec=async) would take both without an error.
     """
 
+    def __init__(self, env: gym.Env):
+        super().__init__(env)
+        self._plain = not isinstance(env.observation_space, (Dict, Tuple))
+
     def reset(self, **arguments: Any) -> Any:
         """Reset the task; ValueError for an observation of another shape."""
         obs, info = self.env.reset(**arguments)
@@ -44,8 +50,11 @@ class ShapeChecked(gym.Wrapper):
         return self._checked(obs), reward, terminated, truncated, info
 
     def _checked(self, obs: Any) -> Any:
-        if np.shape(obs) != self.observation_space.shape:
-            raise ValueError(f"an observation of shape {np.shape(obs)}, not {self.observation_space.shape}")
+        if self._plain:
+            if np.shape(obs) != self.observation_space.shape:
+                raise ValueError(f"an observation of shape {np.shape(obs)}, not {self.observation_space.shape}")
+        elif problem := misshapen(self.observation_space, obs, "an observation"):
+            raise ValueError(problem)
         return obs
 
 

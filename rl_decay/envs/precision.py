@@ -10,11 +10,12 @@ LARGE = 1e4  # below it float32 resolves better than 0.001, and a loss counts as
 DISTINCT_VALUES = 8  # float32 values that a number must at least range over, in a few hundred steps
 
 
-def lost_in_float32(observations: Sequence[np.ndarray]) -> str | None:
+def lost_in_float32(observations: Sequence[np.ndarray], whose: str = "the observation") -> str | None:
     """Say which numbers of an observation lose their changes in float32, because a large constant is added to them.
 
-    observations: the task's own, [t] arrays of one shape. float32 has 24 bits, so that 100,000,000 and 100,000,003
-    are the same number to it. None where every number keeps at least 8 values over the range that was seen.
+    observations: the task's own, or one part of each (`whose`), [t] arrays of one shape. float32 has 24 bits, so that
+    100,000,000 and 100,000,003 are the same number to it. None where every number keeps at least 8 values over the
+    range that was seen.
     """
     rows = np.array([np.ravel(obs) for obs in observations])
     if rows.dtype not in (np.float64, np.int64, np.uint64, np.int32, np.uint32):
@@ -30,4 +31,4 @@ def lost_in_float32(observations: Sequence[np.ndarray]) -> str | None:
     first = lost[0]
     low, high = rows[:, first].min(), rows[:, first].max()
     numbers = f"number {first}" if len(lost) == 1 else f"{len(lost)} numbers (the first is number {first})"
-    return f"{numbers} of the observation ran from {low!s} to {high!s}, which float32 hardly tells apart"
+    return f"{numbers} of {whose} ran from {low!s} to {high!s}, which float32 hardly tells apart"

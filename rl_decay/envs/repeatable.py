@@ -19,7 +19,7 @@ SECONDS = 1.0  # a slow task plays fewer steps: the first part stops after this 
 class Row(NamedTuple):
     """The results of one step, or of a reset, of two copies: [2, ...] each."""
 
-    observations: np.ndarray  # the task's own, before they are cast to float32
+    observations: Sequence[np.ndarray]  # the task's own, before they are cast to float32; one array per part
     rewards: np.ndarray
     ends: np.ndarray  # [2, 2] terminated, truncated
 
@@ -44,11 +44,16 @@ def difference(history: Sequence[Row], again: Sequence[Row]) -> str | None:
     pairs = {"two copies": _copy(history, 1), "a new copy and a used one": _copy(again, 0)}
     for who, other in pairs.items():
         for steps, (a, b) in enumerate(zip(first, other)):
-            for field in Row._fields:
-                # Bytes, because NaN would differ from itself.
-                if getattr(a, field).tobytes() != getattr(b, field).tobytes():
+            for field, one in a._asdict().items():
+                if _bytes(one) != _bytes(getattr(b, field)):
                     return f"{field} of {who} differ after {steps} steps"
     return None
+
+
+def _bytes(result: np.ndarray | Sequence[np.ndarray]) -> bytes:
+    """The bits of one array, or of a list of them: as numbers, NaN would differ from itself."""
+    arrays = result if isinstance(result, list) else [result]
+    return b"".join(np.asarray(array).tobytes() for array in arrays)
 
 
 def _part(copies: TaskCopies, seed: int | None, actions: np.ndarray, seconds: float = float("inf")) -> list[Row]:
@@ -56,24 +61,31 @@ def _part(copies: TaskCopies, seed: int | None, actions: np.ndarray, seconds: fl
     started = time.monotonic()
     no_rewards = np.zeros(2)
     no_ends = np.zeros((2, 2), bool)
-    rows = [Row(copies.raw_reset([seed, seed]), no_rewards, no_ends)]
+    values = copies.codec.flattening.values
+    rows = [Row(values(copies.raw_reset([seed, seed])), no_rewards, no_ends)]
     for action in actions:
         obs, rewards, terminated, truncated = copies.raw_step(np.stack([action, action]))
         ends = np.stack([terminated, truncated], axis=1)
-        rows.append(Row(obs, np.array(rewards, np.float64), ends))
+        rows.append(Row(values(obs), np.array(rewards, np.float64), ends))
         if time.monotonic() - started > seconds:
             break
     return rows
 
 
 def _actions(spaces: Spaces) -> np.ndarray:
-    """Flat actions of a random policy: [STEPS] int64, or [STEPS, A] float32."""
+    """Flat actions of a random policy: [STEPS] or [STEPS, C] int64, or [STEPS, A] float32."""
     rng = np.random.default_rng(np.random.SeedSequence(SEED))
     if spaces.continuous:
         return rng.standard_normal((STEPS, spaces.num_actions), np.float32)
+    if spaces.nvec:
+        return rng.integers(spaces.nvec, size=(STEPS, len(spaces.nvec)))
     return rng.integers(spaces.num_actions, size=STEPS)
 
 
 def _copy(rows: Sequence[Row], index: int) -> list[Row]:
     """The results of one of the two copies."""
-    return [Row(row.observations[index], row.rewards[index], row.ends[index]) for row in rows]
+    alone = []
+    for row in rows:
+        observations = [part[index] for part in row.observations]
+        alone.append(Row(observations, row.rewards[index], row.ends[index]))
+    return alone

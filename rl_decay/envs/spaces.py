@@ -2,61 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
+from rl_decay.envs.observations import Flattening
 from rl_decay.errors import UserError, one_line
 from rl_decay.types import Spaces
+
+REASONS = {  # why an action space is refused
+    Dict: "a policy has one distribution, and the parts of a Dict may need several",
+    Tuple: "a policy has one distribution, and the parts of a Tuple may need several",
+    Box: "whole numbers cannot be drawn from a normal distribution; a MultiDiscrete space has a start for them",
+}
 
 
 class Codec:
     """Observations to flat float32 rows, flat actions to the task's own.
 
-    Box observations are flattened, Discrete ones become one-hot. Discrete actions are 0..A-1 here, whatever the
-    space's own start. Box actions are clipped to their bounds only on the way into the environment, so that the
-    policy's own action is the one that is stored; with `rescale` they are clipped to [-1, 1] and mapped onto the
-    bounds, which must then be finite.
+    Observations are flattened as `gymnasium.spaces.flatten` does it: Dict and Tuple part by part, numbers of Discrete
+    and MultiDiscrete one-hot. Discrete actions are 0..A-1 here, whatever the space's own start, and so is each
+    component of a MultiDiscrete or MultiBinary one. Box actions are clipped to their bounds only on the way into the
+    environment, so that the policy's own action is the one that is stored; with `rescale` they are clipped to [-1, 1]
+    and mapped onto the bounds, which must then be finite.
     """
 
     def __init__(self, env_id: str, obs_space: gym.Space, action_space: gym.Space, rescale: bool):
         self.obs_space = obs_space
         self.action_space = action_space
         self.rescale = rescale
-        self.spaces = _spaces(env_id, obs_space, action_space)
-        self._id = env_id
+        _require_elements(env_id, action_space)
+        self.flattening = Flattening(env_id, obs_space)
+        self.encode = self.flattening.encode
+        self.spaces = _spaces(env_id, self.flattening.size, action_space)
         if rescale:
             _require_finite_bounds(env_id, action_space)
 
-    def encode(self, obs: Any) -> np.ndarray:
-        """Flat observations [S, D] float32 of a batch of the task's own [S, ...]."""
-        if isinstance(self.obs_space, Discrete):
-            return self._one_hot(np.asarray(obs), int(self.obs_space.start))
-        with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which the collector reports
-            return np.asarray(obs, np.float32).reshape(len(obs), -1)
-
-    def _one_hot(self, obs: np.ndarray, start: int) -> np.ndarray:
-        """Rows [S, D] that are 1 at obs [S] - start and 0 elsewhere; UserError for one outside start..start+D-1."""
-        numbers = obs - start
-        size = self.spaces.obs_size
-        outside = (numbers < 0) | (numbers >= size)
-        if outside.any():  # indexing would take -1 for the last column
-            raise UserError(
-                f"env.id={self._id}: observation {obs[outside][0]} is outside its space {one_line(self.obs_space)}"
-            )
-        rows = np.zeros((len(numbers), size), np.float32)  # not np.eye(size)[numbers], which makes D * D numbers first
-        rows[np.arange(len(numbers)), numbers] = 1
-        return rows
-
     def decode(self, actions: np.ndarray) -> np.ndarray:
-        """The task's own actions [S, ...] from flat actions: [S] int64, or [S, A] float32."""
+        """The task's own actions [S, ...] from flat actions: [S] or [S, C] int64, or [S, A] float32."""
         space = self.action_space
         if isinstance(space, Discrete):
             return actions + space.start
-        assert isinstance(space, Box)
+        assert isinstance(space, (Box, MultiDiscrete, MultiBinary))
         shaped = actions.reshape(len(actions), *space.shape)
+        if not isinstance(space, Box):
+            first = space.start if isinstance(space, MultiDiscrete) else 0
+            return (shaped + first).astype(space.dtype)
         if self.rescale:
             share = (np.clip(shaped, -1, 1) + 1) * 0.5
             shaped = space.low + share * (space.high - space.low)
@@ -80,24 +71,26 @@ def _require_finite_bounds(env_id: str, space: gym.Space) -> None:
         )
 
 
-def _spaces(env_id: str, obs: gym.Space, action: gym.Space) -> Spaces:
-    """Sizes of a task's flat observation and action; UserError for spaces that are not supported."""
-    for kind, space in (("observation", obs), ("action", action)):
-        if isinstance(space, Box) and np.prod(space.shape) == 0:
-            words = f"{kind} space {one_line(space)}"
-            raise UserError(f"env.id={env_id}: {words} has no elements; choose a task with at least one")
-    if isinstance(obs, Discrete):
-        obs_size = int(obs.n)
-    elif isinstance(obs, Box):
-        obs_size = int(np.prod(obs.shape))
-    else:
-        raise UserError(
-            f"env.id={env_id}: observation space {one_line(obs)} is not supported; choose a task with Box or Discrete"
-        )
+def _require_elements(env_id: str, space: gym.Space) -> None:
+    """UserError for an action space without a single number."""
+    if isinstance(space, (Box, MultiDiscrete)) and np.prod(space.shape) == 0:
+        words = f"action space {one_line(space)}"
+        raise UserError(f"env.id={env_id}: {words} has no elements; choose a task with at least one")
+
+
+def _spaces(env_id: str, obs_size: int, action: gym.Space) -> Spaces:
+    """Sizes of a task's flat observation and action; UserError for an action space that is not supported."""
     if isinstance(action, Discrete):
         return Spaces(obs_size, int(action.n), continuous=False)
     if isinstance(action, Box) and np.issubdtype(action.dtype, np.floating):
         return Spaces(obs_size, int(np.prod(action.shape)), continuous=True)
+    if isinstance(action, (MultiDiscrete, MultiBinary)):
+        options = action.nvec if isinstance(action, MultiDiscrete) else np.full(action.shape, 2)
+        nvec = tuple(np.ravel(options).tolist())
+        return Spaces(obs_size, sum(nvec), continuous=False, nvec=nvec)
+    kind = next((kind for kind in REASONS if isinstance(action, kind)), None)
+    reason = f" ({REASONS[kind]})" if kind else ""
     raise UserError(
-        f"env.id={env_id}: action space {one_line(action)} is not supported; choose a float Box or Discrete one"
+        f"env.id={env_id}: action space {one_line(action)} is not supported{reason}; choose a task with a float Box, "
+        "Discrete, MultiDiscrete or MultiBinary one, or put a wrapper around the task"
     )

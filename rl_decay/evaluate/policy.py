@@ -6,7 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from rl_decay.config.recorded import config_to_train
@@ -23,8 +22,9 @@ from rl_decay.training.content import Shape, misshapen
 class Policy:
     """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser included.
 
-    obs is one observation of the task's own shape, or a batch [S, ...] of them; the action comes alike. `config` is
-    the run's flat configuration, `iteration` the number of iterations it had trained.
+    obs is one observation of the task's own shape, or a batch [S, ...] of them (of a Dict task a dict of batches, of a
+    Tuple task a tuple of them); the action comes alike. `config` is the run's flat configuration, `iteration` the
+    number of iterations it had trained.
     """
 
     def __init__(self, checkpoint: Checkpoint, source: Path, trust: Collection[str]):
@@ -35,14 +35,14 @@ class Policy:
         self.codec = codec_of(self.env)
         hidden = tuple(self.config["net.hidden"])
         self._shape = NetShape(self.codec.spaces, hidden, self.config["net.activation"])
-        self._check(checkpoint.agent, source)  # before a tensor is used: the file may be of another task or damaged
+        self._check(checkpoint, source)  # before a tensor is used: the file may be of another task or damaged
         self._actor, self._log_std = self._shape.unpack(checkpoint.agent["actor"]["parameters"])
         self._moments: Moments | None = None
         if self.config["normalize.obs"]:
             self._moments = Moments(1, self._shape.widths[0])  # widths[0]: the padded observation
             self._moments.load_state_dict(checkpoint.agent["obs_moments"])
 
-    def _check(self, agent: dict[str, Any], source: Path) -> None:
+    def _check(self, checkpoint: Checkpoint, source: Path) -> None:
         """UserError unless the agent has the tensors of a policy, in the shapes of this task and network."""
         parameters = Shape((1, sum(self._shape.sizes)))
         expected: dict[str, Any] = {"actor": {"parameters": parameters}}
@@ -50,18 +50,17 @@ class Policy:
             count = Shape((1, 1), torch.float64)
             per_number = Shape((1, self._shape.widths[0]), torch.float64)
             expected["obs_moments"] = {"count": count, "mean": per_number, "var": per_number}
-        if problem := misshapen(agent, expected, "agent", exact=False):
+        problem = misshapen(checkpoint.agent, expected, "agent", exact=False)
+        if problem is None and checkpoint.spaces.nvec != self.codec.spaces.nvec:  # as many options, otherwise divided
+            problem = f"its actions have components of {list(checkpoint.spaces.nvec)} options"
+        if problem:
             raise UserError(f"{source}: does not fit {self.env.id} ({problem})")
 
     def __call__(self, obs: Any) -> Any:
         """Actions for one observation or a batch; ValueError for another shape."""
-        shape = np.shape(obs)
-        expected = self.codec.obs_space.shape or ()
-        batched = len(shape) == len(expected) + 1
-        if shape[int(batched) :] != expected:
-            raise ValueError(f"an observation of {self.env.id} has the shape {expected}, this one {shape}")
-        rows = self.codec.encode(obs if batched else np.asarray(obs)[None])
-        member_rows = torch.from_numpy(rows.copy()).unsqueeze(0)  # a copy: PyTorch warns of read-only arrays
+        values, batched = self.codec.flattening.batch(obs)
+        rows = self.codec.flattening.joined(values)
+        member_rows = torch.from_numpy(rows).unsqueeze(0)
         flat_actions = self.act(member_rows).squeeze(0).numpy()
         actions = self.codec.decode(flat_actions)
         return actions if batched else actions[0]
@@ -69,7 +68,7 @@ class Policy:
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)  # inside a caller's autocast block the precision would be another
     def act(self, obs: torch.Tensor) -> torch.Tensor:
-        """Flat deterministic actions [1, S(, A)] for flat observations [1, S, D], padded or not."""
+        """Flat deterministic actions [1, S(, C or A)] for flat observations [1, S, D], padded or not."""
         missing = self._shape.widths[0] - obs.shape[-1]
         obs = torch.nn.functional.pad(obs, (0, missing))
         if self._moments is not None:

@@ -56,7 +56,7 @@ class PPO:
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
-        """Actions [M, N(, A)] for observations [M, N, D]; noise [M, N, A], or None for the deterministic action."""
+        """Actions [M, N(, C or A)] for observations [M, N, D]; noise [M, N, A], or None for deterministic actions."""
         policy = self.networks.policy(self._normalised(obs))
         return policy.mode() if noise is None else policy.sample(noise)
 

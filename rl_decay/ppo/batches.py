@@ -8,7 +8,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.distributions import Categorical, DiagGaussian
+from rl_decay.ppo.distributions import Distribution
 from rl_decay.types import Batch, Minibatch, Rollout
 
 
@@ -21,9 +21,7 @@ def member_first(x: Tensor) -> Tensor:
     return x.transpose(0, 1).clone(memory_format=torch.contiguous_format).flatten(1, 2)
 
 
-def flatten(
-    obs: Tensor, policy: Categorical | DiagGaussian, rollout: Rollout, advantages: Tensor, values: Tensor
-) -> Batch:
+def flatten(obs: Tensor, policy: Distribution, rollout: Rollout, advantages: Tensor, values: Tensor) -> Batch:
     """The rows of a rollout: obs [M, T*N, D] already flat, advantages and values [T, M, N].
 
     Filler rows are zeroed in every field, so that nothing an ignored action or a reset left there can reach a mean:

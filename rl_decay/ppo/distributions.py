@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)  # of a normal density
 NORMAL_ENTROPY = 0.5 * math.log(2 * math.pi * math.e)  # of the standard normal distribution, in nats
+
+Block = tuple[int, int]  # (components, options) of neighbouring components with equally many options
 
 
 @dataclass
@@ -53,6 +58,54 @@ class Categorical:
         gradient = -self._log_p.exp() * (slope + surprise)
         gradient.scatter_add_(-1, actions.unsqueeze(-1), slope)  # the term [a = j], of the chosen action alone
         return gradient, None
+
+
+class MultiCategorical:
+    """C independent components with logits [..., A], the options of one component after those of another.
+
+    blocks: (components, options) of each run of neighbouring components with equally many options. A block is one
+    Categorical with logits [..., components, options], so that the number of kernels does not grow with C.
+    """
+
+    def __init__(self, logits: Tensor, blocks: Sequence[Block]):
+        self._components = [components for components, _ in blocks]
+        self._widths = [components * options for components, options in blocks]
+        self._parts: list[Categorical] = []
+        for piece, block in zip(logits.split(self._widths, -1), blocks):
+            # Contiguous before any reduction: over strided storage a member's sums would have other bits.
+            self._parts.append(Categorical(piece.unflatten(-1, block).contiguous()))
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Actions [..., C] int64 by the Gumbel-max trick in each component; Gumbel noise [..., A]."""
+        samples = []
+        for part, piece in zip(self._parts, noise.split(self._widths, -1)):
+            samples.append(part.sample(piece.reshape(part.logits.shape)))
+        return _joined(samples)
+
+    def mode(self) -> Tensor:
+        """The most probable option of each component [..., C]."""
+        return _joined([part.mode() for part in self._parts])
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """Sum over the components of log p(actions) [...]; actions [..., C]."""
+        chosen = actions.split(self._components, -1)
+        return _joined([part.log_prob(own) for part, own in zip(self._parts, chosen)]).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Sum of the components' entropies, in nats [...]."""
+        return _joined([part.entropy() for part in self._parts]).sum(-1)
+
+    def backward(self, actions: Tensor, d_log_prob: Tensor, d_entropy: Tensor) -> tuple[Tensor, None]:
+        """Gradient by the logits [..., A] of a loss with slopes d_log_prob and d_entropy [...].
+
+        Log-probability and entropy are sums, so that every component gets the whole slope.
+        """
+        gradients = []
+        for part, own in zip(self._parts, actions.split(self._components, -1)):
+            slope = d_log_prob.unsqueeze(-1).expand_as(own)  # scatter_add_ does not broadcast
+            gradient, _ = part.backward(own, slope, d_entropy.unsqueeze(-1))
+            gradients.append(gradient.flatten(-2))
+        return _joined(gradients), None
 
 
 @dataclass
@@ -102,6 +155,27 @@ class DiagGaussian:
         return d_mean, d_log_std.transpose(1, 2).contiguous().sum(-1)
 
 
-def distribution(actor_out: Tensor, log_std: Tensor, continuous: bool) -> Categorical | DiagGaussian:
-    """The distribution that a policy's outputs [M, ..., A] stand for."""
-    return DiagGaussian(actor_out, log_std) if continuous else Categorical(actor_out)
+Distribution: TypeAlias = Categorical | MultiCategorical | DiagGaussian
+
+
+def distribution(
+    actor_out: Tensor, log_std: Tensor, continuous: bool, action_blocks: Sequence[Block] = ()
+) -> Distribution:
+    """The distribution that a policy's outputs [M, ..., A] stand for; `action_blocks` as `blocks` makes them."""
+    if continuous:
+        return DiagGaussian(actor_out, log_std)
+    return MultiCategorical(actor_out, action_blocks) if action_blocks else Categorical(actor_out)
+
+
+def blocks(nvec: Sequence[int]) -> tuple[Block, ...]:
+    """Runs of equal numbers in the options of an action's components, as (length, number).
+
+    >>> blocks([3, 2, 2, 2])
+    ((1, 3), (3, 2))
+    """
+    return tuple((len(list(run)), options) for options, run in groupby(nvec))
+
+
+def _joined(pieces: list[Tensor]) -> Tensor:
+    """Pieces side by side along the last axis, contiguous."""
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces, -1)

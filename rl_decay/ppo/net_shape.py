@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.distributions import Categorical, DiagGaussian, distribution
+from rl_decay.ppo.distributions import Block, Distribution, blocks, distribution
 from rl_decay.types import Spaces, aligned
 
 Layers = list[tuple[Tensor, Tensor]]  # per layer: weight [G, in, out], bias [G, 1, out]
@@ -107,6 +107,11 @@ class NetShape:
         values = out[members:, :, 0]
         return actor_out, values
 
-    def distribution(self, actor_out: Tensor, log_std: Tensor) -> Categorical | DiagGaussian:
+    @cached_property
+    def action_blocks(self) -> tuple[Block, ...]:
+        """The components of an action; () for an action without components."""
+        return blocks(self.spaces.nvec)
+
+    def distribution(self, actor_out: Tensor, log_std: Tensor) -> Distribution:
         """The action distributions that an actor's outputs [M, ..., A] stand for; log_std [M, A]."""
-        return distribution(actor_out, log_std, self.spaces.continuous)
+        return distribution(actor_out, log_std, self.spaces.continuous, self.action_blocks)

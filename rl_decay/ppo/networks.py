@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.distributions import Categorical, DiagGaussian
+from rl_decay.ppo.distributions import Distribution
 from rl_decay.ppo.net_shape import NetShape
 from rl_decay.types import GROUPS
 
@@ -51,7 +51,7 @@ class ActorCritic:
         """Join values [M, ...] of each group into rows [2M, ...], in the order of the buffer; undoes `by_group`."""
         return torch.cat([by_group[group] for group in GROUPS])
 
-    def policy(self, obs: Tensor) -> Categorical | DiagGaussian:
+    def policy(self, obs: Tensor) -> Distribution:
         """The action distributions [M, S] for normalised observations [M, S, D]."""
         actor_out = self.shape.actor(self._actor, obs)
         return self.shape.distribution(actor_out, self.log_std)

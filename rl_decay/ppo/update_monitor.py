@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.batches import masked_mean
-from rl_decay.ppo.distributions import Categorical, DiagGaussian
+from rl_decay.ppo.distributions import DiagGaussian, Distribution
 from rl_decay.ppo.networks import ActorCritic
 from rl_decay.ppo.update_path import UpdatePath
 from rl_decay.types import GROUPS, Batch
@@ -31,17 +31,19 @@ def kl_from(old_log_probs: Tensor, log_probs: Tensor, valid: Tensor) -> Tensor:
     return masked_mean(log_ratio.expm1() - log_ratio, valid)
 
 
-def churn(old: Categorical | DiagGaussian, new: Categorical | DiagGaussian) -> Tensor:
+def churn(old: Distribution, new: Distribution) -> Tensor:
     """How much of a policy changed on given observations, per member [M].
 
-    Discrete: the share of [M, S] whose most probable action is another one. Continuous: the mean of |new mean - old
-    mean| / old standard deviation over [M, S, A]. Schaul et al. 2022 (arXiv:2206.00730).
+    Discrete: the share of [M, S], or of the components [M, S, C], whose most probable option is another one.
+    Continuous: the mean of |new mean - old mean| / old standard deviation over [M, S, A]. Schaul et al. 2022
+    (arXiv:2206.00730).
     """
     if isinstance(old, DiagGaussian):
         assert isinstance(new, DiagGaussian)
         deviations = (new.mean - old.mean).abs() / old.log_std.exp().unsqueeze(1)
         return deviations.flatten(1).mean(-1)
-    return (new.mode() != old.mode()).float().mean(-1)
+    changed = new.mode() != old.mode()
+    return changed.float().flatten(1).mean(-1)
 
 
 class UpdateMonitor:

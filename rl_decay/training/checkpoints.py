@@ -41,12 +41,12 @@ class Checkpoint:
     iteration: int
     agent: dict[str, Any]  # of the one member
     run: dict[str, Any] | None = None  # lengths of the run's files, and its counts
-    actions: Tensor | None = None  # [t, N(, A)] since the start of the segment in progress
+    actions: Tensor | None = None  # [t, N(, C or A)] since the start of the segment in progress
     digests: Tensor | None = None  # [1 + t] of what the task gave for them
 
     def save(self, path: Path) -> None:
         """Write the file, as `save`."""
-        content = {field.name: getattr(self, field.name) for field in fields(self)} | {"spaces": asdict(self.spaces)}
+        content = {field.name: getattr(self, field.name) for field in fields(self)} | {"spaces": _sizes(self.spaces)}
         if self.run is None:
             content = {name: value for name, value in content.items() if name not in ONLY_TO_CONTINUE}
         save(path, content)
@@ -56,8 +56,16 @@ class Checkpoint:
         """Read a file; errors as `load`."""
         content = load(path)
         values: dict[str, Any] = {field.name: content.get(field.name) for field in fields(cls)}
-        values["spaces"] = Spaces(*(content["spaces"][field.name] for field in fields(Spaces)))
+        sizes = content["spaces"]
+        nvec = tuple(sizes.get("nvec", ()))  # of actions with components alone
+        values["spaces"] = Spaces(sizes["obs_size"], sizes["num_actions"], sizes["continuous"], nvec)
         return cls(**values)
+
+
+def _sizes(spaces: Spaces) -> dict[str, Any]:
+    """Spaces as a checkpoint holds them: without `nvec` where an action has no components, as in older checkpoints."""
+    sizes = asdict(spaces) | {"nvec": list(spaces.nvec)}
+    return sizes if spaces.nvec else {name: size for name, size in sizes.items() if name != "nvec"}
 
 
 def member_state(state: Any, member: int) -> Any:

@@ -37,7 +37,7 @@ class Collector:
         slots = members * num_envs
         self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
         self.ended = np.zeros(members, np.int64)  # each member's episodes that ended since the segment's start
-        self._actions: list[Tensor] = []  # [T, M, N(, A)] of each rollout since the segment's start
+        self._actions: list[Tensor] = []  # [T, M, N(, C or A)] of each rollout since the segment's start
         shape = (num_steps + 1, slots, aligned(envs.spaces.obs_size))
         self._obs = torch.zeros(shape, dtype=torch.float32, device=device)
         self._digester = Digester(num_envs, aligned(envs.spaces.obs_size))
@@ -79,11 +79,11 @@ class Collector:
         return rollout, episodes, faults
 
     def actions(self, member: int) -> Tensor:
-        """A member's actions since the segment's start [t, N(, A)], which `replay` needs to bring its slots here."""
+        """A member's actions since the segment's start [t, N(, C or A)], from which `replay` brings its slots here."""
         return torch.cat([rollout[:, member] for rollout in self._actions])
 
     def replay(self, actions: Tensor) -> dict[int, UserError]:
-        """Step a fresh segment by its actions [t, M, N(, A)] so far; nothing is learned.
+        """Step a fresh segment by its actions [t, M, N(, C or A)] so far; nothing is learned.
 
         Returns {member: error} of the members of which a copy has failed; NobodyLeftError as in `collect`.
         """
@@ -126,9 +126,8 @@ class Collector:
         )
 
     def _compact(self, actions: Tensor) -> Tensor:
-        """Actions on the CPU; a number below 256 takes one byte instead of eight."""
-        few = not self.envs.spaces.continuous and self.envs.spaces.num_actions <= 256
-        return actions.to("cpu", torch.uint8 if few else None)
+        """Actions on the CPU; a number below 256, and each component of them, takes one byte instead of eight."""
+        return actions.to("cpu", torch.uint8 if self.envs.spaces.one_byte else None)
 
     def _for_env(self, actions: Tensor, active: np.ndarray) -> np.ndarray:
         array = actions.cpu().numpy().reshape(len(self._returns), *actions.shape[2:])

@@ -25,7 +25,7 @@ RUN = Fields(
         "last_returns": list[float],
     }
 )
-SPACES = Fields({"obs_size": Whole(1), "num_actions": Whole(1), "continuous": bool})
+SPACES = Fields({"obs_size": Whole(1), "num_actions": Whole(1), "continuous": bool}, {"nvec": list[int]})
 CONTENT = Fields(
     {"config": dict[str, Any], "spaces": SPACES, "iteration": Whole(1), "agent": dict[str, Any]},
     {
@@ -108,18 +108,19 @@ def misshapen(state: Any, expected: Any, name: str, exact: bool = True) -> str |
 
 
 def misfit_of_actions(actions: Tensor | None, steps: int, num_envs: int, spaces: Spaces) -> str | None:
-    """What is wrong with the actions [t, N(, A)] of the t = `steps` since a segment's start; None where t is 0."""
+    """What is wrong with the actions [t, N(, C or A)] of the t = `steps` since a segment's start; None where t is 0."""
     if steps == 0:
         return None if actions is None else "there are actions, where a segment has not begun"
-    few = spaces.num_actions <= 256  # such a number takes one byte
-    expected = Shape((steps, num_envs), torch.uint8 if few else torch.int64)
+    components = [len(spaces.nvec)] if spaces.nvec else []
+    expected = Shape((steps, num_envs, *components), torch.uint8 if spaces.one_byte else torch.int64)
     if spaces.continuous:
         expected = Shape((steps, num_envs, spaces.num_actions))
     if actions is None or shapes(actions) != expected:
         return f"actions is not {_words(expected)}"
     if spaces.continuous:
         return None if actions.isfinite().all() else "actions are not finite"
-    return None if 0 <= actions.min() <= actions.max() < spaces.num_actions else "actions are out of range"
+    options = torch.tensor(spaces.nvec or spaces.num_actions)
+    return None if ((actions >= 0) & (actions < options)).all() else "actions are out of range"
 
 
 def misfit_of_digests(digests: Tensor | None, steps: int) -> str | None:

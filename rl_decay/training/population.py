@@ -156,6 +156,7 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
     timetable = plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
+    timetable = replace(timetable, observation_parts=task.parts)
     members = [member(start.config) for start in starts]
     streams = MemberStreams([start.config.seed for start in starts], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)

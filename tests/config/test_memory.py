@@ -64,6 +64,7 @@ def test_a_run_that_is_only_long_needs_no_more(key):
     ("actions", "words"),
     [
         (Spaces(4, 10**9, continuous=False), "whose action is one of 1,000,000,000"),
+        (Spaces(4, 10**9, continuous=False, nvec=(2,) * 5), "whose actions have 1,000,000,000 options in all"),
         (Spaces(4, 10**9, continuous=True), "whose actions are 1,000,000,000 numbers each"),
     ],
 )

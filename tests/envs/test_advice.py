@@ -8,6 +8,7 @@ from gymnasium.spaces import Box, Discrete
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
 from rl_decay.envs.examine import examine
+from rl_decay.envs.observations import Flattening
 
 
 class Levers(gym.Env):
@@ -26,8 +27,12 @@ gym.register("tests/Levers-v0", Levers, disable_env_checker=True)
 STATE = Box(-np.inf, np.inf, (4,), np.float32)
 
 
+def advice_on(env, obs_space, action_space) -> list[tuple[str, str]]:
+    return list(advice(env, Flattening(env.id, obs_space).parts, action_space))
+
+
 def labels(obs_space, action_space, **values) -> list[str]:
-    return [label for label, _ in advice(Env(id="Mine-v0", **values), obs_space, action_space)]
+    return [label for label, _ in advice_on(Env(id="Mine-v0", **values), obs_space, action_space)]
 
 
 @pytest.mark.parametrize(
@@ -53,20 +58,21 @@ def test_finite_bounds_far_from_those_of_a_new_policy_name_the_key(low, high, fa
     assert labels(STATE, space) == (["action bounds"] if far else [])
     assert labels(STATE, space, rescale_actions=True) == []
     if far:
-        ((_, text),) = advice(Env(id="Mine-v0"), STATE, space)
+        ((_, text),) = advice_on(Env(id="Mine-v0"), STATE, space)
         assert f"[{low:g}, {high:g}]" in text and "env.rescale_actions=true" in text
 
 
 def test_one_dimension_of_an_action_is_enough():
     space = Box(np.array([-1, 0], np.float32), np.array([1, 100], np.float32))
-    ((_, text),) = advice(Env(), STATE, space)
+    ((_, text),) = advice_on(Env(), STATE, space)
     assert "[0, 100]" in text
 
 
 def test_images_and_very_long_observations_are_told():
     push = Discrete(2)
-    ((label, text),) = advice(Env(), Box(0, 255, (210, 160, 3), np.uint8), push)
-    assert label == "pixels" and "210 x 160 x 3" in text and "100,800 inputs" in text
+    ((label, text),) = advice_on(Env(), Box(0, 255, (210, 160, 3), np.uint8), push)
+    assert label == "pixels" and "flattened pixels, no CNN" in text
+    assert "210 x 160 x 3" in text and "100,800 inputs" in text
     assert labels(Box(0, 255, (128,), np.uint8), push) == []  # a memory, not an image
     assert labels(Box(0, 1, (10_000,), np.float32), push) == []
     assert labels(Box(0, 1, (10_001,), np.float32), push) == ["observations"]

@@ -132,9 +132,9 @@ def test_a_random_end_and_a_random_constructor_are_seen():
 
 
 def test_a_change_after_the_first_steps_is_counted_in_steps():
-    rows = [repeatable.Row(np.zeros((2, 3)), np.zeros(2), np.zeros((2, 2), bool)) for _ in range(9)]
+    rows = [repeatable.Row([np.zeros((2, 3))], np.zeros(2), np.zeros((2, 2), bool)) for _ in range(9)]
     assert repeatable.difference(rows, rows) is None
-    rows[7].observations[1, 2] = -0.0  # equal as a number, not as bits
+    rows[7].observations[0][1, 2] = -0.0  # equal as a number, not as bits
     assert repeatable.difference(rows, rows[:3]) == "observations of two copies differ after 7 steps"
 
 

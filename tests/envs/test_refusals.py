@@ -13,7 +13,7 @@ from functools import partial
 import gymnasium as gym
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Sequence, Text, Tuple
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.examine import examine
@@ -62,22 +62,32 @@ def task(**kwargs):
     return Env(id="tests/AnySpaces-v0", kwargs=kwargs, rescale_actions=rescale)
 
 
-@pytest.mark.parametrize("obs", [Dict({"a": BOX}), Tuple((BOX, BOX)), MultiDiscrete([2, 3]), MultiBinary(3)])
+@pytest.mark.parametrize("obs", [Text(3), Dict({"a": BOX, "b": Sequence(BOX)})])
 def test_observation_spaces(obs):
-    with pytest.raises(UserError, match=r"env\.id=tests/AnySpaces-v0: observation space .* Box or Discrete"):
+    with pytest.raises(
+        UserError, match=r"env\.id=tests/AnySpaces-v0: observation .* is not supported .* Box, Discrete"
+    ):
         GymnasiumVec(task(obs=obs), 2)
 
 
 @pytest.mark.parametrize(
-    "action", [MultiDiscrete([2, 3]), MultiBinary(3), Tuple((BOX,)), Dict({"a": BOX}), Box(0, 9, (2,), np.int64)]
+    "action, reason",
+    [
+        (Tuple((BOX,)), "the parts of a Tuple"),
+        (Dict({"a": BOX}), "the parts of a Dict"),
+        (Box(0, 9, (2,), np.int64), "whole numbers cannot be drawn from a normal distribution; a MultiDiscrete"),
+        (Text(3), "choose a task with a float Box, Discrete, MultiDiscrete or MultiBinary"),
+    ],
 )
-def test_action_spaces(action):
-    with pytest.raises(UserError, match=r"env\.id=tests/AnySpaces-v0: action space .* Box or Discrete"):
+def test_action_spaces(action, reason):
+    words = rf"env\.id=tests/AnySpaces-v0: action space .* is not supported.*{reason}"
+    with pytest.raises(UserError, match=words) as error:
         GymnasiumVec(task(action=action), 2)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("vec", ["sync", "async"])
-@pytest.mark.parametrize("action", [Box(-np.inf, 1.0, (2,)), Discrete(2)])
+@pytest.mark.parametrize("action", [Box(-np.inf, 1.0, (2,)), Discrete(2), MultiBinary(2), MultiDiscrete([2, 3])])
 def test_rescaling_needs_finite_bounds(vec, action):
     with pytest.raises(UserError, match=r"env\.rescale_actions=true: tests/AnySpaces-v0 .* env\.rescale_actions=false"):
         GymnasiumVec(task(action=action, rescale=True), 1, vec)

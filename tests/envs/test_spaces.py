@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiBinary, MultiDiscrete
 
 from rl_decay.envs.spaces import Codec
 from rl_decay.errors import UserError
@@ -63,6 +63,27 @@ def test_discrete_actions_begin_at_the_spaces_own_start(start):
     assert all(a in c.action_space for a in found)
 
 
+@pytest.mark.parametrize(
+    ("space", "nvec"),
+    [
+        (MultiDiscrete([3, 2], start=[-1, 5]), (3, 2)),
+        (MultiDiscrete([[3, 2, 4], [1, 6, 2]], dtype=np.uint8), (3, 2, 4, 1, 6, 2)),
+        (MultiBinary(3), (2, 2, 2)),
+        (MultiBinary((2, 3)), (2,) * 6),
+    ],
+)
+def test_actions_of_several_components_get_the_spaces_own_shape_type_and_start(space, nvec):
+    c = codec(action=space)
+    assert c.spaces == Spaces(3, sum(nvec), continuous=False, nvec=nvec)
+    actions = np.random.default_rng(0).integers(nvec, size=(200, len(nvec)))
+    own = c.decode(actions)
+    assert own.dtype == space.dtype and own.shape == (200, *space.shape)
+    assert all(action in space for action in own)
+    assert len(np.unique(own.reshape(200, -1), axis=0)) == min(len(np.unique(actions, axis=0)), 200)
+    first = getattr(space, "start", np.zeros(space.shape))
+    assert (c.decode(np.zeros((1, len(nvec)), np.int64))[0] == first).all()
+
+
 def test_box_actions_are_clipped_and_the_policys_own_are_left_alone():
     actions = np.array([[-5.0, 3.0], [1.5, -0.1], [0.0, 11.0]], np.float32)
     before = actions.copy()
@@ -98,10 +119,11 @@ def test_without_rescaling_bounds_may_be_infinite():
         ({"obs": Box(-1, 1, (0,))}, "observation"),
         ({"obs": Box(-1, 1, (3, 0))}, "observation"),
         ({"action": Box(-1, 1, (0,))}, "action"),
+        ({"action": MultiDiscrete(np.zeros(0, np.int64))}, "action"),
     ],
 )
-def test_a_box_without_elements_is_refused(spaces, kind):
-    with pytest.raises(UserError, match=rf"env.id=tests/Any-v0: {kind} space Box.* has no elements"):
+def test_a_space_without_elements_is_refused(spaces, kind):
+    with pytest.raises(UserError, match=rf"env.id=tests/Any-v0: {kind} space (Box|MultiDiscrete).* has no elements"):
         codec(**spaces)
 
 

@@ -42,6 +42,13 @@ def test_the_latest_policy_plays_the_last_evaluation_again(finished):
     assert again.lengths.mean() == read(finished / "evaluations.csv")["episode_length"][-1]
 
 
+@pytest.mark.parametrize("vec", ["sync", "async"])
+def test_so_does_a_policy_of_parts_and_components(vec, configure, train):
+    config = configure(env__id="tests/Panel-v0", env__kwargs={"action": "dials"}, vec=vec, evaluation__episodes=3)
+    (result,) = train(config)
+    assert (replay(load_policy(result.folder)).returns == returns(result.folder, -1)).all()
+
+
 def test_the_best_policy_plays_the_best_evaluation_again(finished):
     best = read(finished / "evaluations.csv")["return_mean"].argmax()
     assert (replay(load_policy(finished, "best")).returns == returns(finished, best)).all()

@@ -4,9 +4,11 @@ import random
 
 import gymnasium as gym
 import numpy as np
+import panel
 import pytest
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Dict, MultiDiscrete, Tuple
+from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
 from trained import train_configs
 
 import rl_decay
@@ -21,6 +23,9 @@ RUNS = {
     "rescaled": {"env__id": "Pendulum-v1", "env__rescale_actions": True},
     "normalised": {"env__id": "tests/Push-v0", "env__kwargs": {"size": 3}, "normalize__obs": True},
     "counted": {"env__id": "tests/Corridor-v0"},
+    "parts": {"env__id": "tests/Panel-v0", "normalize__obs": True},
+    "components": {"env__id": "tests/Panel-v0", "env__kwargs": {"obs": "tuple", "action": "dials"}},
+    "switches": {"env__id": "tests/Panel-v0", "env__kwargs": {"obs": "target", "action": "matrix"}},
 }
 
 
@@ -35,7 +40,11 @@ def trained(request, configure, tmp_path, monkeypatch):
 
 
 def some(space, count):
+    """A batch of so many observations, as a vector environment gives them."""
     rng = np.random.default_rng(5)
+    if isinstance(space, (Dict, Tuple, MultiDiscrete)):
+        space.seed(5)
+        return concatenate(space, [space.sample() for _ in range(count)], create_empty_array(space, count))
     if space.shape == ():
         return rng.integers(space.start, space.start + space.n, count)
     return rng.normal(size=(count, *space.shape)).astype(np.float32)
@@ -49,7 +58,7 @@ def test_actions_are_those_of_the_agent(trained):
     expected = policy.codec.decode(agent.act(padded.unsqueeze(0), None)[0].numpy())
     actions = policy(obs)
     assert actions.dtype == expected.dtype and (actions == expected).all()
-    if obs.ndim > 1:  # in the corridor one direction may have become the best everywhere
+    if np.ndim(obs) > 1 or isinstance(obs, dict):  # in the corridor one direction may be the best everywhere
         assert len(np.unique(actions, axis=0)) > 1
     assert all(policy.codec.action_space.contains(action) for action in actions)
 
@@ -59,7 +68,7 @@ def test_one_observation_gives_one_action(trained):
     obs = some(policy.codec.obs_space, 6)
     actions = policy(obs)
     assert actions.shape == (6, *policy.codec.action_space.shape)
-    for one, action in zip(obs, actions):
+    for one, action in zip(iterate(batch_space(policy.codec.obs_space, 6), obs), actions):
         alone = policy(one)
         assert np.shape(alone) == policy.codec.action_space.shape
         np.testing.assert_allclose(alone, action, rtol=1e-5, atol=1e-6)
@@ -69,8 +78,12 @@ def test_one_observation_gives_one_action(trained):
 def test_another_shape_is_refused(trained):
     _, policy = trained
     shape = policy.codec.obs_space.shape
+    if shape is None:  # a Dict or a Tuple: tests/envs/test_observations.py has more of them
+        with pytest.raises(ValueError, match="part"):
+            policy(np.zeros(3))
+        return
     for wrong in ((*shape, 2), (3, *shape, 2), (2, 2, *shape)):
-        if wrong != (2,) or shape:  # for a Discrete task (2,) is a batch of two
+        if wrong != (2, *shape):  # which is a batch of two
             with pytest.raises(ValueError, match="shape"):
                 policy(np.zeros(wrong))
 
@@ -85,6 +98,15 @@ def test_normalisation_is_part_of_the_policy(configure, tmp_path):
     assert (policy(obs) == before).all()
     policy._moments = None
     assert (policy(obs) != before).any()
+
+
+def test_a_task_whose_components_were_divided_anew_is_refused(configure, tmp_path, monkeypatch):
+    (result,) = train_configs([configure(**RUNS["components"])], [tmp_path / "mine"])
+    monkeypatch.setitem(panel.ACTIONS, "dials", MultiDiscrete([5, 3]))  # 8 options again, so that all shapes fit
+    with pytest.raises(
+        UserError, match=r"does not fit tests/Panel-v0 \(its actions have components of \[3, 5\] options"
+    ):
+        rl_decay.load_policy(result.folder)
 
 
 def test_a_list_of_numbers_will_do(configure, tmp_path):

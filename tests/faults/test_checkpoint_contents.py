@@ -90,6 +90,24 @@ def test_actions_must_be_actions_of_the_task(value, small, stopped, resumed, fil
     refusals(resumed, folder, path, [content], files)
 
 
+@pytest.mark.parametrize("component, value", [(0, 3), (1, 5), (1, 255)])
+def test_components_must_be_options_of_the_task(component, value, small, stopped, resumed, files, tmp_path):
+    task = {"env__id": "tests/Panel-v0", "env__kwargs": {"action": "dials"}}  # of 3 and 5 options
+    folder = stopped(tmp_path / "mine", small(**task), 3)
+    path = folder / layout.CHECKPOINTS / layout.LATEST
+    content = checkpoints.load(path)
+    assert content["spaces"]["nvec"] == [3, 5]
+    assert content["actions"].dtype == torch.uint8 and content["actions"].shape == (3 * 16, 2, 2)
+    wrong = [replaced(content, ("spaces", "nvec"), nvec) for nvec in ([5, 3], [], [8], None, "35", [3.0, 5.0])]
+    wrong.append(without(content, ("spaces", "nvec")))
+    content["actions"][5, 1, component] = value
+    refusals(resumed, folder, path, [content, *wrong], files)
+
+
+def test_a_task_without_components_leaves_a_checkpoint_without_them(latest):
+    assert checkpoints.load(latest)["spaces"].keys() == {"obs_size", "num_actions", "continuous"}
+
+
 def test_every_part_of_a_runs_state_must_be_of_its_kind(left, latest, resumed, files):
     content = checkpoints.load(latest)
     run = content["run"]

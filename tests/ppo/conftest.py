@@ -43,6 +43,8 @@ def _rollout(spaces, seed, steps, num_envs):
     actions = torch.randint(spaces.num_actions, grid, generator=g)
     if spaces.continuous:
         actions = torch.randn(*grid, spaces.num_actions, generator=g)
+    if spaces.nvec:
+        actions = torch.stack([torch.randint(options, grid, generator=g) for options in spaces.nvec], -1)
     done, valid = torch.rand(grid, generator=g) < 0.15, torch.ones(grid, dtype=torch.bool)
     for t in range(1, steps):
         valid[t] = ~done[t - 1]

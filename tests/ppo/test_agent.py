@@ -9,7 +9,10 @@ from members import active
 from rl_decay.types import Spaces
 
 DISCRETE, CONTINUOUS = Spaces(5, 3, continuous=False), Spaces(5, 2, continuous=True)
-BOTH = pytest.mark.parametrize("spaces", [DISCRETE, CONTINUOUS], ids=["discrete", "continuous"])
+COMPONENTS = Spaces(5, 7, continuous=False, nvec=(3, 2, 2))
+EVERY_KIND = pytest.mark.parametrize(
+    "spaces", [DISCRETE, CONTINUOUS, COMPONENTS], ids=["discrete", "continuous", "components"]
+)
 
 
 def parameters(ppo):
@@ -17,7 +20,7 @@ def parameters(ppo):
     return torch.stack((state["actor"]["parameters"], state["critic"]["parameters"]))  # [2, M, P]
 
 
-@BOTH
+@EVERY_KIND
 @pytest.mark.parametrize("normalize", [False, True])
 def test_at_rate_zero_nothing_moves(spaces, normalize, agent, rollout, orders, rates, configure):
     ppo = agent(spaces, configure(normalize__obs=normalize))
@@ -30,7 +33,7 @@ def test_at_rate_zero_nothing_moves(spaces, normalize, agent, rollout, orders, r
         assert report["update/actor/rel_step"].item() == 0
 
 
-@BOTH
+@EVERY_KIND
 def test_the_first_minibatch_sees_the_policy_that_acted(spaces, agent, rollout, orders, rates, configure):
     ppo = agent(spaces, configure(algo__minibatches=1))
     report, _ = ppo.update(rollout(spaces, [0]), orders([0], epochs=1), rates(1, lr=0.1), active(1))
@@ -172,7 +175,7 @@ def test_explained_variance(agent, rollout, orders, rates, configure):
     assert report["losses/explained_variance"].item() == pytest.approx(0.8)
 
 
-@BOTH
+@EVERY_KIND
 def test_every_member_alone_learns_the_same_bits(spaces, agent, rollout, orders, rates, bits, configure):
     def config(seed):
         options = {"normalize__obs": True, "normalize__reward": True}

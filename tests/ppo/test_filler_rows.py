@@ -7,9 +7,10 @@ from members import active
 from rl_decay.types import Spaces
 
 DISCRETE, CONTINUOUS = Spaces(5, 3, continuous=False), Spaces(5, 2, continuous=True)
+COMPONENTS = Spaces(5, 7, continuous=False, nvec=(3, 2, 2))
 
 
-@pytest.mark.parametrize("spaces", [DISCRETE, CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize("spaces", [DISCRETE, CONTINUOUS, COMPONENTS], ids=["discrete", "continuous", "components"])
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("garbage", [1e30, -1e30])
 def test_garbage_in_fillers_changes_no_bit(spaces, normalize, garbage, agent, rollout, orders, rates, bits, configure):

@@ -6,7 +6,6 @@ import math
 import pytest
 import torch
 
-from rl_decay.ppo.distributions import distribution
 from rl_decay.ppo.gradient import PPOGradient
 from rl_decay.ppo.losses import Coefficients, ppo_loss
 from rl_decay.ppo.net_shape import NetShape
@@ -14,24 +13,31 @@ from rl_decay.ppo.networks import initial_parameters
 from rl_decay.types import Minibatch, Spaces
 
 MEMBERS, ROWS = 3, 40
-TASKS = [(2, False), (6, False), (1, True), (6, True)]
+COMPONENTS = {"equal": (2, 2, 2), "one": (5,), "unequal": (3, 2, 2, 1, 5)}
+TASKS = [(2, False), (6, False), (1, True), (6, True), *((0, name) for name in COMPONENTS)]
+KINDS = [False, True, "unequal"]  # of actions: discrete, continuous, or several discrete components
 OPTIONS = [(*task, *rest) for task, *rest in itertools.product(TASKS, ("tanh", "relu"), (None, 0.3))]
 
 
 def problem(actions, continuous, activation="tanh", moved=0.2):
     """Parameters, a minibatch with fillers from a policy that was `moved` away, and coefficients per member."""
+    nvec = COMPONENTS.get(continuous, ())
+    actions = sum(nvec) or actions
+    spaces = Spaces(5, actions, continuous is True, nvec)
     g = torch.Generator().manual_seed(actions)
 
     def normal(*size):
         return torch.randn(MEMBERS, ROWS, *size, generator=g)
 
-    shape = NetShape(Spaces(5, actions, continuous), (30, 17), activation)
+    shape = NetShape(spaces, (30, 17), activation)
     flat = initial_parameters(shape, range(MEMBERS), -0.3)
     shape.unpack(flat)[0][-1][0][:MEMBERS, :17, :actions].mul_(50)  # a policy with opinions
     obs = torch.nn.functional.pad(normal(5), (0, shape.widths[0] - 5))
-    taken = normal(actions) if continuous else torch.randint(actions, (MEMBERS, ROWS), generator=g)
+    taken = normal(actions) if spaces.continuous else torch.randint(actions, (MEMBERS, ROWS), generator=g)
+    if nvec:
+        taken = torch.stack([torch.randint(options, (MEMBERS, ROWS), generator=g) for options in nvec], -1)
     actor_out, log_std, values = shape.actor_critic(flat, obs)
-    log_probs = distribution(actor_out, log_std, continuous).log_prob(taken)
+    log_probs = shape.distribution(actor_out, log_std).log_prob(taken)
     valid = (torch.rand(MEMBERS, ROWS, generator=g) < 0.8).float()
     batch = Minibatch(
         obs=obs,
@@ -65,7 +71,7 @@ def test_autograd_gives_the_same(actions, continuous, activation, value_clip):
     assert ((terms[4] > 0) & (terms[4] < 1)).all()  # some rows are clipped, others are not
 
 
-@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("continuous", KINDS)
 def test_in_double_precision_they_agree_to_rounding(continuous):
     shape, flat, batch, coefficients = problem(6, continuous)
     flat, batch = flat.double(), Minibatch(*(x.double() if x.is_floating_point() else x for x in vars(batch).values()))
@@ -74,7 +80,7 @@ def test_in_double_precision_they_agree_to_rounding(continuous):
     torch.testing.assert_close(gradient, by_autograd(shape, flat, batch, coefficients, 0.3)[0], rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("continuous", KINDS)
 @pytest.mark.parametrize("value_clip", [None, 0.3])
 def test_before_the_first_step_too(continuous, value_clip):
     # every ratio is 1 and every value is the old one: both branches of minimum and maximum are equal
@@ -96,7 +102,7 @@ def test_it_follows_the_parameters_as_they_are_written_in_place():
     torch.testing.assert_close(second, by_autograd(shape, flat, batch, coefficients, None)[0], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("continuous", [False, True])
+@pytest.mark.parametrize("continuous", KINDS)
 @pytest.mark.parametrize("field", ["obs", "returns", "advantages", "old_log_probs"])
 @pytest.mark.parametrize("garbage", [1e30, math.nan, math.inf])
 def test_a_members_gradient_does_not_feel_another_members_numbers(continuous, field, garbage):

@@ -8,7 +8,7 @@ import torch
 import update_paths
 from members import active
 
-from rl_decay.ppo.distributions import Categorical, DiagGaussian
+from rl_decay.ppo.distributions import Categorical, DiagGaussian, MultiCategorical, blocks
 from rl_decay.ppo.update_monitor import churn, kl_from
 from rl_decay.types import Spaces
 
@@ -25,6 +25,14 @@ def test_churn_of_a_discrete_policy_is_the_share_of_changed_actions():
     old = Categorical(torch.tensor([[[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [2.0, 1.0]]]))
     new = Categorical(torch.tensor([[[0.0, 1.0], [3.0, 0.0], [0.0, 1.0], [2.0, 1.5]]]))
     assert churn(old, new).tolist() == [0.25]
+
+
+def test_churn_of_several_components_is_the_share_of_changed_components():
+    # two observations of three components with options 2, 2 and 3; of six components two change
+    old = torch.tensor([[[1.0, 0, 1, 0, 1, 0, 0], [1, 0, 0, 1, 0, 0, 1]]])
+    new = torch.tensor([[[1.0, 0, 0, 1, 1, 0, 0], [1, 0, 0, 1, 0, 1, 0]]])
+    policies = [MultiCategorical(logits, blocks((2, 2, 3))) for logits in (old, new)]
+    torch.testing.assert_close(churn(*policies), torch.tensor([2 / 6]))
 
 
 def test_churn_of_a_continuous_policy_is_in_standard_deviations():

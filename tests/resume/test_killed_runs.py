@@ -20,6 +20,13 @@ SHAPES = {
     "continuous-async": {"env__id": "tests/Push-v0", "segments": 1, "vec": "async"},
     "discrete-sync": {"env__id": "tests/Corridor-v0", "segments": 1},
     "discrete-sync-segments": {"env__id": "CartPole-v1", "segments": 3},
+    "components-sync": {"env__id": "tests/Panel-v0", "env__kwargs": {"action": "dials"}, "segments": 1},
+    "components-async-segments": {
+        "env__id": "tests/Panel-v0",
+        "env__kwargs": {"action": "matrix"},
+        "segments": 3,
+        "vec": "async",
+    },
     "discrete-async-segments": {"env__id": "tests/Corridor-v0", "segments": 3, "vec": "async"},
 }
 ITERATION = 2 * 8  # environment steps
@@ -113,6 +120,8 @@ def saved(folder):
         thorough("discrete-async-segments", 1, 3),
         thorough("discrete-sync", 1, 3),
         thorough("continuous-sync-segments", 3, 3),
+        thorough("components-sync", 3, 3),
+        ("components-async-segments", 1, 3),
     ],
 )
 def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, count, kills):
@@ -124,7 +133,7 @@ def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, coun
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_sigkill_at_many_moments(killed_at_random, shape, count, seed):
-    assert killed_at_random(shape, count, 5, seed) == []  # 6 shapes x 2 x 3 seeds x 5 kills: 180 kills
+    assert killed_at_random(shape, count, 5, seed) == []  # 8 shapes x 2 x 3 seeds x 5 kills: 240 kills
 
 
 @pytest.fixture
@@ -160,9 +169,16 @@ class Signalling:
             signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("iteration", [5, *map(thorough, (1, 2, 6))])
-def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration):
-    configs, whole, cut = population(2, **SHAPES["continuous-sync-segments"]), *(folders(n, 2) for n in ("a", "b"))
+@pytest.mark.parametrize(
+    "iteration, shape",
+    [
+        (5, "continuous-sync-segments"),
+        (5, "components-sync"),
+        *(thorough(iteration, "continuous-sync-segments") for iteration in (1, 2, 6)),
+    ],
+)
+def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration, shape):
+    configs, whole, cut = population(2, **SHAPES[shape]), *(folders(n, 2) for n in ("a", "b"))
     train_configs(configs, whole)
     stopped = train_configs(configs, cut, show=lambda *_: Signalling(iteration))
     assert [(r.status, r.summary["iterations"], saved(r.folder)) for r in stopped] == [

@@ -8,6 +8,7 @@ from typing import ClassVar
 import gymnasium as gym
 import numpy as np
 from gymnasium.spaces import Box, Discrete
+from panel import Panel
 
 from rl_decay.envs import repeatable
 
@@ -128,3 +129,4 @@ class Faulty(gym.Env):
 gym.register("tests/Push-v0", Push, disable_env_checker=True)
 gym.register("tests/Corridor-v0", Corridor, disable_env_checker=True)
 gym.register("tests/Faulty-v0", Faulty, disable_env_checker=True)
+gym.register("tests/Panel-v0", Panel, disable_env_checker=True)

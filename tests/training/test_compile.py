@@ -16,10 +16,12 @@ TOOLS = any(map(shutil.which, ("g++", "c++", "clang++"))) and Path(sysconfig.get
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # PyTorch's own, while it imports inductor
 @pytest.mark.skipif(not TOOLS, reason="inductor needs a C++ compiler and Python's headers")
 @pytest.mark.slow  # compiling takes half a minute where nothing is cached
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1", "tests/Panel-v0"])
 def test_compiled_and_eager_agree(env_id, configure, train):
     def learned(compile, iterations):
         options = {"env__id": env_id, "normalize__obs": True, "total_steps": 64 * iterations}
+        if "Panel" in env_id:
+            options["env__kwargs"] = {"action": "dials"}
         (result,) = train(configure(compile=compile, **options))
         assert result.status == layout.FINISHED
         return checkpoints.load(result.folder / layout.CHECKPOINTS / layout.LATEST)["agent"]
@@ -30,9 +32,10 @@ def test_compiled_and_eager_agree(env_id, configure, train):
     learned("inductor", 2)
 
 
-@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
+@pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1", "tests/Panel-v0"])
 def test_the_loss_can_be_traced_whole(env_id, configure, train, monkeypatch):
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda f, **options: original(f, **options, backend="eager"))
-    (result,) = train(configure(compile="inductor", env__id=env_id, total_steps=64))
+    kwargs = {"action": "dials"} if "Panel" in env_id else {}
+    (result,) = train(configure(compile="inductor", env__id=env_id, env__kwargs=kwargs, total_steps=64))
     assert result.status == layout.FINISHED

@@ -43,6 +43,17 @@ def test_its_neighbours_are_the_same_as_alone(what, configure, train, difference
         assert differences(alone, result) == []
 
 
+def test_so_are_those_of_a_task_of_parts_and_components(configure, train, differences):
+    kwargs = {"action": "dials", "poison": [reset_seeds(1, ENV, 0, 2)[1]], "after": 40}
+    options = {"env__id": "tests/Panel-v0", "env__kwargs": kwargs, "segments": 1}
+    together = train(*(configure(seed=seed, **options) for seed in SEEDS))
+    assert [r.status for r in together] == [layout.FINISHED, layout.DIVERGED, layout.FINISHED]
+    for seed, result in zip(SEEDS, together):
+        (alone,) = train(configure(seed=seed, **options))
+        assert alone.summary["reason"] == result.summary["reason"]
+        assert differences(alone, result) == []
+
+
 def test_a_rate_that_is_far_too_large(configure, train, differences, columns):
     def config(seed):
         return configure(seed=seed, critic__lr=1e30 if seed == 1 else 1e-3)
