@@ -33,7 +33,7 @@ class SyncSlots:
         for slot, seed in enumerate(seeds):
             if not self.faults.broken[slot]:
                 try:
-                    self._obs[slot], _ = self._vector.envs[slot].reset(seed=seed)
+                    self._obs[slot], _ = self._vector.envs[slot].reset(seed=seed, options=None)
                 except BaseException as error:
                     self._failed(slot, "reset", error)
         return self._joined("reset")

@@ -52,7 +52,7 @@ def evaluate(
     episodes = len(seeds)
     padded = torch.zeros(members * episodes, aligned(envs.spaces.obs_size), dtype=torch.float32, device=device)
     returns, lengths = np.zeros(members * episodes), np.zeros(members * episodes, np.int64)
-    running = np.ones(members, bool).repeat(episodes) if active is None else active.repeat(episodes)
+    running = (np.ones(members, bool) if active is None else active).repeat(episodes)
     faults: dict[int, UserError] = {}
     obs = envs.reset(list(seeds) * members)
     _take_faults(envs, faults, running.reshape(members, episodes))
@@ -61,8 +61,7 @@ def evaluate(
             break
         padded[:, : obs.shape[1]] = torch.from_numpy(_finite(obs, returns, running))
         actions = policy(padded.unflatten(0, (members, episodes))).cpu().numpy()
-        flat = actions.reshape(members * episodes, *actions.shape[2:])
-        step = envs.step(_finite(flat, returns, running), running)
+        step = envs.step(_finite(actions.reshape(len(running), *actions.shape[2:]), returns, running), running)
         returns[running] += step.rewards[running]
         lengths += running
         running &= ~(step.terminated | step.truncated)
