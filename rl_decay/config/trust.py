@@ -19,10 +19,14 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
+from rl_decay.config.code_keys import split_wrapper, wrapper_paths
 from rl_decay.config.schema import Config, walk
 from rl_decay.errors import UserError
 
-TRUST = "let this module of the recorded env.id run its code; installed ones need no word"  # help of --trust
+# help of --trust
+TRUST = "let this module, which the record names, run its code; an installed one needs it for env.entry_point alone"
+ENTRY_POINT = "env.entry_point"
+WRAPPERS = "env.wrappers"
 CODE_KEYS = tuple(key for key, _, about in walk(Config()) if about["code"])
 
 
@@ -30,12 +34,20 @@ def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Pat
     """Refuse a flat configuration from the file `source` if it names code that nobody has vouched for.
 
     A module may be imported if it is installed, if `trust` names it or a package that it lies in, or if this process
-    has imported it already. UserError otherwise: it names the file, the module, its place and the way out.
+    has imported it already. An entry point needs `trust` in any case: it may be any function of its module, and it is
+    called with arguments from the file. UserError otherwise: it names the file, the module, its place and the way out.
     """
-    for key, module in code_modules(values).items():
-        if module in sys.modules or _is_named(module, trust) or is_installed(module):
+    for key, value, module in code_modules(values):
+        if _is_named(module, trust):
             continue
-        start = f"{source}: {key}={values[key]} names the module {module}"
+        start = f"{source}: {key}={value} names the module {module}"
+        if key == ENTRY_POINT:
+            raise UserError(
+                f"{start}, whose code would be called with the arguments in this file: if you know that code, add "
+                f'--trust {module} (in Python: trust=["{module}"])'
+            )
+        if module in sys.modules or is_installed(module):
+            continue
         place = _place(module)
         if place is None:
             raise UserError(
@@ -51,18 +63,27 @@ def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Pat
 
 def modules_to_trust(values: Mapping[str, Any]) -> list[str]:
     """The modules for which a command that reads this flat configuration from a file needs `--trust`."""
-    return [module for module in code_modules(values).values() if not is_installed(module)]
+    named = code_modules(values)
+    return [module for key, _, module in named if key == ENTRY_POINT or not is_installed(module)]
 
 
-def code_modules(values: Mapping[str, Any]) -> dict[str, str]:
-    """{key: module} of the keys that name a module: `a.b` of env.id=a.b:Reach-v0."""
-    modules = {}
+def code_modules(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(key, value, module) of every module that a key names: `a.b` of env.id=a.b:Reach-v0.
+
+    An item of env.wrappers has a key of its own, such as env.wrappers[1].
+    """
     for key in CODE_KEYS:
+        value = values.get(key)
+        if key == WRAPPERS:
+            for number, path in enumerate(wrapper_paths(value if isinstance(value, list) else ())):
+                module, _ = split_wrapper(path)
+                if module:
+                    yield f"{key}[{number}]", path, module
+            continue
         # Cut as envs/task_ids.py does before it imports the module: any difference would be a way around this check.
-        module, colon, _ = str(values.get(key)).rpartition(":")
+        module, colon, _ = str(value).rpartition(":")
         if colon:
-            modules[key] = module
-    return modules
+            yield key, str(value), module
 
 
 def is_installed(module: str) -> bool:

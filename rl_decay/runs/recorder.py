@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.plan import Plan
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.late import LATE_SHARE
@@ -42,7 +43,7 @@ class RunSink:
     ):
         self.folder, self.config, self.plan = folder, config, plan
         self.status, self.reason = layout.RUNNING, ""
-        self._task = scored_task(config.env.id, config.env.kwargs)
+        self._task = scored_task(config.env.id, config.env.kwargs, wrapper_paths(config.env.wrappers))
         self.valid_steps = self.iterations = 0
         self.env_steps: list[int] = []  # of the evaluations
         self.eval_returns: list[float] = []
