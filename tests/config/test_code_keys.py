@@ -63,7 +63,7 @@ def test_paths_are_read_from_items_of_any_kind():
 
 
 @pytest.mark.parametrize(
-    "text", ["MyEnv", "my_module.MyEnv", "my_module:", ":MyEnv", "a:b:C", "a b:C", "a.:C", "a:C()"]
+    "text", ["MyEnv", "my_module.MyEnv", "my_module:", ":MyEnv", "a:b:C", "a b:C", "a.:C", "a:B()"]
 )
 def test_an_entry_point_is_a_module_and_a_name(text):
     assert refused(entry_point=text) == f"env.entry_point={text}: must be module:Name, such as my_module:MyEnv"

@@ -17,6 +17,11 @@ SHAPES = {
     "continuous-sync": {"env__id": "tests/Push-v0", "segments": 1},
     "continuous-sync-segments": {"env__id": "tests/Push-v0", "segments": 3},
     "continuous-async": {"env__id": "tests/Push-v0", "segments": 1, "vec": "async"},
+    "wrapped-sync-segments": {
+        "env__id": "tests/Push-v0",
+        "env__wrappers": ["odd_wrappers.Counting", "odd_wrappers.Lengthening"],
+        "segments": 3,
+    },
     "discrete-sync": {"env__id": "tests/Corridor-v0", "segments": 1},
     "discrete-sync-segments": {"env__id": "CartPole-v1", "segments": 3},
     "discrete-async-segments": {"env__id": "tests/Corridor-v0", "segments": 3, "vec": "async"},
@@ -118,7 +123,7 @@ def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, coun
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_sigkill_at_many_moments(killed_at_random, shape, count, seed):
-    assert killed_at_random(shape, count, 5, seed) == []  # 6 shapes x 2 x 3 seeds x 5 kills: 180 kills
+    assert killed_at_random(shape, count, 5, seed) == []  # 7 shapes x 2 x 3 seeds x 5 kills: 210 kills
 
 
 @pytest.fixture
@@ -155,8 +160,9 @@ class Signalling:
 
 
 @pytest.mark.parametrize("iteration", [1, 2, 5, 6])
-def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration):
-    configs, whole, cut = population(2, **SHAPES["continuous-sync-segments"]), *(folders(n, 2) for n in ("a", "b"))
+@pytest.mark.parametrize("shape", ["continuous-sync-segments", "wrapped-sync-segments"])
+def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration, shape):
+    configs, whole, cut = population(2, **SHAPES[shape]), *(folders(n, 2) for n in ("a", "b"))
     train_configs(configs, whole)
     stopped = train_configs(configs, cut, show=lambda *_: Signalling(iteration))
     assert [(r.status, r.summary["iterations"], saved(r.folder)) for r in stopped] == [
