@@ -1,21 +1,24 @@
-"""The keys that name code of a task: `env.entry_point`, and the items of `env.wrappers`.
+"""The keys that name code: how `env.entry_point` and `env.wrappers` are written, and which modules all of them name.
 
-Imports none of that code. `config/trust.py` and `envs` cut module and name apart by the functions of this file alone:
-if the two differed, a module could be imported that nobody has vouched for.
+Imports none of that code. `code_modules` and `envs` cut module and name apart by the same functions: if the two
+differed, a module could be imported that nobody has vouched for.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rl_decay.config.schema import Config, Env
+from rl_decay.config.schema import Config, Env, walk
 from rl_decay.errors import UserError, one_line, shown
 
 WRAPPER = "wrapper"  # the name of the import path in an item that is a mapping
 EXAMPLE = "gymnasium.wrappers.TimeAwareObservation"
 DEFAULT_ID = Config().env.id
+CODE_KEYS = tuple(key for key, _, about in walk(Config()) if about["code"])
+ENTRY_POINT = "env.entry_point"
+WRAPPERS = "env.wrappers"
 
 
 class WrapperItem(NamedTuple):
@@ -86,6 +89,25 @@ def two_tasks(env: Env) -> UserError:
         f"env.id={env.id}: env.entry_point={env.entry_point} makes the task and names it; give one of the two, "
         f"as in env=generic env.entry_point={env.entry_point}"
     )
+
+
+def code_modules(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(key, value, module) of every module that a key names: `a.b` of env.id=a.b:Reach-v0.
+
+    An item of env.wrappers has a key of its own, such as env.wrappers[1].
+    """
+    for key in CODE_KEYS:
+        value = values.get(key)
+        if key == WRAPPERS:
+            for number, path in enumerate(wrapper_paths(value if isinstance(value, list) else ())):
+                module, _ = split_wrapper(path)
+                if module:
+                    yield f"{key}[{number}]", path, module
+            continue
+        # Cut as envs/task_ids.py does before it imports the module: any difference would be a way around this check.
+        module, colon, _ = str(value).rpartition(":")
+        if colon:
+            yield key, str(value), module
 
 
 def _check_arguments(place: str, arguments: Mapping[str, Any]) -> None:

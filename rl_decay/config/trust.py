@@ -19,15 +19,11 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.code_keys import split_wrapper, wrapper_paths
-from rl_decay.config.schema import Config, walk
+from rl_decay.config.code_keys import ENTRY_POINT, code_modules
 from rl_decay.errors import UserError
 
 # help of --trust
 TRUST = "let this module, which the record names, run its code; an installed one needs it for env.entry_point alone"
-ENTRY_POINT = "env.entry_point"
-WRAPPERS = "env.wrappers"
-CODE_KEYS = tuple(key for key, _, about in walk(Config()) if about["code"])
 
 
 def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Path | str) -> None:
@@ -65,25 +61,6 @@ def modules_to_trust(values: Mapping[str, Any]) -> list[str]:
     """The modules for which a command that reads this flat configuration from a file needs `--trust`."""
     named = code_modules(values)
     return [module for key, _, module in named if key == ENTRY_POINT or not is_installed(module)]
-
-
-def code_modules(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    """(key, value, module) of every module that a key names: `a.b` of env.id=a.b:Reach-v0.
-
-    An item of env.wrappers has a key of its own, such as env.wrappers[1].
-    """
-    for key in CODE_KEYS:
-        value = values.get(key)
-        if key == WRAPPERS:
-            for number, path in enumerate(wrapper_paths(value if isinstance(value, list) else ())):
-                module, _ = split_wrapper(path)
-                if module:
-                    yield f"{key}[{number}]", path, module
-            continue
-        # Cut as envs/task_ids.py does before it imports the module: any difference would be a way around this check.
-        module, colon, _ = str(value).rpartition(":")
-        if colon:
-            yield key, str(value), module
 
 
 def is_installed(module: str) -> bool:

@@ -17,6 +17,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from rl_decay.config.checks import preset_note
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.config.schedules import BASE_KEYS, FOLLOWERS, role_curves, unused_knobs
 from rl_decay.config.schema import Config, flat
@@ -44,6 +45,8 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
+    if config.env.wrappers:
+        table.add_row("wrappers", ", then ".join(wrapper_paths(config.env.wrappers)))
     table.add_row("device", f"{device}, {_count(config.threads, 'thread')}, compile={config.compile}")
     table.add_row("iterations", f"{plan.num_iterations:,} of {plan.steps_per_iteration:,} environment steps")
     table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained, resets included")

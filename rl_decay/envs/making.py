@@ -88,7 +88,7 @@ def make_copies(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) ->
         require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
     task = specification(env)
     own: list[Wrapping] = [*configured(env.wrappers)]
-    if own:  # nothing else in a copy may keep state over a seeded reset, and a copy can be slow to make
+    if own:  # without wrappers a copy is not made anew: its seeded reset is enough, and its constructor may be slow
         own.append(partial(Rebuilt, make=partial(make_env, env)))
     before = multiprocessing.active_children()
     quiet = held_back() if vec == "async" else nullcontext()

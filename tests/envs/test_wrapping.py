@@ -10,6 +10,7 @@ from gymnasium.spaces import Box
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.examine import codec_of, examine
+from rl_decay.envs.generators import preserved_generators
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.making import make_env
 from rl_decay.errors import UserError
@@ -79,6 +80,16 @@ def test_within_a_segment_a_wrapper_keeps_its_state_over_episodes():
 def test_the_examination_finds_the_counter_repeatable():
     task = examine(wrapped(COUNTING), "sync")
     assert task.notes == () and task.spaces.obs_size == 5
+
+
+@EVERY_VEC
+def test_what_a_wrapper_draws_when_it_is_made_follows_from_the_reset_seed(vec):
+    env = wrapped("odd_wrappers.Drawing")
+    task = examine(env, vec)
+    assert [label for label, _ in task.notes] == ["global generator"]
+    with preserved_generators(), closing(GymnasiumVec(env, 2, vec, task.wrappers)) as envs:
+        first, second = envs.reset([1, 2]), envs.reset([2, 1])
+    np.testing.assert_array_equal(first, second[::-1])
 
 
 @EVERY_VEC

@@ -34,6 +34,17 @@ class Lengthening(gym.Wrapper):
         env.unwrapped.length += 1
 
 
+class Drawing(gym.ObservationWrapper):
+    """Draws from NumPy's global generator when it is made."""
+
+    def __init__(self, env):
+        super().__init__(env)
+        self.offset = np.random.normal()
+
+    def observation(self, observation):
+        return (observation + self.offset).astype(np.float32)
+
+
 class Failing(gym.Wrapper):
     """Cannot be made."""
 
