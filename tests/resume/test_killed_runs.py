@@ -112,6 +112,7 @@ def saved(folder):
         ("discrete-async-segments", 1, 3),
         ("discrete-sync", 1, 3),
         ("continuous-sync-segments", 3, 3),
+        ("wrapped-sync-segments", 1, 3),
     ],
 )
 def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, count, kills):
