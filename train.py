@@ -9,10 +9,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from rl_decay.hydra_app.compose import checked
-from rl_decay.hydra_app.guard import explained, refuse_run
-from rl_decay.hydra_app.jobs import is_grid, trial
+from rl_decay.hydra_app.guard import explained
 from rl_decay.hydra_app.objective import objective
-from rl_decay.hydra_app.refusals import line_for
+from rl_decay.hydra_app.refusals import line_for, refuse_run
+from rl_decay.hydra_app.sweep_jobs import is_grid, trial
 from rl_decay.runs.layout import INTERRUPTED
 from rl_decay.system.shell import typed_in
 from rl_decay.system.stdout import keep_output

@@ -21,7 +21,7 @@ from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics import score
 from rl_decay.runs import layout
-from rl_decay.runs.outcome import outcome
+from rl_decay.runs.curve import curve_summary
 from rl_decay.runs.summary import versions, write_summary
 from rl_decay.runs.tables import CsvTable
 
@@ -39,12 +39,12 @@ def write_run(folder: Path, curve: str, seed: int, evaluations: int, iterations:
     returns = np.clip(480 * (1 - np.exp(-5 * progress)) + noise, 20, 500)
     steps = np.round(progress * iterations).astype(int) * STEPS
     folder.mkdir(parents=True)
-    table = CsvTable(folder / layout.EVALUATIONS, layout.evaluation_columns(EPISODES))
+    table = CsvTable(folder / layout.EVALUATIONS_CSV, layout.evaluation_columns(EPISODES))
     for t, r in zip(steps, returns):
         row = {"env_steps": t, "iteration": t // STEPS, "return_mean": r, "return_std": 0.0, "episode_length": r}
         table.append(row | {"score": float(score(config.env.id, r))} | {f"return_{i}": r for i in range(EPISODES)})
     table.flush()
-    table = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS)
+    table = CsvTable(folder / layout.METRICS_CSV, layout.METRIC_COLUMNS)
     for i in range(iterations):
         lr = {f"lr/{group}": config.actor.lr * rate(i / iterations) for group in ("actor", "critic")}
         filled = dict.fromkeys(layout.TAGS, float(noise[0]))  # as wide as a real row
@@ -54,7 +54,7 @@ def write_run(folder: Path, curve: str, seed: int, evaluations: int, iterations:
     about = {"status": layout.FINISHED, "reason": None, "env_id": config.env.id, "seed": seed, "config": flat(config)}
     about |= {"fingerprint": fingerprint(experiment_keys(config)), "overrides": [], "versions": versions()}
     about |= {"env_steps": total, "valid_steps": total, "iterations": iterations}
-    write_summary(folder, about | outcome(config.env.id, steps.astype(float), returns, total))
+    write_summary(folder, about | curve_summary(config.env.id, steps.astype(float), returns, total))
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from hydra import compose, initialize_config_dir
 from rl_decay.config.schema import Config
 from rl_decay.hydra_app.compose import checked
 from rl_decay.runs.jobs import Job
-from rl_decay.runs.layout import METRICS
+from rl_decay.runs.layout import METRICS_CSV
 from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import read
 from rl_decay.training.population import train_population
@@ -64,7 +64,7 @@ def measure(name: str, seeds: int) -> dict[str, Any]:
         start = time.perf_counter()
         results = train_population(jobs)
         seconds = time.perf_counter() - start
-        training = [float(read(job.folder / METRICS)["charts/return_100"][-1]) for job in jobs]
+        training = [float(read(job.folder / METRICS_CSV)["charts/return_100"][-1]) for job in jobs]
     return {
         "name": name,
         "task": configs[0].env.id,

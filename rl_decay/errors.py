@@ -1,17 +1,18 @@
-"""The one class of mistakes that belong to the person, not to the program, and words that are safe to print."""
+"""The exception for mistakes of the person (not of the program), and texts that are safe to print."""
 
 import os
 import shlex
 from collections.abc import Callable
 from typing import Any
 
-LONGEST = 400  # characters of somebody else's text in a message
+LONGEST = 400  # characters of foreign text in a message
 
 
 class UserError(Exception):
     """A mistake of the person: one message that names the key, the value and the way out; shown without a traceback.
 
-    What cannot be printed is escaped, because messages quote names of files, and a name may hold a terminal's commands.
+    Unprintable characters are escaped: messages quote file names, and a file name may hold control sequences of a
+    terminal.
     """
 
     def __init__(self, message: object):
@@ -19,7 +20,7 @@ class UserError(Exception):
 
 
 def escaped(text: object) -> str:
-    r"""A text on one line: what cannot be printed, line ends and lone surrogates too, is shown as Python escapes it.
+    r"""A text on one line: unprintable characters, line ends and lone surrogates are shown as Python escapes.
 
     >>> escaped("runs/a\nb\x1b[31m")
     'runs/a\\nb\\x1b[31m'
@@ -28,9 +29,9 @@ def escaped(text: object) -> str:
 
 
 def one_line(text: object, longest: int = LONGEST) -> str:
-    r"""Somebody else's text, fit for a terminal and a report: one line, control characters escaped, bounded length.
+    r"""Foreign text, safe for a terminal and a report: one line, control characters escaped, bounded length.
 
-    Line ends become spaces; what cannot be printed is shown as Python escapes it, lone surrogates included.
+    Line ends become spaces; other unprintable characters and lone surrogates are shown as Python escapes.
 
     >>> one_line("no fuel\n\x1b[31mred")
     'no fuel \\x1b[31mred'
@@ -39,14 +40,14 @@ def one_line(text: object, longest: int = LONGEST) -> str:
     """
     try:
         words = str(text)
-    except Exception:  # an exception of a task's, say, whose own __str__ fails
+    except Exception:  # for example an exception of a task whose own __str__ fails
         words = f"a {type(text).__name__} without words"
-    shown = escaped(" ".join(words.split()))
-    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
+    line = escaped(" ".join(words.split()))
+    return line if len(line) <= longest else line[: longest - 3] + "..."
 
 
 def error_words(error: BaseException) -> str:
-    r"""Type and words of an exception that somebody else's code has raised, as `one_line`.
+    r"""Type and message of an exception from foreign code, as `one_line`.
 
     >>> error_words(ValueError("no\nfuel"))
     'ValueError: no fuel'
@@ -55,7 +56,7 @@ def error_words(error: BaseException) -> str:
 
 
 def shell_word(path: object) -> str:
-    r"""A path as a person types it into a shell: quoted if that is needed, as Bash's $'...' if it cannot be printed.
+    r"""A path as a person types it into a shell: quoted if necessary, as Bash's $'...' if it has unprintable bytes.
 
     >>> shell_word("my run"), shell_word("a\nb")
     ("'my run'", "$'a\\nb'")
@@ -67,14 +68,17 @@ def shell_word(path: object) -> str:
 
 
 def _shell_character(byte: int) -> str:
+    r"""A byte inside $'...': backslash and quote escaped, unprintable bytes as \n or \xNN."""
     if byte in b"\\'":
         return "\\" + chr(byte)
-    return chr(byte) if 32 <= byte < 127 else "\\n" if byte == 10 else f"\\x{byte:02x}"
+    if byte == 10:
+        return "\\n"
+    return chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}"
 
 
 def shown(value: Any, form: Callable[[Any], str] = str) -> str:
-    """A value for a message, cut where it is long; Python refuses to write a whole number of over 4,300 digits."""
+    """A value for a message, cut if it is long."""
     try:
         return one_line(form(value), longest=80)
-    except ValueError:
+    except ValueError:  # Python refuses to write a whole number of over 4,300 digits
         return "(a number of thousands of digits)"

@@ -1,4 +1,4 @@
-"""Numbers and truth values of NumPy and PyTorch as Python's own; neither library is imported."""
+"""Scalars of NumPy and PyTorch as Python numbers and bools; neither library is imported."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def plain(value: Any) -> Any:
-    """The Python value of a NumPy scalar, or of an array or tensor without a dimension; anything else as it is."""
+    """The Python value of a NumPy scalar, or of an array or tensor without dimensions; anything else unchanged."""
     if getattr(value, "ndim", None) != 0 or not hasattr(value, "item"):
         return value
     try:
@@ -15,10 +15,10 @@ def plain(value: Any) -> Any:
         return value
 
 
-def whole(value: Any) -> int | None:
+def whole_number(value: Any) -> int | None:
     """A whole number as an int; None for anything else, floats and truth values included.
 
-    >>> whole(3), whole(3.0), whole(True), whole("3")
+    >>> whole_number(3), whole_number(3.0), whole_number(True), whole_number("3")
     (3, None, None, None)
     """
     value = plain(value)

@@ -24,7 +24,7 @@ from rl_decay.runs.files import require_inside
 from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import LOG
-from rl_decay.runs.lock import SweepLock, refuse_sweep_in_use
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.sweeps.sweep import Options, Sweep, recorded_jobs
 from rl_decay.system.commands import answered
@@ -41,9 +41,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("override", nargs="*", help="total_steps=... with horizon=..., or keys that only log or save")
     parser.add_argument("--workers", type=int, help="of a sweep: worker processes; default: by cores")
     parser.add_argument("--trust", action="append", default=[], metavar="MODULE", help=TRUST)
-    args = parser.parse_intermixed_args(argv)  # the printed command ends with an option, and overrides may follow it
+    args = parser.parse_intermixed_args(argv)  # a printed command ends with --trust, and overrides may follow
     folder = args.folder.absolute()
-    command = continue_command(folder, args.trust)  # for a Ctrl-C before training goes on
+    command = continue_command(folder, args.trust)  # printed after a Ctrl-C
     return answered(lambda: _resume(folder, args), f"interrupted; continue it: {command}")
 
 
@@ -55,7 +55,7 @@ def _resume(folder: Path, args: argparse.Namespace) -> int:
 
 
 def resume_run(run: RunFolder, overrides: Sequence[str], trust: Collection[str]) -> int:
-    """Continue one run as `train.py` would show it; returns the exit code."""
+    """Continue one run with the output of `train.py`; returns the exit code."""
     refuse_sweep_in_use(run.path)
     config = overridden(run.config(trust), overrides)
     with _logged_to(run.path / LOG):
@@ -64,12 +64,12 @@ def resume_run(run: RunFolder, overrides: Sequence[str], trust: Collection[str])
 
 
 def resume_sweep(folder: Path, overrides: Sequence[str], trust: Collection[str], options: Options) -> int:
-    """Continue what is unfinished in a sweep and start what is missing; returns the exit code."""
+    """Continue the unfinished runs of a sweep and start the jobs that have not begun; returns the exit code."""
     options.check("--")
-    jobs = [
-        replace(job, config=overridden(job.config, overrides), overrides=(*job.overrides, *overrides))
-        for job in recorded_jobs(folder, trust)
-    ]
+    jobs = []
+    for job in recorded_jobs(folder, trust):
+        config = overridden(job.config, overrides)
+        jobs.append(replace(job, config=config, overrides=(*job.overrides, *overrides)))
     with _logged_to(folder / "resume.log"), SweepLock(folder):
         return _train_sweep(folder, jobs, options)
 
@@ -85,13 +85,14 @@ def _train_sweep(folder: Path, jobs: Sequence[Job], options: Options) -> int:
     print(*lines(runs), sep="\n")
     for failure in failures(runs):
         print(f"failed: {failure}", file=sys.stderr)
-    if failed := shortfall(runs):
-        print(f"error: {failed}", file=sys.stderr)
-    return 1 if failed else 0
+    problem = shortfall(runs)
+    if problem:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problem else 0
 
 
 def overridden(config: Config, overrides: Sequence[str]) -> Config:
-    """A recorded configuration with key=value overrides, to be continued; UserError names a key that does not exist."""
+    """A recorded configuration with key=value overrides and resume=auto; UserError names a key that does not exist."""
     values = flat(config) | {"resume": "auto"}
     for text in overrides:
         key, equals, value = text.partition("=")
@@ -100,23 +101,25 @@ def overridden(config: Config, overrides: Sequence[str]) -> Config:
         if key not in values:
             raise UserError(f"{text}: no such key; choices such as schedule=... cannot change in a continued run")
         values[key] = _value(value)
+        # `check` below would refuse it too, but this message quotes what was typed.
         if type(flat(Config())[key]) is bool and not isinstance(values[key], bool):
             raise UserError(f"{text}: must be true or false")
     return check(unflat(values))
 
 
 def _value(text: str) -> Any:
-    for kind in (int, json.loads):  # int knows 300_000
+    """The value of a typed text: a whole number (300_000 too), JSON, or else the text itself."""
+    for parse in (int, json.loads):
         try:
-            return kind(text)
-        except (ValueError, RecursionError):
+            return parse(text)
+        except (ValueError, RecursionError):  # RecursionError: deep nesting
             continue
     return text
 
 
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Log lines on the terminal and behind those of the run's first process."""
+    """Log to the terminal, and to the end of the log that the run's first process began."""
     require_inside(path, path.parent)
     handlers = [logging.StreamHandler(sys.stdout), _Log(path, delay=True)]
     logging.basicConfig(
@@ -127,12 +130,12 @@ def _logged_to(path: Path) -> Iterator[None]:
     finally:
         for handler in handlers:
             logging.getLogger().removeHandler(handler)
-            with suppress(OSError):  # lines for which there was no room
+            with suppress(OSError):  # a full disk: closing writes the last lines
                 handler.close()
 
 
 class _Log(logging.FileHandler):
-    """A log that cannot be written is told once, and is no reason to stop: it may be another person's."""
+    """A log file that is given up, with one warning, if it cannot be written: it may belong to another person."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:

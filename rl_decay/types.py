@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+GROUPS = ("actor", "critic")  # param groups, in the order of their halves of the parameter buffer; each has a schedule
+
 
 def aligned(width: int) -> int:
     """Round a width up to a multiple of 4 floats.

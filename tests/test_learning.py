@@ -1,13 +1,12 @@
 """Learning is the acceptance test: every row of the README's table, trained anew over five seeds (minutes each)."""
 
-import importlib.util
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-SPEC = importlib.util.spec_from_file_location("returns", Path(__file__).parent.parent / "benchmarks" / "returns.py")
-returns = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(returns)
+returns = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "benchmarks" / "returns.py")))
 
 pytestmark = pytest.mark.slow
 LEAST = {  # mean over seeds of the mean return of the last 100 training episodes

@@ -1,11 +1,12 @@
 """What the README shows: its code runs, its commands compose, its table is the one of the results file."""
 
 import importlib
-import importlib.util
 import json
 import re
+import runpy
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -59,10 +60,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
 
 
 def test_the_results_table_is_the_files():
-    path = ROOT / "benchmarks" / "returns.py"
-    spec = importlib.util.spec_from_file_location("returns", path)
-    returns = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(returns)
+    returns = SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "returns.py")))
     table = README.split(returns.BEGIN)[1].split(returns.END)[0]
     assert table.strip() == returns.markdown(json.loads(returns.RESULTS.read_text())).strip()
 

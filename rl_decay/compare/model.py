@@ -14,7 +14,6 @@ import numpy as np
 OWN = "rl_decay"  # the source of our runs
 EVALUATION, TRAINING = "evaluation", "training"  # the kinds of scores that a curve can hold
 TRAIN_PY, PYTHON = "train.py", "Python"  # the two ways to start a run of ours
-GROUPS = ("actor", "critic")  # the param groups, each with a rate of its own
 ENDPOINTS = ("osc_late", "final")  # the confirmatory ones
 
 Points = tuple[np.ndarray, np.ndarray]  # env steps [K], values [K]

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rl_decay.config.identity import arm_keys
-from rl_decay.config.schedules import FOLLOWERS
 from rl_decay.errors import escaped
+from rl_decay.types import GROUPS
 
 ALL_DIGITS = 17  # of a float: enough to tell any two apart
 
@@ -55,7 +55,7 @@ def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]
 
     Numbers have three digits, or all digits if two different arms would have one name otherwise.
     """
-    keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in FOLLOWERS)
+    keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in GROUPS)
     short = [_name(mapping, keys, digits=3) for mapping in values]
     exact = [_name(mapping, keys, digits=ALL_DIGITS) for mapping in values]
     unambiguous = short if len(set(short)) == len(set(exact)) else exact
@@ -89,8 +89,8 @@ def _word(key: str, texts: Mapping[str, str]) -> str:
     role, _, knob = rest.partition(".")
     if section != "schedule" or not knob:
         return key
-    actor, critic = (texts.get(f"schedule.{follower}.{knob}") for follower in FOLLOWERS)
-    is_shared = role in FOLLOWERS and actor == critic
+    actor, critic = (texts.get(f"schedule.{follower}.{knob}") for follower in GROUPS)
+    is_shared = role in GROUPS and actor == critic
     if knob == "curve":
         return "schedule" if is_shared else f"schedule/{role}"
     return f"schedule.{knob}" if is_shared else key

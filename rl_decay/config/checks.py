@@ -11,11 +11,12 @@ from typing import Any
 
 from rl_decay.config.code_keys import task_id, wrapper_items
 from rl_decay.config.ranges import FLOAT32_WORDS, LARGEST_FLOAT32, check_value
-from rl_decay.config.schedules import BASE_KEYS, FOLLOWERS, role_curves
+from rl_decay.config.schedules import BASE_KEYS, role_curves
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.config.values import plain_config
 from rl_decay.errors import UserError, one_line, shown
 from rl_decay.metrics.tasks import fitting_preset
+from rl_decay.types import GROUPS
 
 # Arguments of gymnasium.make and make_vec that no task may be given by env.kwargs, each with who decides it.
 RESERVED = {
@@ -82,7 +83,7 @@ def _check_scheduled(config: Config) -> None:
         for knob in ("start", "final"):
             factor = curve.knobs.get(knob, 0.0)
             if base * factor > LARGEST_FLOAT32:
-                is_shared = role in FOLLOWERS and values[f"schedule.{role}.{knob}"] is None
+                is_shared = role in GROUPS and values[f"schedule.{role}.{knob}"] is None
                 key = f"schedule.{knob}" if is_shared else f"schedule.{role}.{knob}"
                 raise UserError(f"{key}={factor}: times {base_key}={base} it must be at most {FLOAT32_WORDS}")
 

@@ -7,11 +7,11 @@ from dataclasses import fields
 from rl_decay.config.schema import Role, Schedule
 from rl_decay.errors import UserError
 from rl_decay.schedules import CURVES, Curve, knobs
+from rl_decay.types import GROUPS
 
 # The key of the base value that each role's curve multiplies.
 BASE_KEYS = {"actor": "actor.lr", "critic": "critic.lr", "clip": "algo.clip", "entropy": "algo.entropy_coef"}
 ROLES = tuple(BASE_KEYS)
-FOLLOWERS = ("actor", "critic")  # the roles that take the shared knobs
 KNOBS = tuple(f.name for f in fields(Role) if f.name != "curve")
 
 
@@ -26,7 +26,7 @@ def unused_knobs(schedule: Schedule) -> list[str]:
     Not an error: in a sweep over curves the knobs are meant for the jobs whose curves take them.
     """
     taken: set[str] = set()
-    for role in FOLLOWERS:
+    for role in GROUPS:
         taken.update(knobs(getattr(schedule, role).curve))
     defaults = Schedule()
     unused = []
@@ -49,7 +49,7 @@ def _curve(role: str, chosen: Role, shared: Schedule) -> Curve:
     own = knobs(chosen.curve)
     for knob in (name for name in KNOBS if name in own):
         value = getattr(chosen, knob)
-        if value is None and role in FOLLOWERS:
+        if value is None and role in GROUPS:
             value = getattr(shared, knob)
         if value is None:
             continue  # clip and entropy take no shared knob: the curve's own default holds

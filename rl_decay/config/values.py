@@ -11,7 +11,7 @@ from typing import Any, get_args, get_origin
 
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, one_line, shown
-from rl_decay.plain import number, plain, truth, whole
+from rl_decay.plain import number, plain, truth, whole_number
 
 
 def plain_config(given: Any) -> Config:
@@ -86,7 +86,7 @@ def _whole_numbers(value: Any) -> list[int] | None:
         return None
     numbers = []
     for item in value:
-        width = whole(item)
+        width = whole_number(item)
         if width is None:
             return None
         numbers.append(width)
@@ -128,7 +128,7 @@ def _nested(value: Any) -> Any:
 # By the type of a key: the conversion, which returns None for any other type, and the type in a person's words.
 CONVERSIONS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     bool: (truth, "true or false"),
-    int: (whole, "a whole number"),
+    int: (whole_number, "a whole number"),
     float: (number, "a number"),
     str: (_text, "text"),
     list[Any]: (_items, "a list of import paths, or of dicts with `wrapper` and its arguments"),

@@ -1,4 +1,4 @@
-"""How long a run is going to take, in words."""
+"""The remaining time of a run, in seconds and in words."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ YEAR = 365.25 * 24 * 3600  # seconds
 UNITS = (("days", 24 * 3600), ("h", 3600), ("min", 60), ("s", 1))
 
 
-def remaining(elapsed: float, done: int, iterations: int) -> float:
-    """Seconds until `iterations` more are done, at the speed of those that took `elapsed` seconds."""
-    return elapsed / done * iterations
+def remaining(elapsed: float, trained: int, iterations: int) -> float:
+    """Seconds until `iterations` more are done, at the speed of the `trained` iterations in `elapsed` seconds."""
+    return elapsed / trained * iterations
 
 
 def in_words(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""One run in front of a person: its plan, its progress, how it ended."""
+"""Train one run in front of a person: its plan, its progress, how it ended."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rl_decay.config.schema import Config
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.envs.faults import TaskError
 from rl_decay.errors import UserError, escaped
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import DIVERGED, INTERRUPTED
 from rl_decay.system.shell import as_typed
+from rl_decay.system.signals import INTERRUPTED_CODE
 from rl_decay.training.population import Result, train_population
 
-EXIT_CODES = {INTERRUPTED: 130, DIVERGED: 1}  # of the statuses that are no success
+EXIT_CODES = {INTERRUPTED: INTERRUPTED_CODE, DIVERGED: 1}  # of the statuses other than success
 
 
 def train(config: Config, folder: Path, overrides: Sequence[str]) -> Result:
-    """Train or continue one run with all that a person wants to see; errors as `train_population`."""
+    """Train or continue one run with plan, progress and results on the terminal; errors as `train_population`."""
     terminal = Terminal()
     try:
         (result,) = train_population([Job(0, config, folder, tuple(overrides))], show=terminal.plan)

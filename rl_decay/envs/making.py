@@ -21,7 +21,7 @@ from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, q
 from rl_decay.envs.task_ids import module_hint
 from rl_decay.envs.wrapping import Rebuilt, configured
 from rl_decay.errors import UserError, one_line
-from rl_decay.system.descriptors import require
+from rl_decay.system.descriptors import require_descriptors
 
 FILES_PER_PROCESS = 3  # open files for each worker of vec=async, measured: its pipe, its sentinel, its shared memory
 Wrapping = Callable[[gym.Env], gym.Wrapper]  # puts a wrapper around a copy
@@ -85,7 +85,9 @@ def make_copies(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) ->
         options["worker"] = quiet_worker
         checks = [ShapeChecked, FaultReported]
         what = f"vec=async with {slots:,} environments in one process"
-        require(FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together")
+        require_descriptors(
+            FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together"
+        )
     task = specification(env)
     own: list[Wrapping] = [*configured(env.wrappers)]
     if own:  # without wrappers a copy is not made anew: its seeded reset is enough, and its constructor may be slow

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
+from rl_decay.envs.extras import require_extra
 from rl_decay.envs.imports import imported
 from rl_decay.envs.modules import VERSIONED
 from rl_decay.errors import UserError, one_line
@@ -56,8 +57,12 @@ def with_version(env_id: str) -> str:
 
 
 def require_registered(env_id: str) -> None:
-    """Import the module that an id names; UserError unless the task is registered, and by that module."""
+    """Import the module that an id names; UserError unless the task is registered, and by that module.
+
+    UserError as well if a package is missing that an extra of this one brings.
+    """
     module, name = split_id(env_id)
+    require_extra(env_id, module, name)
     if module:
         imported(module, f"env.id={env_id}")
         registered: Any = gym.registry.get(name)

@@ -1,1 +1,1 @@
-"""Hydra at the door: the only room that knows it."""
+"""All that knows Hydra: composing configurations, guarding run folders, launching sweeps."""

@@ -1,4 +1,4 @@
-"""From Hydra's composed configuration to ours: schema, strict check, words for what Hydra refuses, resolvers."""
+"""From Hydra's composed configuration to a Config: schema, strict check, messages for Hydra's errors, resolvers."""
 
 from __future__ import annotations
 
@@ -19,25 +19,23 @@ from rl_decay.config.schema import Config, Env, flat
 from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import with_absolute_paths
-from rl_decay.runs.naming import run_folder, short_fingerprint
+from rl_decay.runs.folder import default_folder, short_fingerprint
 
 
 def checked(cfg: DictConfig) -> Config:
-    """The composed configuration as a Config that can be run, its paths absolute; UserError otherwise.
-
-    It is merged once more into the schema, because Hydra lets `+new.key=1` through.
-    """
+    """The composed configuration as a Config that can be run, its paths absolute; UserError otherwise."""
     return check(with_absolute_paths(strict(cfg)))
 
 
 def strict(cfg: DictConfig) -> Config:
-    """The composed configuration as a Config, unchecked; UserError for a key or type that the schema lacks."""
-    own = _own(cfg)
+    """The composed configuration as a Config, its rules unchecked; UserError for a key or type not in the schema."""
+    section = _without_hydra(cfg)
     try:
-        values = OmegaConf.to_container(own, resolve=True)
+        # Merged once more into the schema, because Hydra lets `+new.key=1` through.
+        values = OmegaConf.to_container(section, resolve=True)
         config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
     except InterpolationResolutionError as error:
-        raise UserError(_unresolved(own) or explanation(error)) from None
+        raise UserError(_unresolved_key(section) or explanation(error)) from None
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
     typed_words = OmegaConf.select(cfg, "hydra.overrides.task") or ()
@@ -51,7 +49,7 @@ def strict(cfg: DictConfig) -> Config:
 
 
 def _find_modules(env: Env) -> None:
-    """Let Python find the modules of a typed task in the folder where the person typed it."""
+    """Let Python find the modules of a typed task in the folder of the command, which Hydra may have left."""
     folder = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else Path.cwd()
     look_in(folder, env.id.rpartition(":")[0])  # an entry point's, too
     for path in wrapper_paths(env.wrappers):
@@ -59,94 +57,103 @@ def _find_modules(env: Env) -> None:
 
 
 def _full_id(env_id: str) -> str:
-    """A typed id with its version."""
+    """The typed id of a task with its version, which may depend on the registered versions."""
     if VERSIONED.search(env_id):
         return env_id
-    from rl_decay.envs.task_ids import with_version  # Gymnasium takes half a second to import: not for every --help
+    # Imported here, because Gymnasium takes half a second: too long for every --help.
+    from rl_decay.envs.task_ids import with_version
 
     return with_version(env_id)
 
 
-def _own(cfg: DictConfig) -> DictConfig:
-    """The configuration without Hydra's part."""
+def _without_hydra(cfg: DictConfig) -> DictConfig:
+    """The configuration without its section `hydra`."""
     return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
-def _unresolved(node: Container, prefix: str = "") -> str | None:
-    """The first key whose interpolation leads nowhere, as it was typed, and why; OmegaConf does not name the key."""
+def _unresolved_key(node: Container, prefix: str = "") -> str | None:
+    """The first key whose interpolation cannot be resolved, as typed, and the reason; OmegaConf does not name it."""
     keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
     for key in keys:
         name = f"{prefix}{key}"
         try:
             value = node[key]  # type: ignore[index]
         except OmegaConfBaseException as error:
-            typed = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index]
-            return f"{name}={typed}: {_reason(error)}"
-        inner = _unresolved(value, f"{name}.") if isinstance(value, Container) else None
-        if inner is not None:
-            return inner
+            text = OmegaConf.to_container(node, resolve=False)[key]  # type: ignore[index]
+            return f"{name}={text}: {_reason(error)}"
+        if isinstance(value, Container):
+            problem = _unresolved_key(value, f"{name}.")
+            if problem is not None:
+                return problem
     return None
 
 
 def _reason(error: OmegaConfBaseException) -> str:
-    """OmegaConf's message without the class of what it caught, and in a sentence for a missing variable."""
+    """OmegaConf's message without the class of the inner error; a sentence of ours for a missing variable."""
     text = str(error).splitlines()[0]
     if variable := re.search(r"Environment variable '(.*)' not found", text):
         return f"the environment variable {variable[1]} is not set"
     return re.sub(r"^\w+ raised while resolving interpolation: ", "", text)
 
 
+# Options of Hydra plugins that are not installed by default; Hydra's message would not name the extra.
 EXTRAS = ("hydra/launcher/joblib", "hydra/sweeper/optuna")
 
 
 def one_line(text: str) -> str:
-    """Hydra's message without its search path, and the options it lists after each other."""
+    """Hydra's message on one line: without its search path, its lists of options separated by commas."""
     for option in EXTRAS:
         if f"'{option}'" in text:
             return f"{option} needs the extra `sweep`: pip install -c constraints.txt -e '.[sweep]'"
     text = text.split("Config search path")[0].strip()
     text = text.replace(", set env var HYDRA_FULL_ERROR=1 to see chained exception", "")
-    for pattern, joint in ((r"\n\n", ". "), (r":\n\s+", ": "), (r"\n\s+", ", "), (r"\n", "; ")):
-        text = re.sub(pattern, joint, text)
+    for line_break, separator in ((r"\n\n", ". "), (r":\n\s+", ": "), (r"\n\s+", ", "), (r"\n", "; ")):
+        text = re.sub(line_break, separator, text)
     return text
 
 
 def explanation(error: OmegaConfBaseException) -> str:
-    """One line that names the key, with the nearest key of the schema where it is unknown."""
+    """One line that names the key of an error, with the nearest key of the schema if it is unknown."""
     if error.full_key is None and error.key is None:
         return _reason(error)
     key = str(error.full_key or error.key)
-    known = {known.rsplit(".", depth)[0] for known in flat(Config()) for depth in range(3)}  # sections too
-    near = difflib.get_close_matches(key, known, n=1)
-    hint = f"; did you mean {near[0]}?" if near and near[0] != key else ""
-    if whole := re.search(r"Value '([\d.]+)' of type 'float' could not be converted to Integer", str(error)):
-        hint = f"; write {float(whole[1]):_.0f}"
+    names: set[str] = set()  # keys, and the sections that hold them
+    for name in flat(Config()):
+        names.update(name.rsplit(".", depth)[0] for depth in range(3))
+    nearest = difflib.get_close_matches(key, names, n=1)
+    hint = f"; did you mean {nearest[0]}?" if nearest and nearest[0] != key else ""
+    # 1e6 is a float to Hydra; show the person how to write the whole number.
+    if number := re.search(r"Value '([\d.]+)' of type 'float' could not be converted to Integer", str(error)):
+        hint = f"; write {float(number[1]):_.0f}"
     return f"{key}: {_reason(error)}{hint}"
 
 
 def _short_fingerprint(_root_: Any) -> str:
-    """First 8 of the fingerprint, for folder names; of the bare text where the job itself will be refused.
+    """The resolver `fingerprint`: the first 8 characters, for folder names.
 
-    Paths stay as they were typed: older sweeps named their folders so, and their commands may be repeated.
+    Paths are taken as typed, not made absolute: older sweeps named their folders so, and repeating their commands must
+    find the same folders.
     """
     try:
         return short_fingerprint(strict(_root_))
     except (UserError, ValueError):
-        return fingerprint({"refused": repr(OmegaConf.to_container(_own(_root_)))})[:8]
+        # This job will be refused, with a better message than an exception inside a resolver can give. Until then it
+        # needs a folder name of its own.
+        return fingerprint({"refused": repr(OmegaConf.to_container(_without_hydra(_root_)))})[:8]
 
 
-def _run_folder(moment: str, _root_: Any) -> str:
-    """The default folder of a run; a run that will be refused never gets to use its name."""
+def _run_folder(timestamp: str, _root_: Any) -> str:
+    """The resolver `run_folder`: the default folder of a run."""
     try:
-        return run_folder(with_absolute_paths(strict(_root_)), moment)
+        return default_folder(with_absolute_paths(strict(_root_)), timestamp)
     except (UserError, ValueError):
-        return f"runs/refused-{moment}"
+        return f"runs/refused-{timestamp}"  # the run will be refused before this folder is made
 
 
 def register() -> None:
-    """Make schema and resolvers known to Hydra; done on import, so that worker processes have them too."""
+    """Register schema and resolvers with Hydra; on import, so that processes of other launchers have them too."""
     schema = OmegaConf.structured(Config)
-    OmegaConf.set_struct(schema.env.kwargs, False)  # its keys are the environment's: env.kwargs.x=1 without a +
+    OmegaConf.set_struct(schema.env.kwargs, False)  # arguments of any task: allow env.kwargs.x=1 without a +
     ConfigStore.instance().store(name="schema", node=schema)
     OmegaConf.register_new_resolver("fingerprint", _short_fingerprint, replace=True)
     OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)

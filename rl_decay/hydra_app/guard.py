@@ -1,4 +1,4 @@
-"""What Hydra's program may not do: write over an existing run, or end without a word."""
+"""Keep Hydra's program from writing over an existing run, and from ending without a message."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from rl_decay import compare
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
-from rl_decay.hydra_app.jobs import is_grid
 from rl_decay.hydra_app.program import new_program, program
 from rl_decay.hydra_app.refusals import line_for, refuse
+from rl_decay.hydra_app.sweep_jobs import is_grid
 from rl_decay.runs.claim import FolderClaim
 from rl_decay.runs.continuation import check_links, same_experiment
 from rl_decay.runs.endings import endings, failures, lines, shortfall
@@ -32,55 +32,55 @@ from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import write_jobs
 from rl_decay.runs.layout import (
     CHECKPOINTS,
-    EVALUATIONS,
-    FAILED,
+    EVALUATIONS_CSV,
     JOBS,
     LOCK,
-    METRICS,
+    METRICS_CSV,
     SUMMARY,
     SWEEP_LOCK,
     is_run,
     is_taken,
 )
-from rl_decay.runs.lock import RunLock, SweepLock, refuse_sweep_in_use
-from rl_decay.runs.summary import read_summary, write_summary
+from rl_decay.runs.lock import RunLock
 from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
+from rl_decay.system.signals import INTERRUPTED_CODE
 
 log = logging.getLogger("rl_decay")
 
-RUNS_OWN = {SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS, LOCK, JOBS}
+# Names in a run's folder that hydra.output_subdir must not choose: Hydra would write its record into them.
+RUN_NAMES = {SUMMARY, METRICS_CSV, EVALUATIONS_CSV, CHECKPOINTS, LOCK, JOBS}
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Answer whatever Hydra's program raises with one line and exit code 1, and leave nothing where nothing began.
-
-    Hydra reports errors itself, and ends the program, unless it is told to pass them on.
-    """
+    """Answer every exception of Hydra's program with one line and exit code 1; leave no files if no run began."""
+    # With this variable Hydra passes errors on. Without it, it prints them itself and ends the program.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     held = new_program().held
     try:
         with warnings.catch_warnings():
-            # Hydra warns, and goes on, where a callback raises or a folder of configurations is missing.
+            # Hydra only warns if a callback raises or a folder of configurations is missing. Make these errors.
             warnings.filterwarnings("error", r"Callback (RunGuard|NoneType)\.", module=r"hydra\._internal\.callbacks")
             warnings.filterwarnings("error", module=r"hydra\._internal\.(config_loader_impl|utils)")
             _check_flags()
             yield
-    except KeyboardInterrupt:  # before training or after it; the trainer answers the others
+    except KeyboardInterrupt:  # before or after training; during it the trainer handles the signal
         print("interrupted", file=sys.stderr)
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED_CODE) from None
     except Exception as error:
         refuse(line_for(error))
     finally:
+        # The logs are closed first, because ending a claim may remove them.
         logging.shutdown()
         held.close()
 
 
 def _check_flags() -> None:
-    """Refuse unknown flags in one line, and put the known ones before the overrides: Hydra takes them only there."""
+    """Refuse unknown flags in one line, and move known flags before the overrides, where alone Hydra accepts them."""
     parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]
+    parser.error = refuse  # type: ignore[method-assign]  # argparse would print its usage, a page of Hydra's flags
     arguments = parser.parse_intermixed_args()
     if arguments.experimental_rerun is not None:
         refuse(
@@ -93,36 +93,14 @@ def _check_flags() -> None:
 
 
 def _is_package(name: str) -> bool:
-    """Whether the configuration has such a part; Hydra's own parts are left to Hydra."""
+    """Whether the configuration has a section of this name; names below `hydra` are left to Hydra's own check."""
     keys = flat(Config())
     return name.split(".")[0] in ("_global_", "hydra") or any(f"{key}.".startswith(f"{name}.") for key in keys)
 
 
-def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
-    """Say why a run was refused: alone, by ending the program and leaving nothing behind; in a multirun, in the job's
-    summary.json, and the other jobs go on.
-    """
-    if alone:
-        refuse(message)
-    ending = {"status": FAILED, "reason": message}
-    try:
-        if not is_run(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_summary(folder, {**ending, "overrides": overrides})
-            return
-        summary = read_summary(folder)
-        if summary["status"] == FAILED:
-            with RunLock(folder):
-                write_summary(folder, summary | ending)
-            return
-    except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
-        pass
-    program().refused[folder] = message
-
-
 def refusing(callback: Callable[..., None]) -> Callable[..., None]:
-    """Let a callback end the program with one line, whatever it raises: Hydra swallows all but SystemExit, and would go
-    on without the guard.
+    """Turn every exception of a callback into a refusal (SystemExit): Hydra swallows all others and would go on without
+    the guard.
     """
 
     @functools.wraps(callback)
@@ -141,12 +119,14 @@ class RunGuard(Callback):
     @refusing
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Refuse a run folder that holds a run, unless it is this one and resume=auto."""
-        wanted = checked(config)  # before the folder, whose name may be made of the mistake
+        # The configuration is checked before the folder: its default name holds values, and may hold the mistake.
+        run_config = checked(config)
         _check_names(config)
         folder = Path(config.hydra.run.dir)
         key = f"hydra.run.dir={folder}"
         record = Path(str(config.hydra.output_subdir)).parts[:1]
         _claim("hydra.run.dir", folder, (*record, f"{config.hydra.job.name}.log", LOCK))
+        # With a run in the sweep's folder, `rl_decay.resume` would continue that run and no longer the sweep.
         if exists(folder / JOBS):
             refuse(
                 f"{key} holds a sweep; nothing was changed. Choose another folder, or continue the sweep with -m, "
@@ -159,14 +139,15 @@ class RunGuard(Callback):
             refuse(f"{key}: {error}")
         if not is_taken(folder):
             return
-        if wanted.resume != "auto":
+        if run_config.resume != "auto":
             refuse(
                 f"{key} holds a run already; nothing was changed. Choose another folder, or continue it with "
                 "resume=auto"
             )
         try:
-            same_experiment(wanted, RunFolder(folder))
-            with RunLock(folder):  # or else Hydra writes its record while another training goes on
+            same_experiment(run_config, RunFolder(folder))
+            # Without this check Hydra would write its record while another training goes on in the folder.
+            with RunLock(folder):
                 pass
         except UserError as error:
             refuse(f"{key}: {error}")
@@ -179,65 +160,72 @@ class RunGuard(Callback):
             if config.hydra[key] is None:
                 raise UserError(f"hydra.{key}=null: a multirun needs one; choose it by hydra/{key}=...")
         folder = Path(config.hydra.sweep.dir)
-        found = [] if is_grid(config.hydra) else runs_below(folder, DEEPEST)
-        own = ("multirun.yaml", SWEEP_LOCK)
-        _claim("hydra.sweep.dir", folder, own if is_grid(config.hydra) else (*own, JOBS))
-        if config.resume != "auto" and any(is_run(job) for job in (*run_folders(folder), *found)):
+        grid = is_grid(config.hydra)
+        runs = [] if grid else runs_below(folder, DEEPEST)
+        own_names = ("multirun.yaml", SWEEP_LOCK)
+        _claim("hydra.sweep.dir", folder, own_names if grid else (*own_names, JOBS))
+        if config.resume != "auto" and any(is_run(job) for job in (*run_folders(folder), *runs)):
             refuse(
                 f"hydra.sweep.dir={folder} holds runs already; nothing was changed. Choose another folder, or continue "
                 "the sweep, or add to it, with resume=auto"
             )
         try:
+            # Held until the program ends, because the report at the end reads the folder too.
             program().held.enter_context(SweepLock(folder))
         except UserError as error:
             refuse(f"hydra.sweep.dir={error}")
-        if not is_grid(config.hydra):
-            write_jobs(folder, [])  # the mark of a sweep whose runs are found below it
+        if not grid:
+            write_jobs(folder, [])  # an empty list marks a sweep whose runs are found by a search
 
     @refusing
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Compare the runs, then say how they ended and list what failed; exit code 1 for a failed run, and if all
-        diverged. Read from the folders: jobs may have run elsewhere.
+        """Compare the runs, then print how they ended and which failed; exit code 1 if a run failed or all diverged.
+
+        All is read from the folders, because a launcher may have trained the jobs in other processes.
         """
         folder = Path(config.hydra.sweep.dir)
-        own = list(dict.fromkeys([*run_folders(folder), *(_as_typed(job, folder) for job in program().folders)]))
+        job_folders = [_as_typed(job, folder) for job in program().folders]
+        all_folders = list(dict.fromkeys([*run_folders(folder), *job_folders]))
         if config.compare != "none":
-            compare.after_sweep(folder, own)
-        refused = {_as_typed(job, folder): why for job, why in program().refused.items()}
-        runs = endings(folder, own, refused)
+            compare.after_sweep(folder, all_folders)
+        refused = {_as_typed(job, folder): reason for job, reason in program().refused.items()}
+        runs = endings(folder, all_folders, refused)
         print(*lines(runs), sep="\n")
         for failure in failures(runs):
             log.error("failed: %s", failure)
-        if failed := shortfall(runs):
-            refuse(failed)
+        problem = shortfall(runs)
+        if problem:
+            refuse(problem)
 
 
 def _as_typed(job: Path, sweep: Path) -> Path:
-    """A job's folder below the sweep's as that one was given, which may be relative."""
+    """A job's folder in the spelling of the sweep's folder, which may be relative."""
     return sweep / job.relative_to(sweep.absolute()) if job.is_relative_to(sweep.absolute()) else job
 
 
 def _check_names(config: DictConfig) -> None:
-    """UserError for an empty name, as of a variable that is not set, and for one that leads out of a run's folder."""
+    """UserError for an empty name (of an unset variable), and for a name that leads out of the run's folder."""
     for key in ("run", "sweep"):
         if not str(config.hydra[key].dir):
             raise UserError(f"hydra.{key}.dir is empty; give a folder, or . for this one")
-    name, record = str(config.hydra.job.name), str(config.hydra.output_subdir)
+    name = str(config.hydra.job.name)
+    record = str(config.hydra.output_subdir)
     if not name or Path(name).name != name:
         raise UserError(f"hydra.job.name={name}: a file beside the run is called after it; choose a name without /")
     if Path(record).is_absolute() or ".." in Path(record).parts:
         raise UserError(
             f"hydra.output_subdir={record}: leads out of the run's folder; choose a name inside it, or null"
         )
-    if RUNS_OWN.intersection(Path(record).parts[:1]):
+    if RUN_NAMES.intersection(Path(record).parts[:1]):
         raise UserError(f"hydra.output_subdir={record}: a run keeps its own files under that name; choose another")
 
 
-def _claim(key: str, folder: Path, own: tuple[str, ...]) -> None:
-    """Make the folder this program's own, before Hydra writes anything into it."""
+def _claim(key: str, folder: Path, own_names: tuple[str, ...]) -> None:
+    """Claim a folder for this program before Hydra writes into it; refuse if that fails."""
     try:
-        program().held.callback(FolderClaim(folder, own).end)
-        with tempfile.TemporaryFile(dir=folder):  # Hydra's own first write would say less
+        program().held.callback(FolderClaim(folder, own_names).end)
+        # A trial write: the error of Hydra's own first write would not name the way out.
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except UserError as error:
         refuse(f"{key}={error}")

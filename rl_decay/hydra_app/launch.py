@@ -1,4 +1,4 @@
-"""What the Hydra launcher `population` does: compose the jobs, train them as populations, hand their results back."""
+"""The work of the Hydra launcher `population`: compose the jobs, train them as populations, return their results."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.grid import check_free, with_progress
-from rl_decay.hydra_app.guard import refuse_run
-from rl_decay.hydra_app.jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.program import program
-from rl_decay.hydra_app.refusals import refuse
+from rl_decay.hydra_app.refusals import refuse, refuse_run
+from rl_decay.hydra_app.sweep_jobs import Composed, compose_folder, is_grid, job_of, pack, trial
 from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
 from rl_decay.sweeps.sweep import Options, Sweep
+from rl_decay.system.signals import INTERRUPTED_CODE
 
 
 def launch(
@@ -32,12 +32,13 @@ def launch(
     first: int,
     options: Options,
 ) -> list[JobReturn]:
-    """Train the jobs of a sweep and return what Hydra's own launcher would have: one JobReturn each, in order.
+    """Train the jobs of a sweep and return one JobReturn each, in order, as Hydra's own launcher does.
 
-    Nothing starts, and exit code 1, if a job's configuration cannot be run, its folder holds a run (unless
-    resume=auto), or two jobs share one. A sweeper that chooses jobs as it goes is told of such a job as of one that
-    failed. Job folders get Hydra's record before training; its callbacks fire around it.
+    If the configuration of a job cannot be run, its folder holds a run (unless resume=auto), or two jobs share a
+    folder, no job starts and the exit code is 1. For a sweeper that chooses its jobs one by one, such a job is a failed
+    one. Job folders get Hydra's record before training, and Hydra's callbacks are called before and after it.
     """
+    # These two calls are those of Hydra's own launcher.
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     folder = Path(str(config.hydra.sweep.dir)).absolute()
@@ -46,33 +47,42 @@ def launch(
         options.check("hydra.launcher.")
         if not job_overrides:
             raise UserError("the sweep has no job; give each key at least one value")
+        # All jobs are composed before the first is trained, so that a mistake in the last one is found in time.
         composed = list(compose(context, config, job_overrides, first))
-        jobs = [c.job for c in composed if c.job is not None]
+        jobs = [composed_job.job for composed_job in composed if composed_job.job is not None]
         sweep = Sweep(jobs, options, folder)
     except UserError as error:
         refuse(str(error))
     record_jobs(folder, jobs)
-    for c in composed:
-        cfg = c.hydra_config
-        if c.job is not None and c.job.number not in sweep.ended:
-            _record(cfg, c.folder)
+    for composed_job in composed:
+        cfg = composed_job.hydra_config
+        # A run that has ended keeps the record of the command that trained it.
+        if composed_job.job is not None and composed_job.job.number not in sweep.ended:
+            _write_hydra_record(cfg, composed_job.folder)
         context.callbacks.on_job_start(config=cfg, task_function=task)
-    whole = sweep.train()
+    complete = sweep.train()
     program().refused.update(sweep.unrecorded)
+    returns = _end_jobs(context, composed)
+    if not complete:
+        raise SystemExit(INTERRUPTED_CODE)
+    return returns
+
+
+def _end_jobs(context: HydraContext, composed: Sequence[Composed]) -> list[JobReturn]:
+    """Call Hydra's callbacks at the end of each job; returns what Hydra's launcher returns."""
     returns = []
-    for c in composed:
-        cfg = c.hydra_config
-        returns.append(_job_return(cfg, c.folder))
-        context.callbacks.on_job_end(config=cfg, job_return=returns[-1])
-    if not whole:
-        raise SystemExit(130)
+    for composed_job in composed:
+        cfg = composed_job.hydra_config
+        job_return = _job_return(cfg, composed_job.folder)
+        returns.append(job_return)
+        context.callbacks.on_job_end(config=cfg, job_return=job_return)
     return returns
 
 
 def _compose_grid(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
 ) -> Iterator[Composed]:
-    """Jobs that were all known before the first; UserError for one that cannot be run."""
+    """The jobs of a grid; UserError for a job that cannot be run."""
     for number, overrides in enumerate(with_progress(job_overrides), start=first):
         cfg, folder = compose_folder(context.config_loader, config, overrides, number)
         job = job_of(cfg, folder, number)
@@ -83,7 +93,7 @@ def _compose_grid(
 def _compose_trials(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
 ) -> Iterator[Composed]:
-    """Jobs that a sweeper chose. One that cannot be run has failed, and one that was chosen twice is trained once."""
+    """The jobs that a sweeper chose. An invalid job has failed; a job that is chosen twice is trained once."""
     batch: dict[Path, Job] = {}
     for number, overrides in enumerate(job_overrides, start=first):
         cfg, folder = compose_folder(context.config_loader, config, overrides, number)
@@ -93,39 +103,44 @@ def _compose_trials(
             job = replace(chosen, config=trial(chosen.config))
         except UserError as error:
             refuse_run(str(error), folder, list(cfg.hydra.overrides.task), alone=False)
-        if job is not None and folder in batch and batch[folder].config == job.config:
-            job = None
         if job is not None:
-            batch[folder] = job
+            # Two DIFFERENT jobs of one folder both stay, so that Sweep refuses them.
+            is_repeated = folder in batch and batch[folder].config == job.config
+            if is_repeated:
+                job = None
+            else:
+                batch[folder] = job
         yield Composed(pack(cfg), folder, job)
 
 
-def _record(cfg: DictConfig, job_folder: Path) -> None:
-    """Hydra's own record of a job, where and how Hydra writes it."""
+def _write_hydra_record(cfg: DictConfig, job_folder: Path) -> None:
+    """Write Hydra's record of a job, in the place and form in which Hydra's own launcher writes it."""
     if cfg.hydra.output_subdir is None:
         return
     folder = job_folder / str(cfg.hydra.output_subdir)
     folder.mkdir(parents=True, exist_ok=True)
-    own, hydra = _split(cfg)
-    OmegaConf.save(own, folder / "config.yaml")
-    OmegaConf.save(hydra, folder / "hydra.yaml")
+    run_cfg, hydra_cfg = _split(cfg)
+    OmegaConf.save(run_cfg, folder / "config.yaml")
+    OmegaConf.save(hydra_cfg, folder / "hydra.yaml")
     OmegaConf.save(cfg.hydra.overrides.task, folder / "overrides.yaml")
 
 
 def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
-    own, hydra = copy.deepcopy(cfg), OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
-    with read_write(own), open_dict(own):
-        del own["hydra"]
-    return own, hydra
+    """The configuration without its section `hydra`, and that section alone."""
+    run_cfg = copy.deepcopy(cfg)
+    hydra_cfg = OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
+    with read_write(run_cfg), open_dict(run_cfg):
+        del run_cfg["hydra"]
+    return run_cfg, hydra_cfg
 
 
 def _job_return(cfg: DictConfig, folder: Path) -> JobReturn:
-    own, hydra = _split(cfg)
+    run_cfg, hydra_cfg = _split(cfg)
     final_return = read_summary(folder).get("final_return") if is_run(folder) else None
     return JobReturn(
         overrides=list(cfg.hydra.overrides.task),
-        cfg=own,
-        hydra_cfg=hydra,
+        cfg=run_cfg,
+        hydra_cfg=hydra_cfg,
         working_dir=str(Path.cwd()),
         task_name=cfg.hydra.job.name,
         status=JobStatus.COMPLETED,  # a failed job does not fail the others; its summary.json says so

@@ -1,4 +1,4 @@
-"""The number that a run hands to a sweeper which chooses the next jobs by it."""
+"""The objective of a run, by which a sweeper such as Optuna chooses the next jobs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rl_decay.runs.sweep_folder import run_folders
 
 
 def objective(final_return: float | None, hydra: Any) -> float:
-    """A run's final return; without one, a value worse than all of its study, or NaN where no sweeper optimises.
+    """A run's final return; without one, a value worse than all in its study, or NaN if no sweeper optimises.
 
-    `hydra` is Hydra's part of the run's configuration. A study that is told NaN ends with an error (Optuna), and one
-    that is told of a failure learns nothing of its region. The value lies behind the worst by the spread of the final
-    returns, and by at least 1, or a failed trial could be called the best; it is infinite before there is any return.
+    `hydra` is Hydra's part of the run's configuration. NaN would end an Optuna study with an error, and a failed trial
+    would teach it nothing about the region. The distance to the worst return is the spread of the final returns, and at
+    least 1, or a failed trial could become the best. Before there is any return the value is infinite.
     """
     if final_return is not None and not math.isnan(final_return):
         return final_return
@@ -26,14 +26,15 @@ def objective(final_return: float | None, hydra: Any) -> float:
     if direction is None:
         return math.nan
     returns = list(_final_returns(run_folders(Path(str(hydra.sweep.dir)))))
-    spread = max(max(returns) - min(returns), 1.0) if returns else math.inf
-    if maximises(direction):
-        return min(returns, default=0.0) - spread
-    return max(returns, default=0.0) + spread
+    if not returns:
+        return -math.inf if maximises(direction) else math.inf
+    spread = max(max(returns) - min(returns), 1.0)
+    return min(returns) - spread if maximises(direction) else max(returns) + spread
 
 
 def maximises(direction: Any) -> bool:
     """Whether Optuna's `direction`, or the first of several, is to maximise."""
+    # A text, a list of texts, or an enum whose str() is "Direction.maximize".
     first = direction if isinstance(direction, str) or not isinstance(direction, Iterable) else next(iter(direction))
     return str(first).rpartition(".")[2].lower() == "maximize"
 

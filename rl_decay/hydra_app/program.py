@@ -1,4 +1,4 @@
-"""What one call of train.py keeps until it ends. Hydra makes callbacks and launchers itself, so they meet here."""
+"""The state of one call of train.py. Hydra makes callbacks and launchers itself, so they share it through a global."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 class Program:
     """The folders and refusals of this program.
 
-    held: claimed folders and the sweep's lock, given back at the program's end.
-    folders: of all jobs that were composed.
-    refused: why jobs failed whose summary.json does not say so, by folder.
+    held: the claims of folders and the sweep's lock, released at the program's end.
+    folders: of all composed jobs.
+    refused: by folder, the reasons of failed jobs that their summary.json does not hold.
     """
 
     held: ExitStack = field(default_factory=ExitStack)
@@ -21,7 +21,7 @@ class Program:
     refused: dict[Path, str] = field(default_factory=dict)
 
 
-_program = Program()  # a process that a launcher started has one of its own
+_program = Program()  # a process started by a launcher has its own
 
 
 def program() -> Program:
@@ -30,7 +30,7 @@ def program() -> Program:
 
 
 def new_program() -> Program:
-    """Begin a program: what an earlier one in this process kept is forgotten."""
+    """Begin a program with empty state; an earlier one in this process (a test) leaves nothing behind."""
     global _program
     _program = Program()
     return _program

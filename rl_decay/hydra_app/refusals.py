@@ -1,4 +1,4 @@
-"""How Hydra's program ends badly: one line for a person's input, one line and a kept traceback for a fault of ours."""
+"""Refusing a program or a run, and the line for it: a mistake of the person, or a fault of ours with its traceback."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,10 +16,14 @@ from omegaconf.errors import OmegaConfBaseException
 from rl_decay import errors
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import explanation, one_line
+from rl_decay.hydra_app.program import program
+from rl_decay.runs.layout import FAILED, is_run
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.summary import read_summary, write_summary
 from rl_decay.runs.unwritable import is_lack, unwritable
 
 LONGEST = 1000  # characters of a message that Hydra made
-SPEAKING = (HydraException, ValueError, RuntimeError, ImportError, Warning)  # their texts are sentences
+SENTENCES = (HydraException, ValueError, RuntimeError, ImportError, Warning)  # exceptions whose texts are sentences
 
 
 def refuse(message: str) -> NoReturn:
@@ -28,20 +33,46 @@ def refuse(message: str) -> NoReturn:
     raise SystemExit(1)
 
 
+def refuse_run(message: str, folder: Path, overrides: list[str], alone: bool) -> None:
+    """Refuse a run. A single run ends the program; a job of a multirun gets the message into its summary.json, and the
+    other jobs go on.
+    """
+    if alone:
+        refuse(message)
+    ending = {"status": FAILED, "reason": message}
+    try:
+        if not is_run(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_summary(folder, {**ending, "overrides": overrides})
+            return
+        # A run that another command left there keeps its summary, unless it had failed too.
+        summary = read_summary(folder)
+        if summary["status"] == FAILED:
+            with RunLock(folder):
+                write_summary(folder, summary | ending)
+            return
+    except (OSError, UserError):  # the disk is full, the summary damaged, or another training holds the folder
+        pass
+    program().refused[folder] = message  # reported at the end of the sweep
+
+
 def line_for(error: Exception) -> str:
     """The line that answers an exception."""
     return fault(error) if is_fault(error) else in_words(error)
 
 
 def is_fault(error: Exception) -> bool:
-    """Whether an exception is a fault of rl_decay: it passed one of our rooms below Hydra's composing and launching.
+    """Whether an exception is a fault of rl_decay: it passed through our code outside hydra_app.
 
-    What Hydra, OmegaConf and plugins raise among themselves is about the words that a person gave them.
+    An exception among Hydra, OmegaConf and plugins alone is about the overrides that a person typed.
     """
     if isinstance(error, (UserError, OSError)):
         return False
-    rooms = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return any(room.startswith("rl_decay.") and not room.startswith("rl_decay.hydra_app") for room in rooms)
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = frame.f_globals.get("__name__", "")
+        if module.startswith("rl_decay.") and not module.startswith("rl_decay.hydra_app"):
+            return True
+    return False
 
 
 def fault(error: Exception) -> str:
@@ -51,15 +82,16 @@ def fault(error: Exception) -> str:
     if not logs:
         traceback.print_exception(error)
         return f"{words}; its traceback stands above"
-    kind = type(error), error, error.__traceback__
-    line = logging.LogRecord("rl_decay", logging.ERROR, __file__, 0, "a fault of rl_decay", (), kind)
-    for handler in logs:  # not the terminal
-        handler.handle(line)
+    # To the handlers of files directly: log.error would print the traceback on the terminal too.
+    exc_info = (type(error), error, error.__traceback__)
+    record = logging.LogRecord("rl_decay", logging.ERROR, __file__, 0, "a fault of rl_decay", (), exc_info)
+    for handler in logs:
+        handler.handle(record)
     return f"{words}; its traceback is in {logs[0].baseFilename}"
 
 
 def in_words(error: Exception) -> str:
-    """The line for an exception about a person's input: Hydra's own words, with the key where it knows one."""
+    """The line for an exception about a person's input: Hydra's own message, with the key if it is known."""
     cause = error.__cause__
     if isinstance(error, UserError):
         return str(error)
@@ -70,16 +102,26 @@ def in_words(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         path = Path(os.fsdecode(error.filename))
         return unwritable(path, error) if is_lack(error) else f"{path}: {error.strerror}"
-    if isinstance(error, ValueError) and isinstance(cause, OSError):  # the file of a log handler
+    if isinstance(error, ValueError) and isinstance(cause, OSError):  # logging wraps the error of a log file
         return in_words(cause)
     text = errors.one_line(one_line(str(error)), LONGEST)
-    if not isinstance(error, SPEAKING) or not text:
+    if not isinstance(error, SENTENCES) or not text:
+        # An assertion of Hydra has no text at all; its line of code is the only hint.
         code = [frame.line for frame in traceback.extract_tb(error.__traceback__) if frame.line]
-        text = f"{type(error).__name__} {text} in `{code[-1]}`"  # an assertion of Hydra's says nothing else
+        text = f"{type(error).__name__} {text} in `{code[-1]}`"
     if cause is not None and str(cause) not in text:
         text = f"{text} ({errors.one_line(cause)})"
-    typed = sys.argv[1:]
-    keys = [word.partition("=")[0].lstrip("+~") for word in typed if "=" in word]
-    if any(key and key in text for key in keys) or any(word in text for word in typed if word.startswith("--")):
+    arguments = sys.argv[1:]
+    if _names_argument(text, arguments):
         return text
-    return f"{text}; what was typed: {errors.one_line(' '.join(typed), LONGEST)}"
+    return f"{text}; what was typed: {errors.one_line(' '.join(arguments), LONGEST)}"
+
+
+def _names_argument(text: str, arguments: Sequence[str]) -> bool:
+    """Whether a message names the key of an override, or a flag; if not, the person needs to see the whole command."""
+    for argument in arguments:
+        key, equals, _ = argument.partition("=")
+        key = key.lstrip("+~")
+        if (equals and key and key in text) or (argument.startswith("--") and argument in text):
+            return True
+    return False

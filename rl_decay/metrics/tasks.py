@@ -40,18 +40,19 @@ TASKS: dict[str, Task] = {
     "MountainCar-v0": Task(-200.0, -110.0, THRESHOLD, preset="mountain_car"),
     "MountainCarContinuous-v0": Task(-33.44, 90.0, THRESHOLD, preset="mountain_car_continuous"),
     "Pendulum-v1": Task(-1197.15, -172.0, "PPO after 100k steps, RL Baselines3 Zoo benchmark", preset="pendulum"),
-    "LunarLander-v3": Task(-186.78, 200.0, THRESHOLD),
-    "LunarLanderContinuous-v3": Task(-215.93, 200.0, THRESHOLD),
-    "BipedalWalker-v3": Task(-102.69, 300.0, THRESHOLD),
-    "HalfCheetah-v5": Task(-281.76, 4800.0, THRESHOLD),
-    "Hopper-v5": Task(19.30, 3800.0, THRESHOLD),
-    "Walker2d-v5": Task(1.95, 4378.0, "PPO after 10M steps, SLM-Lab benchmark"),
-    "Ant-v5": Task(-66.09, 6000.0, THRESHOLD),
-    "Swimmer-v5": Task(-1.15, 360.0, THRESHOLD),
-    "Humanoid-v5": Task(116.47, 2661.0, "PPO after 10M steps, SLM-Lab benchmark"),
-    "InvertedPendulum-v5": Task(5.28, 950.0, THRESHOLD),
-    "InvertedDoublePendulum-v5": Task(47.60, 9100.0, THRESHOLD),
-    "Reacher-v5": Task(-43.19, -3.75, THRESHOLD),
+    "LunarLander-v3": Task(-186.78, 200.0, THRESHOLD, preset="lunar_lander"),
+    "LunarLanderContinuous-v3": Task(-215.93, 200.0, THRESHOLD, preset="lunar_lander_continuous"),
+    "BipedalWalker-v3": Task(-102.69, 300.0, THRESHOLD, preset="bipedal_walker"),
+    "HalfCheetah-v5": Task(-281.76, 4800.0, THRESHOLD, preset="halfcheetah"),
+    "Hopper-v5": Task(19.30, 3800.0, THRESHOLD, preset="hopper"),
+    "Walker2d-v5": Task(1.95, 4378.0, "PPO after 10M steps, SLM-Lab benchmark", preset="walker2d"),
+    "Ant-v5": Task(-66.09, 6000.0, THRESHOLD, preset="ant"),
+    "Swimmer-v5": Task(-1.15, 360.0, THRESHOLD, preset="swimmer"),
+    "Humanoid-v5": Task(116.47, 2661.0, "PPO after 10M steps, SLM-Lab benchmark", preset="humanoid"),
+    "InvertedPendulum-v5": Task(5.28, 950.0, THRESHOLD, preset="inverted_pendulum"),
+    "InvertedDoublePendulum-v5": Task(47.60, 9100.0, THRESHOLD, preset="inverted_double_pendulum"),
+    "Pusher-v5": Task(-149.22, 0.0, THRESHOLD, preset="pusher"),  # random: 100 episodes, seeds 0-99, mujoco 3.8.1
+    "Reacher-v5": Task(-43.19, -3.75, THRESHOLD, preset="reacher"),
 }
 
 
@@ -63,7 +64,7 @@ def constants(env_id: str) -> Task | None:
 def fitting_preset(env_id: str) -> str:
     """The preset that was tuned for a task, `generic` for a task without one; a module prefix is ignored.
 
-    >>> fitting_preset("Pendulum-v1"), fitting_preset("my_package:MyEnv-v0"), fitting_preset("Ant-v5")
+    >>> fitting_preset("Pendulum-v1"), fitting_preset("my_package:MyEnv-v0"), fitting_preset("Pusher-v4")
     ('pendulum', 'generic', 'generic')
     """
     task = TASKS.get(env_id.rpartition(":")[2])

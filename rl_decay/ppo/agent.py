@@ -14,12 +14,12 @@ from rl_decay.ppo.batches import explained_variance, flatten, member_first, mini
 from rl_decay.ppo.gradient import gradient_function
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
-from rl_decay.ppo.net_shape import GROUPS, NetShape
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.ppo.networks import ActorCritic
 from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
 from rl_decay.ppo.step_scalars import EpochMeans, step_scalars
 from rl_decay.ppo.update_monitor import UpdateMonitor
-from rl_decay.types import Batch, Member, Minibatch, Rollout, Spaces, aligned
+from rl_decay.types import GROUPS, Batch, Member, Minibatch, Rollout, Spaces, aligned
 
 
 class PPO:

@@ -17,7 +17,6 @@ from torch import Tensor
 from rl_decay.ppo.distributions import Categorical, DiagGaussian, distribution
 from rl_decay.types import Spaces, aligned
 
-GROUPS = ("actor", "critic")  # the param groups, in the order of their halves of the buffer
 Layers = list[tuple[Tensor, Tensor]]  # per layer: weight [G, in, out], bias [G, 1, out]
 
 

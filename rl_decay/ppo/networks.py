@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
-from rl_decay.ppo.net_shape import GROUPS, NetShape
+from rl_decay.ppo.net_shape import NetShape
+from rl_decay.types import GROUPS
 
 
 class ActorCritic:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.net_shape import GROUPS
+from rl_decay.types import GROUPS
 
 TAGS = (
     *("losses/policy_loss", "losses/value_loss", "losses/entropy", "losses/approx_kl", "losses/clipfrac"),

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from rl_decay.ppo.batches import masked_mean
 from rl_decay.ppo.distributions import Categorical, DiagGaussian
-from rl_decay.ppo.net_shape import GROUPS
 from rl_decay.ppo.networks import ActorCritic
 from rl_decay.ppo.update_path import UpdatePath
-from rl_decay.types import Batch
+from rl_decay.types import GROUPS, Batch
 
 PROBES = 256  # at most so many observations of the first rollout, on which churn is measured
 

@@ -1,4 +1,4 @@
-"""A folder for one process alone, from before its first file on."""
+"""A folder reserved for one process, from before its first file on."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from rl_decay.runs.lock import is_held
 
 
 class FolderClaim:
-    """Make a folder, or take one that exists, for this process; UserError if another process has claimed it.
+    """Make a folder, or take an existing one, for this process; UserError if another process has claimed it.
 
-    `own` names the files that Hydra writes there before anything of a run. If nothing else has come when the claim
-    ends, they and the folders made for them go again. Errors: OSError where the folder cannot be made or written.
+    `own_names`: the files that Hydra writes there before any file of a run. If no other file has appeared when the
+    claim ends, they and the folders made for them are removed. Errors: OSError if the folder cannot be made or written.
 
     The claim is the kernel's flock on the folder itself. It leaves no file and ends with the process, however that
     dies. A file system without such locks lets everybody pass.
     """
 
-    def __init__(self, folder: Path, own: Iterable[str]):
+    def __init__(self, folder: Path, own_names: Iterable[str]):
         self.folder = folder.absolute()
-        self._own = set(own)
-        self._made = _make(self.folder)
+        self._own_names = set(own_names)
+        self._made_folders = _make(self.folder)
         self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         hold(self._descriptor)
         try:
@@ -36,49 +36,50 @@ class FolderClaim:
             raise UserError(
                 f"{folder} is in use: another process begins or trains there; choose another folder"
             ) from None
-        except OSError:
+        except OSError:  # a file system without locks
             pass
-        self._before = set(os.listdir(self.folder))
+        self._names_before = set(os.listdir(self.folder))
 
     def end(self) -> None:
-        """Give the folder back; leave nothing where nothing was begun."""
-        new = self._new()
-        begun = not new <= self._own or any(_says_something(self.folder / name) for name in new)
-        # A training from Python or of a sweep takes the run's lock alone, and may have come meanwhile.
-        if not begun and not is_held(self.folder):
-            for name in new:
+        """Give the folder back; if no run began in it, remove what this program wrote there."""
+        new_names = self._new_names()
+        only_own_names = new_names <= self._own_names
+        nothing_to_keep = only_own_names and not any(_has_log_lines(self.folder / name) for name in new_names)
+        # A training started from Python, or by a sweep, holds the run's lock but no claim; it may have begun meanwhile.
+        if nothing_to_keep and not is_held(self.folder):
+            for name in new_names:
                 path = self.folder / name
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
             self._remove_folders()
         release(self._descriptor)
 
-    def _new(self) -> set[str]:
+    def _new_names(self) -> set[str]:
         try:
-            return set(os.listdir(self.folder)) - self._before
+            return set(os.listdir(self.folder)) - self._names_before
         except OSError:  # somebody removed the folder
-            return {""}
+            return {""}  # a name that is not in `own_names`, so that nothing will be removed
 
     def _remove_folders(self) -> None:
-        for folder in reversed(self._made):
+        for folder in reversed(self._made_folders):
             try:
                 folder.rmdir()
-            except OSError:  # another run has come beside it
+            except OSError:  # not empty: another run has begun beside this one
                 break
 
 
 def _make(folder: Path) -> list[Path]:
-    """Make a folder and the folders above it; returns those that this process made, the outermost first."""
+    """Make a folder and its missing parents; returns the folders that this process made, the outermost first."""
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    made = []
+    made_folders = []
     for path in reversed(missing):
         try:
             path.mkdir()
-        except FileExistsError:  # another process made it in this moment, and will remove it if anybody does
+        except FileExistsError:  # another process made it at the same moment; removing it is that process's task
             continue
-        made.append(path)
-    return made
+        made_folders.append(path)
+    return made_folders
 
 
-def _says_something(path: Path) -> bool:
+def _has_log_lines(path: Path) -> bool:
     """Whether a file is a log with lines in it, such as the traceback of a fault."""
     return path.suffix == ".log" and path.stat().st_size > 0

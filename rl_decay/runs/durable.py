@@ -1,4 +1,4 @@
-"""Bytes on the disk: append, cut back and replace, each of them whole or not at all.
+"""Bytes on the disk: append, truncate and replace a file, each completely or not at all.
 
 Nothing here keeps a file open, so a thousand runs can be written side by side.
 """
@@ -16,25 +16,27 @@ class FileChangedError(UserError):
     """A file was removed, cut or written by somebody else: what is added to it would not be the run's."""
 
 
-def append(path: Path, data: bytes, expected: int | None = None) -> int:
+def append_synced(path: Path, data: bytes, expected: int | None = None) -> int:
     """Append bytes to a file of `expected` bytes (None: any), force them to the disk and return the new length.
 
     A file of 0 bytes may be missing. FileChangedError where the length is another. Where the write fails (disk full),
     the file is cut back to its former length and the error goes on.
     """
-    if expected and not path.exists():  # opening it for appending would make a new one without the former rows
+    # Opening for appending would make a removed file anew, without its former rows.
+    if expected and not path.exists():
         raise FileChangedError(f"{path}: was removed while the run was training")
     with open(path, "ab", buffering=0) as file:
         start = file.seek(0, os.SEEK_END)
         if expected is not None and start != expected:
-            what = "rows are missing" if start < expected else "another program writes into it"
-            raise FileChangedError(f"{path}: {start} bytes, but the run had written {expected}; {what}")
+            problem = "rows are missing" if start < expected else "another program writes into it"
+            raise FileChangedError(f"{path}: {start} bytes, but the run had written {expected}; {problem}")
         try:
-            rest = memoryview(data)
-            while rest:  # an unbuffered write may take only a part
-                rest = rest[file.write(rest) :]
+            unwritten = memoryview(data)
+            while unwritten:  # one unbuffered write may take only a part of the bytes
+                written = file.write(unwritten)
+                unwritten = unwritten[written:]
             os.fsync(file.fileno())
-        except BaseException:
+        except BaseException:  # BaseException: also a Ctrl-C must not leave half a row
             file.truncate(start)
             raise
     if start == 0:
@@ -42,20 +44,20 @@ def append(path: Path, data: bytes, expected: int | None = None) -> int:
     return start + len(data)
 
 
-def cut(path: str | Path, length: int) -> None:
+def truncate_synced(path: str | Path, length: int) -> None:
     """Cut a file back to `length` bytes, as a checkpoint recorded it, and force that to the disk.
 
     A missing file counts as one of 0 bytes. A file shorter than `length` has lost rows that the checkpoint relies on:
     UserError, because truncating would fill the gap with zeros.
     """
     path = Path(path)
-    if require(path, length) > length:
+    if check_length(path, length) > length:
         with open(path, "r+b") as file:
             file.truncate(length)
             os.fsync(file.fileno())
 
 
-def require(path: Path, length: int) -> int:
+def check_length(path: Path, length: int) -> int:
     """The size of a file in bytes (a missing one: 0); FileChangedError if that is less than `length`."""
     size = path.stat().st_size if exists(path) else 0
     if size < length:
@@ -63,7 +65,7 @@ def require(path: Path, length: int) -> int:
     return size
 
 
-def replace(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file in one step: whoever reads it sees the old content or the new, also after a power cut.
 
     A failing write leaves the old file as it was and no temporary file behind.
@@ -74,6 +76,8 @@ def replace(path: Path, data: bytes) -> None:
     try:
         with open(temporary, "wb", opener=open_no_link) as file:
             file.write(data)
+            # The order matters: if the rename reached the disk before the content, a power cut between them would
+            # leave an empty file under the final name.
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -84,7 +88,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Force a new file's name to the disk; syncing the file alone covers only its content."""
+    """Force a file's new name to the disk; syncing the file alone covers only its content."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""How the runs of a sweep ended: counts, arms that lost runs, failures, and whether all that is a success."""
+"""How the runs of a sweep ended: counts, arms with unfinished runs, failures, and whether the sweep was a success."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.runs.layout import DIVERGED, FAILED, FINISHED, INTERRUPTED, RUNNING, is_run
 from rl_decay.runs.summary import read_summary
 
-ORDER = (FINISHED, DIVERGED, FAILED, INTERRUPTED, RUNNING)
-FAILURES = (FAILED, RUNNING)  # at the end of a sweep
-UNENDED = "has not ended: another process trains it, or its process was killed"
+SHOWN_ORDER = (FINISHED, DIVERGED, FAILED, INTERRUPTED, RUNNING)
+FAILURES = (FAILED, RUNNING)  # at the end of a sweep, `running` means: killed, or trained by another process
+STILL_RUNNING = "has not ended: another process trains it, or its process was killed"
 ARMS_SHOWN = 8
 
 
 @dataclass(frozen=True)
 class Ending:
-    """The status of one run, the reason that its summary gives, and its flat configuration if it came to have one."""
+    """The status of one run, the reason in its summary, and its flat configuration (None for a refused run)."""
 
     name: str
     status: str
@@ -32,12 +32,14 @@ class Ending:
 
 
 def endings(sweep: Path, folders: Iterable[Path], refused: Mapping[Path, str] = {}) -> list[Ending]:
-    """How the runs in some folders of a sweep ended; one without a run has none, a damaged summary counts as failed.
+    """How the runs in some folders of a sweep ended; a folder without a run is left out.
 
-    So does a job that was `refused`, or whose summary could not be written, with the reason that is given here.
+    refused: the reasons of jobs that were refused, or whose summary could not be written, by folder. They count as
+    failed, and so does a run with a damaged summary.
     """
-    everywhere = dict.fromkeys([*folders, *refused])
-    return [_ending(sweep, folder, refused.get(folder)) for folder in everywhere if folder in refused or is_run(folder)]
+    all_folders = dict.fromkeys([*folders, *refused])
+    with_ending = [folder for folder in all_folders if folder in refused or is_run(folder)]
+    return [_ending(sweep, folder, refused.get(folder)) for folder in with_ending]
 
 
 def _ending(sweep: Path, folder: Path, refusal: str | None) -> Ending:
@@ -46,19 +48,19 @@ def _ending(sweep: Path, folder: Path, refusal: str | None) -> Ending:
         return Ending(name, FAILED, refusal)
     try:
         summary = read_summary(folder)
-        check_kinds(summary.get("config", {}), folder)  # the arms are told apart by its values
+        check_kinds(summary.get("config", {}), folder)  # arm_names below compares the values
     except UserError as error:
         return Ending(name, FAILED, str(error))
-    reason = UNENDED if summary["status"] == RUNNING else summary.get("reason")
+    reason = STILL_RUNNING if summary["status"] == RUNNING else summary.get("reason")
     return Ending(name, summary["status"], reason, summary.get("config"))
 
 
 def lines(runs: Sequence[Ending]) -> list[str]:
-    """The counts of all runs, then those of every arm that lost some: `schedule=none: 2 diverged of 10`."""
+    """The counts of all runs, then of every arm with runs that did not finish: `schedule=none: 2 diverged of 10`."""
     if not runs:
         return []
     word = "run" if len(runs) == 1 else "runs"
-    return [f"{len(runs)} {word}: {_counts(runs, ORDER)}", *_lossy_arms(runs)]
+    return [f"{len(runs)} {word}: {_counts(runs, SHOWN_ORDER)}", *_lossy_arms(runs)]
 
 
 def failures(runs: Iterable[Ending]) -> list[str]:
@@ -83,14 +85,18 @@ def _counts(runs: Sequence[Ending], statuses: Sequence[str]) -> str:
 
 
 def _lossy_arms(runs: Sequence[Ending]) -> list[str]:
-    known = [run for run in runs if run.config is not None]
-    if all(run.status == FINISHED for run in known):
-        return []
+    """A line for each arm with a run that did not finish, at most ARMS_SHOWN of them."""
+    configured = [run for run in runs if run.config is not None]
+    if all(run.status == FINISHED for run in configured):
+        return []  # naming the arms of a large sweep takes time
     arms: dict[str, list[Ending]] = {}
-    configs = [flat(Config()) | (run.config or {}) for run in known]  # an older run lacks later keys
-    for run, arm in zip(known, arm_names(configs), strict=True):
+    configs = [flat(Config()) | (run.config or {}) for run in configured]  # an older run lacks later keys
+    for run, arm in zip(configured, arm_names(configs), strict=True):
         arms.setdefault(arm, []).append(run)
-    lossy = {arm: members for arm, members in arms.items() if any(run.status != FINISHED for run in members)}
-    losses = [f"{arm}: {_counts(members, ORDER[1:])} of {len(members)}" for arm, members in lossy.items()]
-    more = [f"and {len(losses) - ARMS_SHOWN} more arms"] if len(losses) > ARMS_SHOWN else []
-    return [*losses[:ARMS_SHOWN], *more]
+    losses = []
+    for arm, members in arms.items():
+        if any(run.status != FINISHED for run in members):
+            losses.append(f"{arm}: {_counts(members, SHOWN_ORDER[1:])} of {len(members)}")
+    if len(losses) > ARMS_SHOWN:
+        return [*losses[:ARMS_SHOWN], f"and {len(losses) - ARMS_SHOWN} more arms"]
+    return losses

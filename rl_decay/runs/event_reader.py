@@ -1,6 +1,7 @@
-"""Reading TensorBoard's event files: records, checked by their checksums, and the messages in them; nothing heavy.
+"""Reading TensorBoard's event files: records, checked by their checksums, and the messages in them.
 
-TensorBoard's own reader takes TensorFlow where it is installed, and checks one byte at a time in Python where not.
+TensorBoard's own reader imports TensorFlow if that is installed, and else computes the checksums in a Python loop over
+bytes. Here the checksums of all records are computed side by side in NumPy.
 """
 
 # pyright: reportAttributeAccessIssue=false
@@ -21,11 +22,12 @@ from tensorboard.util.tensor_util import make_ndarray
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs.files import read
 
-HEAD, TAIL = struct.Struct("<QI"), struct.Struct("<I")  # length and its checksum; the data's checksum
+HEAD = struct.Struct("<QI")  # before the data: its length, and the checksum of the 8 bytes of the length
+TAIL = struct.Struct("<I")  # after the data: its checksum
 LENGTH = 8  # bytes of the length
 POLYNOMIAL = np.uint32(0x82F63B78)  # CRC-32C (Castagnoli), reflected
-MASK = np.uint32(0xA282EAD8)
-LARGE = 1 << 16  # bytes; longer records are images and the like, never read here, whose checksum would take seconds
+MASK = np.uint32(0xA282EAD8)  # the format stores rotated and shifted checksums ("masked")
+LARGE = 1 << 16  # bytes; longer records are images, which nobody reads here: skipped, their checksums take seconds
 
 
 @dataclass
@@ -36,10 +38,10 @@ class Events:
     texts: dict[str, str] = field(default_factory=dict)
 
     def curve(self, tag: str) -> tuple[np.ndarray, np.ndarray]:
-        """Steps [n] and values [n] of a scalar in order of the steps; empty where there is none."""
-        steps, values = (np.array(column, dtype=np.float64) for column in self.scalars.get(tag, ((), ())))
-        order = np.argsort(steps, kind="stable")
-        return steps[order], values[order]
+        """Steps [n] and values [n] of a scalar in order of the steps; empty for an unknown tag."""
+        points = np.array(self.scalars.get(tag, ([], [])), dtype=np.float64)
+        order = np.argsort(points[0], kind="stable")  # stable: points of one step stay in the order of the file
+        return points[0, order], points[1, order]
 
 
 def read_events(paths: list[Path]) -> Events:
@@ -48,55 +50,66 @@ def read_events(paths: list[Path]) -> Events:
     for path in paths:
         try:
             for record in records(path):
-                _take(events, Event.FromString(record))
+                _add(events, Event.FromString(record))
         except (DecodeError, ValueError, TypeError) as error:
             raise UserError(f"{path}: damaged ({one_line(error)})") from None
     return events
 
 
 def records(path: Path) -> list[bytes]:
-    """The records of a file that are not LARGE. Errors: ValueError for one that is cut off or fails its checksum."""
-    data, at = read(path), 0
-    found, parts, sums = [], [], []
-    while at < len(data):
-        start = at + HEAD.size
-        length, of_length = HEAD.unpack_from(data, at) if start <= len(data) else (len(data), 0)
+    """The records of a file that are not LARGE. Errors: ValueError if a record is cut off or fails its checksum."""
+    data = read(path)
+    contents: list[bytes] = []
+    parts: list[bytes] = []  # of the file, each with a checksum of its own
+    checksums: list[int] = []
+    position = 0
+    while position < len(data):
+        start = position + HEAD.size
+        if start > len(data):
+            raise ValueError(f"cut off or overwritten at byte {position}")
+        length, length_checksum = HEAD.unpack_from(data, position)
         end = start + length
-        if end + TAIL.size > len(data):
-            raise ValueError(f"cut off or overwritten at byte {at}")
-        parts.append(data[at : at + LENGTH])
-        sums.append(of_length)
+        if end + TAIL.size > len(data):  # an overwritten length can be any number, so it is compared before its use
+            raise ValueError(f"cut off or overwritten at byte {position}")
+        parts.append(data[position : position + LENGTH])
+        checksums.append(length_checksum)
         if length < LARGE:
-            found.append(data[start:end])
-            parts.append(found[-1])
-            sums.append(TAIL.unpack_from(data, end)[0])
-        at = end + TAIL.size
-    wrong = int(np.count_nonzero(masked_crc32c(parts) != np.array(sums, dtype=np.uint32)))
-    if wrong:
-        raise ValueError(f"{wrong} checksums fail")
-    return found
+            content = data[start:end]
+            contents.append(content)
+            parts.append(content)
+            checksums.append(TAIL.unpack_from(data, end)[0])
+        position = end + TAIL.size
+    failures = int(np.count_nonzero(masked_crc32c(parts) != np.array(checksums, dtype=np.uint32)))
+    if failures:
+        raise ValueError(f"{failures} checksums fail")
+    return contents
 
 
 def masked_crc32c(parts: list[bytes]) -> np.ndarray:
-    """The masked CRC-32C of each part, uint32 [n]: all parts go through the table side by side, a byte at a time."""
+    """The masked CRC-32C of each part, uint32 [n]: step i takes byte i of every part that has one.
+
+    Source: the table-driven CRC (Sarwate, 1988), with the mask of TFRecord files.
+    """
     lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    order = np.argsort(-lengths, kind="stable")
-    ends = np.cumsum(lengths)
     joined = np.frombuffer(b"".join(parts), dtype=np.uint8)
-    starts, crc = (ends - lengths)[order], np.full(len(parts), 0xFFFFFFFF, dtype=np.uint32)
+    # With the longest part first, the parts that still have a byte at step i are always the first `count`.
+    order = np.argsort(-lengths, kind="stable")
     longest_first = lengths[order]
+    starts = (np.cumsum(lengths) - lengths)[order]
+    crc = np.full(len(parts), 0xFFFFFFFF, dtype=np.uint32)
     for i in range(int(lengths.max(initial=0))):
-        left = int(np.searchsorted(-longest_first, -i, side="left"))  # parts longer than i
-        low = (crc[:left] ^ joined[starts[:left] + i]) & np.uint32(0xFF)
-        crc[:left] = _TABLE[low] ^ (crc[:left] >> np.uint32(8))
+        count = int(np.searchsorted(-longest_first, -i, side="left"))
+        low_byte = (crc[:count] ^ joined[starts[:count] + i]) & np.uint32(0xFF)
+        crc[:count] = _TABLE[low_byte] ^ (crc[:count] >> np.uint32(8))
     crc = ~crc
     masked = ((crc >> np.uint32(15)) | (crc << np.uint32(17))) + MASK
-    result = np.empty_like(masked)
-    result[order] = masked
-    return result
+    in_given_order = np.empty_like(masked)
+    in_given_order[order] = masked
+    return in_given_order
 
 
 def _table() -> np.ndarray:
+    """The CRC-32C of each byte value, uint32 [256]."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = np.where(table & np.uint32(1), (table >> np.uint32(1)) ^ POLYNOMIAL, table >> np.uint32(1))
@@ -106,7 +119,8 @@ def _table() -> np.ndarray:
 _TABLE = _table()
 
 
-def _take(events: Events, event: Any) -> None:
+def _add(events: Events, event: Any) -> None:
+    """Add the numbers and texts of one event. PyTorch writes simple values, TensorFlow 2 tensors."""
     for value in event.summary.value:
         if value.WhichOneof("value") == "simple_value":
             number = value.simple_value

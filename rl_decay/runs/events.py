@@ -1,4 +1,4 @@
-"""TensorBoard event files without torch or TensorFlow: TensorBoard's own messages and record format, nothing else."""
+"""Writing TensorBoard event files with TensorBoard's own messages and record format; no torch, no TensorFlow."""
 
 # pyright: reportAttributeAccessIssue=false
 # (protobuf makes its classes when its modules are imported, where a type checker cannot see them)
@@ -31,7 +31,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from rl_decay.errors import escaped
-from rl_decay.runs.durable import append
+from rl_decay.runs.durable import append_synced
 from rl_decay.runs.layout import DIVERGED, EVENTS, FAILED, FINISHED, INTERRUPTED
 
 SESSION_STATUS = {
@@ -41,45 +41,49 @@ SESSION_STATUS = {
     FAILED: api_pb2.STATUS_FAILURE,
 }
 
-EXACT_IN_FLOAT64 = 2**53  # larger whole numbers, seeds drawn at random among them, would be rounded
-_serial = itertools.count()  # two files of one process and second still get two names
+EXACT_IN_FLOAT64 = 2**53  # a float64 would round larger whole numbers, for example random seeds
+_serial = itertools.count()  # tells apart two files that one process opens in the same second
 
 
 class EventFile:
     """One TensorBoard event file of a run: events wait in memory, and no file is open, until `flush`.
 
     The name carries `start_time` (seconds since the epoch; now if None). TensorBoard reads the files of a folder in
-    the order of their names, and never back: a resumed run cuts the old files, opens a new one, calls `restart`.
+    the order of their names and never returns to an earlier one: a resumed run cuts the old files, opens a new file
+    whose name sorts behind them, and calls `restart`.
     """
 
     def __init__(self, folder: str | Path, start_time: float | None = None):
         start_time = time.time() if start_time is None else start_time
+        # The time comes first and has a fixed width, so that names sort by time.
         name = f"{EVENTS}{int(start_time):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
         self.path = Path(folder) / name
-        self._waiting, self._length = io.BytesIO(), 0
+        self._waiting = io.BytesIO()
+        self._length = 0  # bytes on the disk
         self._write(start_time, file_version="brain.Event:2")
 
     def scalars(self, step: SupportsIndex, values: Mapping[str, Any], wall_time: float | None = None) -> None:
         """Add {tag: number} at a step, as one event (TensorBoard keeps float32); None and NaN are left out."""
-        numbers = {tag: float(value) for tag, value in values.items() if value is not None}
-        points = [Summary.Value(tag=tag, simple_value=x) for tag, x in numbers.items() if not math.isnan(x)]
+        points = []
+        for tag, value in values.items():
+            if value is not None and not math.isnan(number := float(value)):
+                points.append(Summary.Value(tag=tag, simple_value=number))
         if points:
             self._write(wall_time, step=operator.index(step), summary=Summary(value=points))
 
     def image(self, tag: str, step: SupportsIndex, png: bytes) -> None:
         """Add a picture, the bytes of a PNG file, at a step."""
-        width, height = struct.unpack(">II", png[16:24])  # the header chunk comes first, and they are its first numbers
+        # A PNG file begins with its signature and the header chunk, whose first fields these are.
+        width, height = struct.unpack(">II", png[16:24])
         picture = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
         self._write(None, step=operator.index(step), summary=Summary(value=[Summary.Value(tag=tag, image=picture)]))
 
-    def layout(self, categories: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    def add_chart_layout(self, categories: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         """Group scalars into shared charts: {category: {chart: tags}}, shown on TensorBoard's custom-scalars page."""
-        layout = layout_pb2.Layout(
-            category=[
-                layout_pb2.Category(title=category, chart=[_chart(title, tags) for title, tags in charts.items()])
-                for category, charts in categories.items()
-            ]
-        )
+        layout = layout_pb2.Layout()
+        for category, charts in categories.items():
+            chart_messages = [_chart(title, tags) for title, tags in charts.items()]
+            layout.category.append(layout_pb2.Category(title=category, chart=chart_messages))
         tensor = make_tensor_proto(layout.SerializeToString(), shape=[])
         self._describe(layout_metadata.CONFIG_SUMMARY_TAG, layout_metadata.create_summary_metadata(), tensor)
 
@@ -93,32 +97,35 @@ class EventFile:
         """Make this run a row of TensorBoard's HParams table: columns are `values`, then the scalar tags `metrics`.
 
         Columns and their types are taken from one run of the folder, so give all runs the same keys. Five columns are
-        shown unasked: those in `first`, then by name. Numbers, booleans and strings stay what they are, None leaves
-        the cell empty (a column of numbers and strings cannot be sorted), anything else is shown as text, and so are
+        shown by default: those in `first`, then by name. Numbers, booleans and strings keep their type, None leaves
+        the cell empty (a column of numbers and strings cannot be sorted). Other values are shown as text, and so are
         whole numbers that a float64 would round.
         """
-        plain = {key: _plain(value) for key, value in values.items()}
-        infos = [api_pb2.HParamInfo(name=k, type=_kind(v)[1], differs=k in first) for k, v in plain.items()]
-        tags = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metrics]
+        cells = {key: _cell(value) for key, value in values.items()}
         now = time.time()
-        experiment = api_pb2.Experiment(hparam_infos=infos, metric_infos=tags, time_created_secs=now)
-        self._describe_session(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
+        experiment = api_pb2.Experiment(time_created_secs=now)
         session = SessionStartInfo(start_time_secs=now)
-        for key, value in plain.items():
-            if value is not None:
-                setattr(session.hparams[key], _kind(value)[0], value)
+        for key, cell in cells.items():
+            field, column_type = _kind(cell)
+            experiment.hparam_infos.append(api_pb2.HParamInfo(name=key, type=column_type, differs=key in first))
+            if cell is not None:
+                setattr(session.hparams[key], field, cell)
+        for tag in metrics:
+            experiment.metric_infos.append(api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)))
+        self._describe_session(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
         self._describe_session(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=session)
 
     def session_end(self, status: str) -> None:
         """Close the run's HParams row with how it ended (KeyError for `running`).
 
-        The first end in the files counts: write it after the last checkpoint, so that a resumed run cuts it off.
+        TensorBoard takes the first end in the files: write it after the last checkpoint, so that a resumed run, which
+        cuts the file back to that checkpoint, removes it.
         """
         end = SessionEndInfo(status=SESSION_STATUS[status], end_time_secs=time.time())
         self._describe_session(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=end)
 
     def restart(self, step: SupportsIndex) -> None:
-        """Tell a TensorBoard that already showed points at `step` or later, now cut off, to forget them."""
+        """Make a running TensorBoard forget points at `step` or later, which have been cut off the older files."""
         self._write(None, step=operator.index(step), session_log=SessionLog(status=SessionLog.START))
 
     def flush(self) -> int:
@@ -127,7 +134,8 @@ class EventFile:
         If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
-        self._length = append(self.path, self._waiting.getvalue(), self._length)
+        # The buffer is emptied only after the write, so that a failed flush can be repeated.
+        self._length = append_synced(self.path, self._waiting.getvalue(), self._length)
         self._waiting = io.BytesIO()
         return self._length
 
@@ -136,7 +144,7 @@ class EventFile:
         RecordWriter(self._waiting).write(event.SerializeToString())
 
     def _describe(self, tag: str, metadata: Any, tensor: Any) -> None:
-        """Add an event that is no curve but tells a plugin something about the run."""
+        """Add an event for a plugin of TensorBoard: charts, HParams; it belongs to no step."""
         self._write(None, summary=Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)]))
 
     def _describe_session(self, tag: str, **content: Any) -> None:
@@ -145,24 +153,26 @@ class EventFile:
 
 
 def _chart(title: str, tags: Sequence[str]) -> Any:
-    """One chart with a line per tag. TensorBoard takes regular expressions and matches their beginning only."""
+    """One chart with a line per tag. TensorBoard matches regular expressions at the beginning only, hence the $."""
     patterns = [re.escape(tag) + "$" for tag in tags]
     return layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=patterns))
 
 
-def _plain(value: Any) -> bool | float | str | None:
-    """What the HParams table can hold of a value; protobuf refuses text with the bytes of a file's name in it."""
+def _cell(value: Any) -> bool | float | str | None:
+    """A value as a cell of the HParams table."""
     value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, int) and abs(value) > EXACT_IN_FLOAT64:
         return str(value)
-    return value if value is None or isinstance(value, (bool, int, float)) else escaped(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return escaped(value)  # protobuf refuses text with bytes that are no UTF-8, as file names may hold
 
 
 def _kind(value: bool | float | str | None) -> tuple[str, Any]:
-    """Where a protobuf value keeps this one, and its column's type; bool comes first, because a bool is an int."""
+    """The field of a protobuf Value for this cell, and the type of its column."""
     if value is None:
         return "null_value", api_pb2.DATA_TYPE_UNSET
-    if isinstance(value, bool):
+    if isinstance(value, bool):  # before the numbers, because a bool is an int
         return "bool_value", api_pb2.DATA_TYPE_BOOL
     if isinstance(value, str):
         return "string_value", api_pb2.DATA_TYPE_STRING

@@ -1,7 +1,8 @@
-"""Looking at files that somebody else may have made: what cannot be looked at is a UserError with path and reason.
+"""Looking at files that somebody else may have made; a UserError with path and reason where that is not possible.
 
-pathlib hides a part of it (a folder that may not be listed counts as empty) and raises another (exists() below a folder
-that may not be entered). Nothing here gives advice that would lose data: what cannot be opened may be sound.
+pathlib hides some of these errors (a folder without permission to list counts as empty) and raises others (exists()
+below a folder without permission to enter). The messages advise nobody to delete: a file that cannot be opened now may
+be intact.
 """
 
 from __future__ import annotations
@@ -16,22 +17,22 @@ from rl_decay.errors import UserError
 
 
 def exists(path: Path) -> bool:
-    """Whether there is anything of that name; UserError where nobody can tell."""
+    """Whether a file, a folder or anything else has that name; UserError without permission to look."""
     return _mode(path) is not None
 
 
 def is_file(path: Path) -> bool:
-    """Whether there is a file of that name; UserError where nobody can tell."""
+    """Whether a regular file has that name; UserError without permission to look."""
     return stat.S_ISREG(_mode(path) or 0)
 
 
 def is_folder(path: Path) -> bool:
-    """Whether there is a folder of that name; UserError where nobody can tell."""
+    """Whether a folder has that name; UserError without permission to look."""
     return stat.S_ISDIR(_mode(path) or 0)
 
 
 def entries(folder: Path) -> list[Path]:
-    """What a folder holds, by name; [] where there is no folder, UserError where it may not be listed."""
+    """The paths in a folder, by name; [] if the folder does not exist, UserError without permission to list it."""
     try:
         return sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
@@ -41,28 +42,28 @@ def entries(folder: Path) -> list[Path]:
 
 
 def require_inside(path: Path, folder: Path) -> None:
-    """UserError if the links in a path lead out of the folder: what is written there would land elsewhere."""
+    """UserError if links in a path lead out of the folder: bytes written there would land elsewhere."""
     target = os.path.realpath(path)
     if not target.startswith(os.path.join(os.path.realpath(folder), "")):
         raise UserError(f"{path}: a link that leads out of its folder, to {target}; nothing was changed")
 
 
 def read(path: Path, longest: float = math.inf) -> bytes:
-    """The content of a file of at most `longest` bytes; UserError for a larger one and where it cannot be read."""
+    """The content of a file of at most `longest` bytes; UserError if it is larger or cannot be read."""
     try:
         with open_to_read(path) as file:
             size = os.fstat(file.fileno()).st_size
             if size > longest:
                 raise UserError(f"{path}: cannot be read ({size:,} bytes, more than {longest:,})")
-            return file.read(size)
+            return file.read(size)  # a file that grows meanwhile must not exceed the limit
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def open_to_read(path: Path) -> BinaryIO:
-    """Open a file; UserError if it cannot be opened, or is none."""
+    """Open a regular file; UserError if it cannot be opened, or is a folder, a pipe or a device."""
     try:
-        # without O_NONBLOCK a named pipe in the place of a file would keep us waiting for its writer
+        # Without O_NONBLOCK, opening a named pipe in the place of a file would wait for a writer, for ever.
         file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
     except OSError as error:
         raise UserError(f"{path}: cannot be opened ({error.strerror})") from None
@@ -73,12 +74,12 @@ def open_to_read(path: Path) -> BinaryIO:
 
 
 def open_no_link(path: str, flags: int) -> int:
-    """Open a file, but not what a link in its place leads to: a stranger's folder may hold one that leads anywhere."""
+    """An opener for `open` that fails on a link: a link in a stranger's folder may lead to any file of ours."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
 def _mode(path: Path) -> int | None:
-    """The kind of what a path leads to, as in os.stat; None if there is nothing."""
+    """st_mode of the file or folder that a path leads to, as in os.stat; None if nothing has that name."""
     try:
         return os.stat(path).st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL in the name

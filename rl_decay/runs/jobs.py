@@ -1,7 +1,4 @@
-"""The job, one run that was asked for, and jobs.json, the list of a sweep's jobs.
-
-With the list a later process can start jobs that never began.
-"""
+"""The job (one requested run), and jobs.json: the list of a sweep's jobs, so that resume can start missing ones."""
 
 from __future__ import annotations
 
@@ -14,21 +11,21 @@ from typing import Any
 from rl_decay.config.kinds import Fields, misfit
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, one_line
-from rl_decay.runs.durable import replace
+from rl_decay.runs.durable import write_atomically
 from rl_decay.runs.files import exists
 from rl_decay.runs.json_files import read_json
 from rl_decay.runs.layout import JOBS
 
-LONGEST = 2**30  # bytes: a sweep of 100,000 jobs has a third of it
+LONGEST = 2**30  # bytes: the list of 100,000 jobs takes a third of it
 WAY_OUT = "; move it away to continue the runs that have begun without those that have not"
 ENTRY = Fields({"folder": str, "config": dict[str, Any]}, {"number": int, "overrides": list[str], "log_name": str})
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run that was asked for: its number in its sweep (0 alone), what it trains and into which folder.
+    """One requested run: its number in its sweep (0 for a single run), its configuration and its folder.
 
-    overrides: what was typed, for summary.json. log_name: the file in the folder that takes the log lines.
+    overrides: the typed overrides, for summary.json. log_name: the file in the folder for the log lines.
     """
 
     number: int
@@ -39,17 +36,17 @@ class Job:
 
     @property
     def title(self) -> str:
-        """Number and overrides, by which a message names the job."""
+        """Number and overrides: the name of the job in messages."""
         return title(self.number, self.overrides)
 
 
 def title(number: int, overrides: Sequence[str]) -> str:
-    """How a message names a job after the word "job"."""
+    """The name of a job in messages, after the word "job"."""
     return f"{number} ({' '.join(overrides)})"
 
 
 def record_jobs(sweep: Path, jobs: Sequence[Job]) -> None:
-    """Add jobs to the list in a sweep's folder, beside those that an earlier sweep there was asked for."""
+    """Add jobs to the list in a sweep's folder, beside the jobs of an earlier sweep there."""
     write_jobs(sweep, [_entry(sweep, job) for job in jobs])
 
 
@@ -68,31 +65,35 @@ def write_jobs(folder: Path, jobs: Sequence[dict[str, Any]]) -> None:
 
     A job of the same folder is replaced: a sweep may be repeated, and it may be grown.
     """
-    known = {job["folder"]: job for job in read_jobs(folder)} | {job["folder"]: job for job in jobs}
+    by_folder = {job["folder"]: job for job in read_jobs(folder)}
+    for job in jobs:
+        by_folder[job["folder"]] = job
     folder.mkdir(parents=True, exist_ok=True)
-    replace(folder / JOBS, (json.dumps(list(known.values()), indent=1) + "\n").encode())
+    text = json.dumps(list(by_folder.values()), indent=1) + "\n"
+    write_atomically(folder / JOBS, text.encode())
 
 
 def read_jobs(folder: Path) -> list[dict[str, Any]]:
-    """The jobs of a sweep; [] where there is no list.
+    """The jobs of a sweep; [] without a list.
 
-    UserError for a file that is no such list, and for a job whose folder or log would not lie below the sweep's folder.
+    UserError for a file of other content, and for a job whose folder or log would not lie below the sweep's folder.
     """
     path = folder / JOBS
     if not exists(path):
         return []
     jobs = read_json(path, list[Any], LONGEST, WAY_OUT)
     for number, job in enumerate(jobs):
-        problem = misfit(job, ENTRY, f"[{number}]") or _misplaced(job)
+        problem = misfit(job, ENTRY, f"[{number}]") or _misplacement(job)
         if problem:
             raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
     return jobs
 
 
-def _misplaced(job: dict[str, Any]) -> str | None:
-    """What is wrong with the places of a job, which the file of a stranger might put anywhere."""
-    folder, log = job["folder"], job.get("log_name", "train.log")
-    if not all(map(_is_name, folder.split("/"))):
+def _misplacement(job: dict[str, Any]) -> str | None:
+    """The problem with the folder or the log of a job, or None: a stranger's jobs.json may name any file of ours."""
+    folder = job["folder"]
+    log = job.get("log_name", "train.log")
+    if not all(_is_name(part) for part in folder.split("/")):
         return f"the folder {one_line(repr(folder))} is no plain path below the sweep's"
     if not (_is_name(log) and log.endswith(".log") and "/" not in log):
         return f"the log {one_line(repr(log))} is no name of a .log file"
@@ -100,4 +101,5 @@ def _misplaced(job: dict[str, Any]) -> str | None:
 
 
 def _is_name(part: str) -> bool:
+    """Whether a part of a path is a plain name: not empty, no step up, no control character."""
     return part not in ("", ".", "..") and not any(ord(c) < 32 or ord(c) == 127 for c in part)

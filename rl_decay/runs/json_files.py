@@ -1,7 +1,7 @@
-"""The one reader of JSON files; whatever they hold, it returns a value of the wanted kind or raises UserError.
+"""The one reader of JSON files: for any bytes it returns a value of the requested kind or raises UserError.
 
-Python's own reader takes NaN, repeated keys, other encodings and lone surrogates, and fails on deep nesting with a
-RecursionError that the next one who walks through the value would meet again.
+Python's own reader accepts NaN, repeated keys, other encodings and lone surrogates. On deep nesting it raises a
+RecursionError; a value just below that limit would raise it later, in the code that walks through the value.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ LONGEST_NUMBER = 1000  # digits
 def read_json(path: Path, kind: Kind, longest: int, way_out: str = "") -> Any:
     """The content of a JSON file in UTF-8 of at most `longest` bytes, if it is of a kind (config/kinds.py).
 
-    UserError, which names the file and what is wrong; `way_out` is added where the content is damaged, and not where
-    the file cannot be opened.
+    UserError, which names the file and the problem. `way_out` is added if the content is damaged, but not if the file
+    cannot be opened: the file itself may be intact.
     """
     data = files.read(path, longest)
     try:
         content = json.loads(
             data.decode(),
             parse_constant=_refuse_constant,
-            parse_float=_finite,
-            parse_int=_whole,
-            object_pairs_hook=_distinct,
+            parse_float=_finite_number,
+            parse_int=_whole_number,
+            object_pairs_hook=_object,
         )
         _check_depth_and_text(content)
         problem = misfit(content, kind)
     except RecursionError:
         problem = "nested too deeply"
-    except ValueError as error:  # json's, decode's and those raised below
+    except ValueError as error:  # of json, of decode and of the functions below
         problem = one_line(error)
     if problem:
         raise UserError(f"{path}: cannot be read ({problem}){way_out}")
@@ -49,20 +49,21 @@ def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no number")
 
 
-def _whole(text: str) -> int:
-    if len(text) > LONGEST_NUMBER:  # Python refuses those of over 4,300 digits, in words for programmers
+def _whole_number(text: str) -> int:
+    if len(text) > LONGEST_NUMBER:  # Python refuses more than 4,300 digits with a message for programmers
         raise ValueError(f"a number of {len(text):,} digits")
     return int(text)
 
 
-def _finite(text: str) -> float:
+def _finite_number(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(f"{text} is no finite number")
     return number
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a dict; ValueError for a repeated key, of which Python would silently keep the last."""
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
@@ -72,11 +73,11 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_depth_and_text(content: Any) -> None:
-    """ValueError for deeper nesting than DEEPEST, and for text that is none: half of a surrogate pair.
+    """ValueError for deeper nesting than DEEPEST, and for text with half of a surrogate pair, which cannot be written.
 
-    Bytes of file names that are no UTF-8 may stay: Python keeps each as a surrogate of its own.
+    Low surrogates of Python's `surrogateescape` are allowed: they stand for bytes of file names that are no UTF-8.
     """
-    waiting = [(content, 0)]
+    waiting = [(content, 0)]  # a list of work, because recursion is what this check guards against
     while waiting:
         value, depth = waiting.pop()
         if depth > DEEPEST:
@@ -84,5 +85,5 @@ def _check_depth_and_text(content: Any) -> None:
         if isinstance(value, str):
             value.encode("utf-8", "surrogateescape")
         elif isinstance(value, (dict, list)):
-            inner = [*value, *value.values()] if isinstance(value, dict) else value
-            waiting += [(item, depth + 1) for item in inner if isinstance(item, (str, dict, list))]
+            children = [*value, *value.values()] if isinstance(value, dict) else value
+            waiting += [(item, depth + 1) for item in children if isinstance(item, (str, dict, list))]

@@ -7,8 +7,8 @@ from pathlib import Path
 from rl_decay.runs.files import exists, is_file
 
 SUMMARY = "summary.json"
-METRICS = "metrics.csv"
-EVALUATIONS = "evaluations.csv"
+METRICS_CSV = "metrics.csv"
+EVALUATIONS_CSV = "evaluations.csv"
 EVENTS = "events.out.tfevents."  # how every TensorBoard file's name begins
 CHECKPOINTS = "checkpoints"
 LATEST = "latest.pt"  # inside CHECKPOINTS, like BEST
@@ -17,17 +17,18 @@ LOCK = "run.lock"
 LOG = "train.log"
 JOBS = "jobs.json"  # in a sweep folder, like SWEEP_LOCK
 SWEEP_LOCK = "sweep.lock"
-ARM_MARK = ".arm"  # in a folder of ARMS: compare made it, and may clear it
-ARMS = "arms"  # in a sweep folder: TensorBoard runs made from those of the sweep
+ARMS = "arms"  # in a sweep folder: one TensorBoard run per arm, made from the runs of the arm
+ARM_MARK = ".arm"  # marks a folder in ARMS as made by compare, which may therefore delete it
 
 RUNNING = "running"
 FINISHED = "finished"
 INTERRUPTED = "interrupted"
 DIVERGED = "diverged"
 FAILED = "failed"
-ENDED = (FINISHED, DIVERGED)  # a diverged run would diverge again
+FINAL_STATUSES = (FINISHED, DIVERGED)  # nothing to continue: a diverged run would diverge again
 STATUSES = (RUNNING, FINISHED, INTERRUPTED, DIVERGED, FAILED)
 
+# In the order of the columns of metrics.csv: tags may be added, but a resumed run relies on the order of the old ones.
 COUNTERS = ("env_steps", "iteration", "valid_steps")
 TAGS = (
     "charts/episodic_return",
@@ -79,26 +80,27 @@ CHARTS = {  # TensorBoard's custom scalars: category -> chart -> tags
         "churn": ["update/churn"],
     },
 }
-CUT = "cut"  # column of evaluations.csv: how many episodes were cut at evaluation.max_steps
-# Columns that came after runs had been recorded without them: such a run goes on without them. Add a new tag here too.
+CUT = "cut"  # column of evaluations.csv: the number of episodes that were cut at evaluation.max_steps
+# Columns that older versions did not write: a run with tables of an older version is continued without them. Add every
+# new tag here too, or older runs can no longer be resumed.
 LATER_COLUMNS = (CUT,)
 FINAL_TAGS = ("final/return", "final/osc_late")  # written once, at the end, for TensorBoard's HParams table
 
 
 def evaluation_columns(episodes: int) -> tuple[str, ...]:
-    """The columns of evaluations.csv where every evaluation plays `episodes` episodes: `return_0`, `return_1`, ..."""
+    """The columns of evaluations.csv for evaluations of `episodes` episodes: `return_0`, `return_1`, ..."""
     means = ("env_steps", "iteration", "return_mean", "return_std", "score", "episode_length", CUT)
     return means + tuple(f"return_{i}" for i in range(episodes))
 
 
 def is_run(folder: str | Path) -> bool:
-    """Whether a folder holds a run: it has a summary.json, which is written before anything else.
+    """Whether a folder holds a run: it has a summary.json, the first file of a run.
 
-    UserError where the folder cannot be looked into, like `is_taken`.
+    UserError without permission to look into the folder, as for `is_taken`.
     """
     return is_file(Path(folder) / SUMMARY)
 
 
 def is_taken(folder: str | Path) -> bool:
-    """Whether a new run must not be written there: it holds a run, or what is left of one."""
-    return any(exists(Path(folder) / name) for name in (SUMMARY, METRICS, EVALUATIONS, CHECKPOINTS))
+    """Whether a new run must not be written into a folder: it holds a run, or files of one without its summary."""
+    return any(exists(Path(folder) / name) for name in (SUMMARY, METRICS_CSV, EVALUATIONS_CSV, CHECKPOINTS))

@@ -1,4 +1,4 @@
-"""One member's run: its curve so far and everything it writes into its folder."""
+"""The recorder of one member's run: its state so far, and everything that it writes into its folder."""
 
 from __future__ import annotations
 
@@ -14,100 +14,96 @@ import numpy as np
 
 from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.plan import Plan
-from rl_decay.config.schema import Config, flat
-from rl_decay.metrics.late import LATE_SHARE
-from rl_decay.metrics.streaming import OscillationStream
-from rl_decay.metrics.tasks import score, scored_task, unit
+from rl_decay.config.schema import Config
+from rl_decay.metrics.tasks import scored_task
 from rl_decay.runs import layout
-from rl_decay.runs.continuation import clear, cut_back
-from rl_decay.runs.durable import FileChangedError, require
+from rl_decay.runs.continuation import cut_back, delete_run_files
+from rl_decay.runs.curve import EvaluationCurve
+from rl_decay.runs.durable import FileChangedError, check_length
 from rl_decay.runs.events import EventFile
-from rl_decay.runs.outcome import outcome
-from rl_decay.runs.replays import with_difference
-from rl_decay.runs.summary import write_summary
+from rl_decay.runs.run_events import note_extensions, open_events
+from rl_decay.runs.summary import with_inexact_continuation, write_summary
 from rl_decay.runs.tables import CsvTable, evaluation_curve, read
 from rl_decay.runs.unwritable import cause
 from rl_decay.types import Episode
 
 RETURNS_SHOWN = 100
-HPARAM_COLUMNS = ("schedule.actor.curve", "schedule.critic.curve", "seed", "actor.lr", "critic.lr")  # shown first
 
 log = logging.getLogger("rl_decay")
 
 
-class RunSink:
-    """Rows, events and summary of one run. Nothing is open between two calls of `flush`."""
+class RunRecorder:
+    """Rows, events and summary of one run. Between two calls of `flush` no file is open.
+
+    header: what summary.json says of the run from its beginning (configuration, device, versions, ...).
+    resumed: the `state_dict` in the checkpoint from which the run goes on; None for a new run.
+    """
 
     def __init__(
-        self, folder: Path, config: Config, plan: Plan, record: dict[str, Any], resumed: dict[str, Any] | None = None
+        self, folder: Path, config: Config, plan: Plan, header: dict[str, Any], resumed: dict[str, Any] | None = None
     ):
-        self.folder, self.config, self.plan = folder, config, plan
-        self.status, self.reason = layout.RUNNING, ""
-        self._task = scored_task(config.env.id, config.env.kwargs, wrapper_paths(config.env.wrappers))
-        self.valid_steps = self.iterations = 0
-        self.env_steps: list[int] = []  # of the evaluations
-        self.eval_returns: list[float] = []
-        self._episodes: deque[float] = deque(maxlen=RETURNS_SHOWN)
-        self._stream = OscillationStream(end=plan.total_steps, share=LATE_SHARE)
-        self._record = record
-        self._closed = False
-        self.saved = {layout.LATEST} if resumed else set()  # checkpoints that should be there
+        self.folder = folder
+        self.config = config
+        self.plan = plan
+        self.status = layout.RUNNING
+        self.reason = ""
+        self.iterations = 0
+        self.valid_steps = 0
+        self.saved = {layout.LATEST} if resumed else set()  # names of the checkpoints that should exist
         self.recorded = True  # False: summary.json could not be written, and only `summary()` says how the run ended
-        self._older = dict(resumed["files"]) if resumed else {}  # lengths of the files of former processes
+        self._header = header
+        task = scored_task(config.env.id, config.env.kwargs, wrapper_paths(config.env.wrappers))
+        self._curve = EvaluationCurve(task, plan.total_steps)
+        self._last_returns: deque[float] = deque(maxlen=RETURNS_SHOWN)  # of training episodes
+        self._closed = False
+        self._older_lengths = dict(resumed["files"]) if resumed else {}  # of files from former processes
         self._started = time.perf_counter()
         if resumed is None:
-            clear(folder)
+            delete_run_files(folder)
         else:
-            cut_back(folder, self._older)
-        self._metrics = CsvTable(folder / layout.METRICS, _columns(folder / layout.METRICS, layout.METRIC_COLUMNS))
+            cut_back(folder, self._older_lengths)
+        self._metrics = _table(folder / layout.METRICS_CSV, layout.METRIC_COLUMNS)
         evaluation_columns = layout.evaluation_columns(config.evaluation.episodes)
-        self._evaluations = CsvTable(
-            folder / layout.EVALUATIONS, _columns(folder / layout.EVALUATIONS, evaluation_columns)
-        )
+        self._evaluations = _table(folder / layout.EVALUATIONS_CSV, evaluation_columns)
         if resumed is not None:
             self._restore(resumed)
+        # The summary comes before the event file: a folder with a summary is known as a run, even after a kill here.
         self.write_summary()
-        self._events = self._open_events() if config.logger.tensorboard else None
+        self._events: EventFile | None = None
+        if config.logger.tensorboard:
+            older_names = [name for name in self._older_lengths if name.startswith(layout.EVENTS)]
+            self._events = open_events(folder, config, older_names, self.env_steps_done)
+            note_extensions(self._events, header["resumed"], self.iterations, self.env_steps_done)
         self.flush()
 
-    def _open_events(self) -> EventFile:
-        """An event file for this process; TensorBoard reads a run's files in the order of their names."""
-        older = [name for name in self._older if name.startswith(layout.EVENTS)]
-        if not older:
-            events = EventFile(self.folder)
-            events.layout(layout.CHARTS)
-            events.hparams(flat(self.config), layout.FINAL_TAGS, first=HPARAM_COLUMNS)
-        else:
-            newest = max(int(name.removeprefix(layout.EVENTS).split(".")[0]) for name in older)
-            events = EventFile(self.folder, max(time.time(), newest + 1))
-            events.restart(self.env_steps_done + 1)
-        for said in self._record["resumed"]:
-            if "horizon" in said and said["iteration"] >= self.iterations:  # an earlier file with this note was cut off
-                steps = f"{said['total_steps_before']:,} to {said['total_steps']:,} steps"
-                events.text("horizon", self.env_steps_done, f"{said['horizon']}: {steps}")
-        return events
-
     def state_dict(self) -> dict[str, Any]:
-        """What `resumed` takes, as plain values, right after a flush; the curve is read from evaluations.csv."""
+        """The argument `resumed` as plain values, right after a flush; the curve is read from evaluations.csv."""
         return {
             "files": dict(self._lengths),
             "iterations": self.iterations,
             "valid_steps": self.valid_steps,
             "wall_seconds": self.wall_seconds,
-            "last_returns": list(self._episodes),
+            "last_returns": list(self._last_returns),
         }
 
     def _restore(self, state: dict[str, Any]) -> None:
-        self.iterations, self.valid_steps = state["iterations"], state["valid_steps"]
-        self._started -= state["wall_seconds"]
-        self._episodes.extend(state["last_returns"])
-        for steps, mean in zip(*evaluation_curve(self.folder / layout.EVALUATIONS), strict=True):
-            self._take(int(steps), float(mean))
+        self.iterations = state["iterations"]
+        self.valid_steps = state["valid_steps"]
+        self._started -= state["wall_seconds"]  # so that wall_seconds counts the former processes
+        self._last_returns.extend(state["last_returns"])
+        env_steps, returns = evaluation_curve(self.folder / layout.EVALUATIONS_CSV)
+        for steps, mean_return in zip(env_steps, returns, strict=True):
+            self._curve.add(int(steps), float(mean_return))
 
     @property
     def env_steps_done(self) -> int:
         """Environment steps of the iterations so far."""
         return self.iterations * self.plan.steps_per_iteration
+
+    @property
+    def eval_returns(self) -> list[float]:
+        """Mean return of each evaluation so far."""
+        return self._curve.returns
 
     @property
     def running(self) -> bool:
@@ -117,65 +113,75 @@ class RunSink:
     @property
     def return_100(self) -> float:
         """Mean return of the last 100 training episodes; NaN before the first."""
-        return float(np.mean(self._episodes)) if self._episodes else math.nan
+        return float(np.mean(self._last_returns)) if self._last_returns else math.nan
 
     def end(self, status: str, reason: str = "") -> None:
-        """Fix how the run ended; the first word stands."""
+        """Set how the run ended; only the first call counts."""
         if self.running:
-            self.status, self.reason = status, reason
+            self.status = status
+            self.reason = reason
 
     def not_exact(self, reason: str) -> None:
-        """Say in log and summary.json that the continuation which has just begun may differ from an undisturbed run."""
-        self._record = with_difference(self._record, reason)
+        """Report in log and summary.json that this continuation may differ from an undisturbed run."""
+        self._header = with_inexact_continuation(self._header, reason)
         log.warning("%s: not exact: %s; it is not a function of its reset seed", self.folder, reason)
         self.write_summary()
 
     def note(self, label: str, text: str) -> bool:
-        """Add a line to the notes of summary.json; False if a note of this label is there."""
-        notes = self._record["notes"]
+        """Add a line to the notes of summary.json; False if a note with this label exists."""
+        notes = self._header["notes"]
         if any(note.startswith(f"{label}: ") for note in notes):
             return False
-        self._record["notes"] = [*notes, f"{label}: {text}"]
+        self._header["notes"] = [*notes, f"{label}: {text}"]
         self.write_summary()
         return True
 
     def evaluation(self, iteration: int, returns: np.ndarray, lengths: np.ndarray, cut: int) -> dict[str, float]:
-        """Write one evaluation [E], of whose episodes `cut` were cut, into evaluations.csv; return scalars by tag."""
-        mean, steps = float(returns.mean()), iteration * self.plan.steps_per_iteration
-        if not math.isfinite(mean):
+        """Write one evaluation [E] into evaluations.csv and return its scalars by tag; `cut` counts the episodes that
+        were cut at evaluation.max_steps.
+        """
+        mean_return = float(returns.mean())
+        steps = iteration * self.plan.steps_per_iteration
+        if not math.isfinite(mean_return):
             self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
             return {}
-        oscillation, value = self._take(steps, mean)
-        row = {"env_steps": steps, "iteration": iteration, "return_mean": mean, "return_std": float(returns.std())}
-        row |= {"score": value if self._scored else None, "episode_length": float(lengths.mean())}
-        row[layout.CUT] = cut
-        row |= {f"return_{i}": float(r) for i, r in enumerate(returns)}
-        self._evaluations.append(_without_later(row, self._evaluations))
-        tags = {"eval/return": mean} | ({"eval/score": value} if self._scored else {})
-        return tags | {tag: v for tag, v in oscillation.items() if tag in layout.TAGS}
-
-    def _take(self, steps: int, mean: float) -> tuple[dict[str, float], float]:
-        """Add a point to the curve; returns the oscillation so far by tag, and the score."""
-        value = float(score(self._task, mean))
-        self.env_steps.append(steps)
-        self.eval_returns.append(mean)
-        return {f"oscillation/{name}": v for name, v in self._stream.add(steps, value).items()}, value
+        score, oscillation = self._curve.add(steps, mean_return)
+        scalars = {"eval/return": mean_return}
+        if self._curve.has_scores:
+            scalars["eval/score"] = score
+        row = {
+            "env_steps": steps,
+            "iteration": iteration,
+            "return_mean": mean_return,
+            "return_std": float(returns.std()),
+            "score": scalars.get("eval/score"),
+            "episode_length": float(lengths.mean()),
+            layout.CUT: cut,
+        }
+        for i, episode_return in enumerate(returns):
+            row[f"return_{i}"] = float(episode_return)
+        self._evaluations.append(_without_later_columns(row, self._evaluations))
+        for name, value in oscillation.items():
+            if f"oscillation/{name}" in layout.TAGS:
+                scalars[f"oscillation/{name}"] = value
+        return scalars
 
     def row(self, iteration: int, scalars: Mapping[str, Any], episodes: list[Episode], valid_steps: int) -> None:
         """Write one iteration's scalars into metrics.csv and the event file."""
-        self.iterations, self.valid_steps = iteration, self.valid_steps + valid_steps
-        self._episodes.extend(e.total_reward for e in episodes)
-        charts: dict[str, Any] = {"charts/SPS": self.valid_steps / self.wall_seconds}
+        self.iterations = iteration
+        self.valid_steps += valid_steps
+        self._last_returns.extend(episode.total_reward for episode in episodes)
+        tags: dict[str, Any] = {"charts/SPS": self.valid_steps / self.wall_seconds}
         if episodes:
-            charts["charts/episodic_return"] = float(np.mean([e.total_reward for e in episodes]))
-            charts["charts/episodic_length"] = float(np.mean([e.length for e in episodes]))
-        if self._episodes:
-            charts["charts/return_100"] = self.return_100
-        steps = iteration * self.plan.steps_per_iteration
-        counters = {"env_steps": steps, "iteration": iteration, "valid_steps": self.valid_steps}
-        self._metrics.append(_without_later(counters | charts | dict(scalars), self._metrics))
+            tags["charts/episodic_return"] = float(np.mean([episode.total_reward for episode in episodes]))
+            tags["charts/episodic_length"] = float(np.mean([episode.length for episode in episodes]))
+        if self._last_returns:
+            tags["charts/return_100"] = self.return_100
+        tags.update(scalars)
+        counters = {"env_steps": self.env_steps_done, "iteration": iteration, "valid_steps": self.valid_steps}
+        self._metrics.append(_without_later_columns(counters | tags, self._metrics))
         if self._events is not None:
-            self._events.scalars(steps, charts | dict(scalars))
+            self._events.scalars(self.env_steps_done, tags)
 
     @property
     def wall_seconds(self) -> float:
@@ -183,87 +189,91 @@ class RunSink:
         return time.perf_counter() - self._started
 
     def flush(self) -> None:
-        """Force what was written so far to the disk; FileChangedError where a file is no longer as the run left it."""
-        for name, length in self._older.items():
-            if name.startswith(layout.EVENTS):  # nothing more is written there, but the next checkpoint relies on it
-                require(self.folder / name, length)
-        if not layout.is_run(self.folder):  # it was removed, and nothing in it is lost
+        """Force all rows and events to the disk; FileChangedError if a file is no longer as the run left it."""
+        for name, length in self._older_lengths.items():
+            # This process does not write into older event files, but a checkpoint with their lengths relies on them.
+            if name.startswith(layout.EVENTS):
+                check_length(self.folder / name, length)
+        # Somebody removed summary.json. Its content is all in memory, so the run need not fail.
+        if not layout.is_run(self.folder):
             self.write_summary()
-        lengths = {layout.METRICS: self._metrics.flush(), layout.EVALUATIONS: self._evaluations.flush()}
+        lengths = {
+            layout.METRICS_CSV: self._metrics.flush(),
+            layout.EVALUATIONS_CSV: self._evaluations.flush(),
+        }
         if self._events is not None:
             lengths[self._events.path.name] = self._events.flush()
-        self._lengths = self._older | lengths
+        self._lengths = self._older_lengths | lengths
 
     def close(self) -> None:
         """Write the final numbers, flush, and leave a summary.json that says how the run ended; only once."""
         if self._closed:
             return
         self._closed = True
+        # Status and reason are set before the error goes on, because `finally` writes them into summary.json.
         try:
             if self._events is not None:
-                said = self.summary()
-                final: dict[str, Any] = dict(zip(layout.FINAL_TAGS, (said["final_return"], said["osc_late"])))
-                self._events.scalars(self.env_steps_done, final)
+                summary = self.summary()
+                final_values = (summary["final_return"], summary["osc_late"])
+                self._events.scalars(self.env_steps_done, dict(zip(layout.FINAL_TAGS, final_values, strict=True)))
                 self._events.session_end(self.status)
             self.flush()
         except FileChangedError as error:
-            self.status, self.reason = layout.FAILED, str(error)
+            self._fail(str(error))
             raise
         except OSError as error:
-            self.status, self.reason = layout.FAILED, cause(self.folder, error)
+            self._fail(cause(self.folder, error))
             raise
         finally:
             self._write_last_summary()
 
+    def _fail(self, reason: str) -> None:
+        """Set the status to failed, also after `end`: a run whose last rows are lost has not finished."""
+        self.status = layout.FAILED
+        self.reason = reason
+
     def abandon(self, reason: str) -> None:
         """End the run without another byte in its folder, which belongs to another training now."""
         self.end(layout.FAILED, reason)
-        self._closed, self.recorded = True, False
+        self._closed = True
+        self.recorded = False
 
     def _write_last_summary(self) -> None:
         try:
             self.write_summary()
         except OSError as error:
             self.recorded = False
-            if self.status != layout.FAILED:
-                self.status, self.reason = layout.FAILED, cause(self.folder, error)
+            if self.status != layout.FAILED:  # else `close` is about to raise the first error
+                self._fail(cause(self.folder, error))
                 raise
 
     def write_summary(self) -> None:
-        """Write summary.json as things stand."""
+        """Write summary.json with the present state."""
         write_summary(self.folder, self.summary())
 
     def summary(self) -> dict[str, Any]:
         """Everything summary.json holds."""
-        progress = {
+        return {
+            "status": self.status,
+            "reason": self.reason or None,
+            **self._header,
             "env_steps": self.env_steps_done,
             "valid_steps": self.valid_steps,
             "iterations": self.iterations,
             "wall_seconds": self.wall_seconds,
             "steps_per_second": self.valid_steps / self.wall_seconds,
-        }
-        curve = np.array(self.env_steps, float), np.array(self.eval_returns)
-        return {
-            "status": self.status,
-            "reason": self.reason or None,
-            **self._record,
-            **progress,
-            **outcome(self._task, *curve, self.plan.total_steps),
+            **self._curve.summary(),
         }
 
-    @property
-    def _scored(self) -> bool:
-        return unit(self._task) == "score"
+
+def _table(path: Path, columns: Sequence[str]) -> CsvTable:
+    """A table of the run. A table that an older version began keeps its columns; the later ones are left out."""
+    old_columns = read(path) if path.exists() else {}
+    if old_columns:
+        columns = [name for name in columns if name in old_columns or name not in layout.LATER_COLUMNS]
+    return CsvTable(path, columns)
 
 
-def _columns(path: Path, columns: Sequence[str]) -> Sequence[str]:
-    """The columns of a table to write: those that it has, where it was begun before the later ones came."""
-    header = read(path) if path.exists() else {}
-    if not header:
-        return columns
-    return [name for name in columns if name in header or name not in layout.LATER_COLUMNS]
-
-
-def _without_later(row: Mapping[str, Any], table: CsvTable) -> dict[str, Any]:
-    """A row without the later columns that the table lacks."""
+def _without_later_columns(row: Mapping[str, Any], table: CsvTable) -> dict[str, Any]:
+    """The row for this table, without later columns that it lacks; every other unknown column stays an error."""
     return {name: value for name, value in row.items() if name in table.columns or name not in layout.LATER_COLUMNS}

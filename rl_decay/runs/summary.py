@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -14,17 +14,20 @@ import numpy as np
 
 from rl_decay.config.kinds import Fields, Whole, misfit
 from rl_decay.errors import UserError, one_line
-from rl_decay.runs.durable import replace
+from rl_decay.runs.durable import write_atomically
 from rl_decay.runs.files import is_file
 from rl_decay.runs.json_files import read_json
 from rl_decay.runs.layout import STATUSES, SUMMARY
 
 SCHEMA_VERSION = 1
 LONGEST = 2**24  # bytes
-NUMBER, COUNT = float | None, Whole(0)
+NUMBER = float | None
+COUNT = Whole(0)
 WAY_OUT = "; move its folder away to start the run anew"
-RESUMED = Fields({"iteration": COUNT}, {"versions": list[str]})
-LONGER = Fields({"horizon": str, "total_steps_before": COUNT, "total_steps": COUNT})  # if the entry has a horizon
+# An entry of `resumed`, one per continuation; the second set is there if the entry has a horizon (run made longer).
+CONTINUATION = Fields({"iteration": COUNT}, {"versions": list[str]})
+EXTENSION = Fields({"horizon": str, "total_steps_before": COUNT, "total_steps": COUNT})
+NOT_EXACT = "not_exact"  # in an entry of `resumed`: why that continuation may differ from an undisturbed run
 # What readers rely on. A run that was refused has little more than its status; an unknown key is a later version's.
 KINDS = Fields(
     {"status": STATUSES},
@@ -54,9 +57,12 @@ def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
     NaN and infinities become null, NumPy scalars plain numbers, tuples lists. TypeError, which names the key, for
     anything else that JSON does not know; the old file then stays.
     """
-    plain = {"schema_version": SCHEMA_VERSION} | {key: _plain(value, key) for key, value in values.items()}
-    text = json.dumps(plain, indent=2, allow_nan=False) + "\n"
-    replace(Path(folder) / SUMMARY, text.encode())
+    content: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+    for key, value in values.items():
+        content[key] = _json_value(value, key)
+    # allow_nan=False: Python would write NaN, which is not JSON.
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    write_atomically(Path(folder) / SUMMARY, text.encode())
 
 
 def read_summary(folder: str | Path) -> dict[str, Any]:
@@ -69,14 +75,16 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such file, so {folder} is not a run folder")
     summary = read_json(path, Any, LONGEST, WAY_OUT)
     version = summary.get("schema_version") if isinstance(summary, dict) else None
+    # A version of `true` is refused by name: True == 1 in Python.
     if version != SCHEMA_VERSION or isinstance(version, bool):
         raise UserError(
             f"{path}: schema_version is {one_line(version)}; this version of rl_decay reads {SCHEMA_VERSION}"
         )
     require_kinds(summary, KINDS, path)
     for number, entry in enumerate(summary.get("resumed", ())):
-        for kind in (RESUMED, LONGER) if "horizon" in entry else (RESUMED,):
-            require_kinds(entry, kind, path, f"resumed[{number}]")
+        require_kinds(entry, CONTINUATION, path, f"resumed[{number}]")
+        if "horizon" in entry:
+            require_kinds(entry, EXTENSION, path, f"resumed[{number}]")
     return summary
 
 
@@ -84,6 +92,22 @@ def require_kinds(values: dict[str, Any], kinds: Fields, path: Path, name: str =
     """UserError, which names the file and the key, where a part of a summary lacks a key or has another kind."""
     if problem := misfit(values, kinds, name):
         raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
+
+
+def inexact_notes(continuations: Iterable[Mapping[str, Any]]) -> list[str]:
+    """A line for `notes` per entry of `resumed` whose replay differed from the first time."""
+    return [
+        f"not exact: {entry[NOT_EXACT]}, continued after iteration {entry['iteration']}"
+        for entry in continuations
+        if NOT_EXACT in entry
+    ]
+
+
+def with_inexact_continuation(header: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """A summary's header with `reason` in the newest entry of `resumed`, and as a line of `notes`."""
+    *earlier, newest = header["resumed"]
+    newest = {**newest, NOT_EXACT: reason}
+    return {**header, "resumed": [*earlier, newest], "notes": [*header["notes"], *inexact_notes([newest])]}
 
 
 def versions() -> dict[str, str | None]:
@@ -98,16 +122,16 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _plain(value: Any, key: str) -> Any:
-    """A value in JSON's own types; `key` says where it stands."""
+def _json_value(value: Any, key: str) -> Any:
+    """A value in JSON's own types; `key` is its place in the file, for the message of a TypeError."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if math.isfinite(value) else None  # JSON has neither NaN nor infinity
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, (list, tuple)):
-        return [_plain(item, f"{key}[{i}]") for i, item in enumerate(value)]
+        return [_json_value(item, f"{key}[{i}]") for i, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):
-        return {name: _plain(item, f"{key}.{name}") for name, item in value.items()}
+        return {name: _json_value(item, f"{key}.{name}") for name, item in value.items()}
     raise TypeError(f"{key}: JSON has no {type(value).__name__}: {value!r}")

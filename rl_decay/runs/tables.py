@@ -11,27 +11,26 @@ import numpy as np
 
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs import files
-from rl_decay.runs.durable import append, cut
+from rl_decay.runs.durable import append_synced
 
-__all__ = ["CsvTable", "columns", "cut", "evaluation_curve", "read"]
 LONGEST = 2**31  # bytes of a table; a million iterations take a quarter of it
 
 
 class CsvTable:
     """A CSV file that grows by rows: they wait in memory, and no file is open, until `flush`.
 
-    An existing file is continued. It must carry the same columns and end with a whole row (UserError): after a crash,
-    `cut` it first.
+    An existing file is continued. It must have the same columns and end with a complete row (UserError): after a crash,
+    cut it back first (`durable.truncate_synced`).
     """
 
     def __init__(self, path: str | Path, columns: Sequence[str]):
         self.path = Path(path)
         self.columns = tuple(columns)
-        self._known = frozenset(columns)
-        if len(self._known) < len(self.columns) or any(set(name) & set(',"\r\n') for name in columns):
+        self._column_set = frozenset(columns)
+        if len(self._column_set) < len(self.columns) or any(set(name) & set(',"\r\n') for name in columns):
             raise ValueError(f"column names must be unique and free of commas, quotes and line ends: {self.columns}")
         header = ",".join(self.columns) + "\n"
-        self._length = _whole_length(self.path, header.encode())
+        self._length = _length_to_continue(self.path, header.encode())
         self._lines = [] if self._length else [header]
 
     def append(self, row: Mapping[str, Any]) -> None:
@@ -39,7 +38,7 @@ class CsvTable:
 
         KeyError for an unknown column, TypeError for a value that is no number.
         """
-        unknown = row.keys() - self._known
+        unknown = row.keys() - self._column_set
         if unknown:
             raise KeyError(f"{self.path.name} has no column {', '.join(sorted(unknown))}")
         self._lines.append(",".join([_cell(row.get(name)) for name in self.columns]) + "\n")
@@ -50,7 +49,8 @@ class CsvTable:
         If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
-        self._length = append(self.path, "".join(self._lines).encode(), self._length)
+        # The rows are dropped only after the write, so that a failed flush can be repeated.
+        self._length = append_synced(self.path, "".join(self._lines).encode(), self._length)
         self._lines.clear()
         return self._length
 
@@ -71,7 +71,10 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     values = np.empty((len(columns), len(lines) - 1))
     for i, line in enumerate(lines[1:]):
         try:
-            values[:, i] = [float(cell or "nan") for _, cell in zip(columns, line.split(","), strict=True)]
+            cells = line.split(",")
+            if len(cells) != len(columns):  # NumPy would broadcast a single cell to all columns
+                raise ValueError
+            values[:, i] = [float(cell or "nan") for cell in cells]
         except ValueError:
             raise UserError(f"{path}: line {i + 2} is not a row of {len(columns)} numbers: {line[:80]!r}") from None
     return dict(zip(columns, values, strict=True))
@@ -81,23 +84,29 @@ def columns(path: Path, names: Sequence[str], length: int = LONGEST) -> dict[str
     """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
 
     Only the first `length` bytes are read. A last line without its line end is ignored. Errors: UserError, which names
-    the file, where it is missing, lacks a column or holds a line that is no row of numbers.
+    the file, if it is missing, lacks a column or has a line that is no row of numbers.
     """
     try:
-        head, *lines = _lines(files.read(path, LONGEST)[:length]) or [""]
-        header = head.split(",")
+        first_line, *lines = _lines(files.read(path, LONGEST)[:length]) or [""]
+        header = first_line.split(",")
         for name in names:
             if name not in header:
                 raise UserError(f"{path}: damaged (it has no column {name})")
-        places = [header.index(name) for name in names]
-        rows = [line.split(",") for line in lines]
-        cells = [[row[i] or "nan" for row in rows if len(row) == len(header)] for i in places]
-        values = np.array(cells, dtype=np.float64).reshape(len(names), -1)
-    except ValueError as error:
+        rows = []
+        for line in lines:
+            row = line.split(",")
+            if len(row) == len(header):
+                rows.append(row)
+        table: dict[str, np.ndarray] = {}
+        for name in names:
+            position = header.index(name)
+            cells = [row[position] or "nan" for row in rows]
+            table[name] = np.array(cells, dtype=np.float64)  # ValueError for a cell that is no number
+    except ValueError as error:  # also UnicodeDecodeError
         raise UserError(f"{path}: damaged ({one_line(error)})") from None
-    if values.shape[1] != len(lines):
+    if len(rows) != len(lines):
         raise UserError(f"{path}: damaged (a line has not {len(header)} cells)")
-    return dict(zip(names, values, strict=True))
+    return table
 
 
 def evaluation_curve(path: Path, length: int = LONGEST) -> tuple[np.ndarray, np.ndarray]:
@@ -107,18 +116,19 @@ def evaluation_curve(path: Path, length: int = LONGEST) -> tuple[np.ndarray, np.
     """
     table = columns(path, ("env_steps", "return_mean"), length)
     steps, returns = table["env_steps"], table["return_mean"]
-    if not (np.isfinite(steps).all() and np.isfinite(returns).all() and (np.diff(steps) > 0).all()):
+    all_finite = np.isfinite(steps).all() and np.isfinite(returns).all()
+    if not (all_finite and (np.diff(steps) > 0).all()):
         raise UserError(f"{path}: damaged (an empty cell, or env_steps that do not increase)")
     return steps, returns
 
 
 def _lines(data: bytes) -> list[str]:
-    """The whole lines of a table; UnicodeDecodeError for what is no UTF-8."""
+    """The complete lines of a table, without a last line that still lacks its line end; UnicodeDecodeError."""
     return data[: data.rfind(b"\n") + 1].decode().split("\n")[:-1]
 
 
-def _whole_length(path: Path, header: bytes) -> int:
-    """Length of the file that the next row will be appended to, 0 for none; UserError where it cannot be."""
+def _length_to_continue(path: Path, header: bytes) -> int:
+    """The length of the file, 0 if it is missing; UserError if rows of this run cannot be appended to it."""
     data = files.read(path, LONGEST) if files.exists(path) else b""
     if data and not data.startswith(header):
         raise UserError(f"{path}: its columns are not those of this run; move the file away or use another folder")
@@ -128,10 +138,10 @@ def _whole_length(path: Path, header: bytes) -> int:
 
 
 def _cell(value: Any) -> str:
-    """A number as the shortest text that reads back as the same number of its own precision; empty for None, NaN."""
+    """The shortest text that reads back as the same number in its own precision; empty for None and NaN."""
     if value is None or (isinstance(value, (float, np.floating)) and math.isnan(value)):
         return ""
-    if isinstance(value, float):  # np.float64 too, whose own repr names its type
+    if isinstance(value, float):  # np.float64 is a float too, but its own repr is "np.float64(1.0)"
         return float.__repr__(value)
     if isinstance(value, np.floating):
         return str(value)

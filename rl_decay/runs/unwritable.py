@@ -1,4 +1,4 @@
-"""Why a folder cannot be written, and the way out, in the words of a person."""
+"""Messages for a folder that cannot be written: the reason, and what the person can do."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pathlib import Path
 from rl_decay.runs.continuation import continue_command
 from rl_decay.system.descriptors import NONE_LEFT, limit
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def is_lack(error: OSError) -> bool:
-    """Whether the disk or the limit of open files has nothing left."""
-    return error.errno in (*FULL, *NONE_LEFT)
+    """Whether the disk is full or the limit of open files is reached."""
+    return error.errno in (*FULL_DISK, *NONE_LEFT)
 
 
 def unwritable(folder: Path, error: OSError) -> str:
-    """What to tell the person of a folder in which nothing could be begun."""
+    """The message for a folder in which a run cannot begin."""
     return f"{folder}: {_reason(folder, error)}; {_remedy(error) or 'choose another folder'}"
 
 
 def cause(folder: Path, error: OSError) -> str:
-    """Why a run that trains can no longer write its folder, as summary.json says it."""
+    """The reason for summary.json why a run in training can no longer write its folder."""
     if error.errno == errno.ENOENT and not folder.is_dir():
         return "its folder was removed while the run was training"
     return _reason(folder, error)
 
 
 def interrupted_writing(folder: Path, error: OSError, trust: Iterable[str] = ()) -> str:
-    """What to tell the person of a run that can no longer write its folder; `trust` as in continue_command."""
+    """The message for a run in training that can no longer write its folder; `trust` as in continue_command."""
     words = f"{folder}: {cause(folder, error)}"
-    if not folder.is_dir():
+    if not folder.is_dir():  # nothing is left to continue
         return words
     remedy = (_remedy(error) or "make it writable").capitalize()
     return f"{words}; what it holds stays readable. {remedy}, then continue: {continue_command(folder, trust)}"
@@ -50,12 +50,12 @@ def _reason(folder: Path, error: OSError) -> str:
 def _remedy(error: OSError) -> str:
     if error.errno in NONE_LEFT:
         return "raise the limit"
-    return "make room" if error.errno in FULL else ""
+    return "make room" if error.errno in FULL_DISK else ""
 
 
 def _out_of_inodes(folder: Path) -> bool:
-    """Whether the disk has blocks but no inodes left, so that `df` would show room."""
-    for path in (folder, *folder.absolute().parents):
+    """Whether the disk has no inodes left: it may still have free blocks, and `df` would show room."""
+    for path in (folder, *folder.absolute().parents):  # the folder itself may not exist yet
         with suppress(OSError):
             disk = os.statvfs(path)
             return disk.f_files > 0 and disk.f_favail == 0

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from rl_decay.plain import number, plain, whole
+from rl_decay.plain import number, plain, whole_number
 from rl_decay.schedules.curves import Schedule, describe, progress
 
 
@@ -158,7 +158,7 @@ def _iteration(name: str, value: Any) -> int:
     value = plain(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    iteration = whole(value)
+    iteration = whole_number(value)
     if iteration is None or iteration < 0:
         raise ValueError(f"{name} must be a whole number of iterations, got {value!r}")
     return iteration

@@ -1,4 +1,4 @@
-"""From the jobs of a sweep to populations."""
+"""Group the jobs of a sweep into populations."""
 
 from __future__ import annotations
 
@@ -22,30 +22,35 @@ def populations(
     fitting: Callable[[Config], int | None] = lambda config: None,
     resume_points: Mapping[int, Hashable] | None = None,
 ) -> list[Population]:
-    """Cut the jobs into populations: equal structure within each, at most `max_members`, and work for every worker.
+    """Group the jobs into populations of at most `max_members`, with work for every worker.
 
-    Jobs that differ in per-member fields only train together, in the order of the sweep, if they have come equally far:
-    `resume_points` says how far by the job's number. A group is cut into as many nearly equal parts as its share of the
-    workers, so that all are busy. `fitting` says how many members of a configuration fit into memory together, None =
-    any number.
+    A population holds jobs that differ in per-member fields only and that have the same resume point, in the order of
+    the sweep.
+
+    fitting: the most members of a configuration that fit into memory together (None = any number).
+    resume_points: by the job's number, where its training begins; equal points can train together.
     """
     points = resume_points or {}
     groups: dict[tuple[str, Hashable], list[Job]] = {}
     for job in jobs:
         structure = json.dumps(population_keys(job.config), sort_keys=True)
         groups.setdefault((structure, points.get(job.number)), []).append(job)
-    cut: list[Population] = []
+    all_populations: list[Population] = []
     for group in groups.values():
-        limits = (max_members, fitting(group[0].config))
-        most = min((limit for limit in limits if limit is not None), default=len(group))
-        share = -(-workers * len(group) // len(jobs))
-        cut += _cut(group, min(len(group), max(share, -(-len(group) // most))))
-    return cut
+        limits = [limit for limit in (max_members, fitting(group[0].config)) if limit is not None]
+        most_members = min(limits, default=len(group))
+        # Both quotients are rounded up. The first keeps all workers busy: a group gets its share of the workers.
+        parts_for_workers = -(-workers * len(group) // len(jobs))
+        parts_for_limits = -(-len(group) // most_members)
+        parts = min(len(group), max(parts_for_workers, parts_for_limits))
+        all_populations += _split(group, parts)
+    return all_populations
 
 
-def _cut(group: list[Job], parts: int) -> list[Population]:
+def _split(group: list[Job], parts: int) -> list[Population]:
+    """Split a group into parts whose sizes differ by at most one."""
     edges = [round(i * len(group) / parts) for i in range(parts + 1)]
-    return [tuple(group[a:b]) for a, b in pairwise(edges)]
+    return [tuple(group[start:end]) for start, end in pairwise(edges)]
 
 
 def check_folders(jobs: Sequence[tuple[str, Path]]) -> None:

@@ -1,4 +1,4 @@
-"""What fits into the machine's memory: how many jobs may train together, and how many populations at a time."""
+"""The limits that memory sets: how many jobs may train together, and how many populations at a time."""
 
 from __future__ import annotations
 
@@ -16,37 +16,44 @@ from rl_decay.types import Spaces
 
 
 class Room:
-    """The memory that the populations of a sweep share, and what its tasks look like."""
+    """The memory that the populations of a sweep share, and the sizes of its tasks."""
 
     def __init__(self, jobs: Sequence[Job]):
         self.free = free_memory()
         self._cuda = bool(jobs) and resolve_device(jobs[0].config.device).type == "cuda"
         self._spaces: dict[str, Spaces | None] = {}
 
-    def workers(self, jobs: Sequence[Job], asked: int) -> int:
-        """At most `asked` processes, so few that each job fits into one; UserError names a job that fits into none."""
-        most = asked
+    def workers(self, jobs: Sequence[Job], limit: int) -> int:
+        """The number of processes, at most `limit`, with which each job fits into the share of one process.
+
+        UserError names a job that does not fit into the whole memory.
+        """
+        count = limit
         for job in jobs:
-            task, needed = self._task(job.config.env), self.needed(job.config, 1)
+            task = self._task(job.config.env)
+            needed = self.needed(job.config, 1)
             if task is None or needed is None:
                 continue
             refuse_beyond(needed, self.free, f"job {job.title}: {one_line(cause(job.config, task))}: it needs")
-            most = min(most, self.free // needed)
-        return most
+            count = min(count, self.free // needed)
+        return count
 
     def members(self, config: Config, workers: int) -> int | None:
-        """The largest population of such members in one of several processes; None where the task is not known."""
-        alone, two = self.needed(config, 1), self.needed(config, 2)
-        if alone is None or two is None:
+        """The most members that fit into one of `workers` processes; None if the task cannot be made."""
+        one = self.needed(config, 1)
+        two = self.needed(config, 2)
+        if one is None or two is None:
             return None
-        return 1 + max(self.free // workers - alone, 0) // (two - alone)
+        # Memory is linear in the members: a process with the first member, then a constant for each further one.
+        return 1 + max(self.free // workers - one, 0) // (two - one)
 
     def needed(self, config: Config, members: int) -> int | None:
-        """Bytes of one population in a process of its own; None where the task cannot be made: training says why."""
-        found = self._task(config.env)
-        return None if found is None else PROCESS + on_host(parts(config, found, members), self._cuda)
+        """Bytes of one population in a process of its own; None if the task cannot be made (training reports why)."""
+        task = self._task(config.env)
+        return None if task is None else PROCESS + on_host(parts(config, task, members), self._cuda)
 
     def _task(self, env: Env) -> Spaces | None:
+        """The spaces of a task. Each task is made once: some take seconds, and a sweep may have thousands of jobs."""
         key = json.dumps(asdict(env), sort_keys=True)
         if key not in self._spaces:
             try:

@@ -1,4 +1,4 @@
-"""Train the jobs of a sweep in front of a person, whoever made them; without Hydra."""
+"""Train the jobs of a sweep in front of a person; without Hydra, so that resume can use it too."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay.config.recorded import config_to_train
-from rl_decay.config.schema import flat
+from rl_decay.config.schema import Config, flat
 from rl_decay.config.trust import modules_to_trust
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import continue_command, same_experiment
@@ -50,86 +50,94 @@ class Sweep:
     """
 
     def __init__(self, jobs: Sequence[Job], options: Options, folder: Path):
+        # Everything that can be refused is refused here, before the first run begins.
         check_folders([(job.title, job.folder) for job in jobs])
         raise_limit()
         self.jobs = jobs
         self.folder = folder
         points = {job.number: _resume_point(job) for job in jobs}
-        todo = [job for job in jobs if points[job.number] != NOTHING_LEFT]
+        unfinished = [job for job in jobs if points[job.number] != NOTHING_LEFT]
         self.ended = {number for number, point in points.items() if point == NOTHING_LEFT}
         self.workers = 0
         self.unrecorded: dict[Path, str] = {}  # failures that no summary.json could take
-        self.groups: list[Population] = []
-        self.room = Room(todo)
-        for job in todo:
+        self.populations: list[Population] = []
+        self.room = Room(unfinished)
+        for job in unfinished:
             if exists(job.folder):
-                # Refuse a folder in use now: the worker's refusal would be written down as the end of that run.
+                # Refuse a folder in use now. A worker would refuse it later, and then its refusal would be recorded as
+                # the end of the run that trains there.
                 with RunLock(job.folder):
                     pass
-        if todo:
-            count = options.workers or workers.default_workers(todo[0].config.device, len(todo))
-            self.workers = self.room.workers(todo, min(count, len(todo)))
+        if unfinished:
+            count = options.workers or workers.default_workers(unfinished[0].config.device, len(unfinished))
+            self.workers = self.room.workers(unfinished, min(count, len(unfinished)))
             fitting = partial(self.room.members, workers=self.workers)
-            self.groups = populations(todo, self.workers, options.max_members, fitting, points)
+            self.populations = populations(unfinished, self.workers, options.max_members, fitting, points)
 
     def train(self) -> bool:
-        """Train what is left and say how to look at it; False if a signal kept some from finishing."""
+        """Train the unfinished jobs and print how to look at the runs; False if a signal kept some from finishing."""
         if self.ended:
             print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
-        display = SweepDisplay(self.jobs, self.groups, self.workers, self.room.needed)
+        display = SweepDisplay(self.jobs, self.populations, self.workers, self.room.needed)
         try:
-            outcome = workers.train(self.groups, self.workers, display.update)
+            outcome = workers.train(self.populations, self.workers, display.update)
         finally:
             display.stop()
         self.unrecorded = dict(outcome.unrecorded)
         print(f"look at it: tensorboard --logdir {as_typed(self.folder)}")
-        if not outcome.whole:
-            trust = [module for job in self.jobs for module in modules_to_trust(flat(job.config))]
+        if not outcome.complete:
+            trust: list[str] = []
+            for job in self.jobs:
+                trust += modules_to_trust(flat(job.config))
             print(f"continue it: {continue_command(self.folder, trust)}")
-        return outcome.whole
+        return outcome.complete
 
 
 NOTHING_LEFT = "nothing left"  # the resume point of a run that has ended
 
 
 def _resume_point(job: Job) -> Hashable:
-    """What the members of one population share beside their configuration: how far they have come.
+    """The point from which a job's training goes on; jobs with equal points can train together.
 
-    UserError where the folder holds another experiment.
+    UserError if the folder holds another experiment.
     """
     run = RunFolder(job.folder)
-    same_experiment(job.config, run)  # before the question of its end: a finished run of another experiment is refused
+    # Checked before whether the run has ended: a finished run of ANOTHER experiment is refused, not passed over.
+    same_experiment(job.config, run)
     try:
-        begins = find_start_point(job, run)
+        start = find_start_point(job, run)
     except UserError:
-        return f"job {job.number}"  # a population of its own: training it raises the same error
-    return NOTHING_LEFT if begins.ended else begins.resume_point
+        # A point that no other job has: the job gets a population of its own, and training it raises the same error.
+        return f"job {job.number}"
+    return NOTHING_LEFT if start.ended else start.resume_point
 
 
 def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:
-    """The jobs of a sweep folder, as they were begun or asked for.
+    """The jobs of a sweep folder: with the recorded configuration if they have begun, else as jobs.json lists them.
 
-    UserError if there are none, for a folder inside a sweep, whose list of jobs lies above it, for a job that names
+    UserError if there are no jobs, for a folder inside a sweep, whose list of jobs lies above it, for a job that names
     code which is neither installed nor in `trust`, and for a job whose folder is a link that leads out of the sweep's.
     """
     if not is_folder(folder):
         raise UserError(f"{folder}: no such folder")
     if (sweep := sweep_above(folder)) is not None:
         raise UserError(f"{folder}: lies inside a sweep; continue it as a whole: {continue_command(sweep, trust)}")
-    listed = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
-    runs = [run for run in map(RunFolder, run_folders(folder)) if run.path in listed or run.summary]
+    entries = {folder / entry["folder"]: entry for entry in read_jobs(folder)}
+    # A folder outside the list counts if it holds a run with a configuration: a person may have moved it there.
+    runs = [run for run in map(RunFolder, run_folders(folder)) if run.path in entries or run.summary]
     if not runs:
         raise UserError(f"{folder}: holds neither a run nor a sweep; give one of the folders below it")
     for run in runs:
         require_inside(run.path, folder)
-    source = f"{folder / JOBS}: job"
-    return [_job(run, listed.get(run.path, {}), number, trust, source) for number, run in enumerate(runs)]
+    jobs = []
+    for number, run in enumerate(runs):
+        entry = entries.get(run.path, {})
+        config = run.config(trust) if run.summary else _listed_config(folder, entry, trust)
+        overrides = run.summary.get("overrides") or entry.get("overrides", ())
+        jobs.append(Job(number, config, run.path, tuple(overrides), entry.get("log_name", "train.log")))
+    return jobs
 
 
-def _job(run: RunFolder, entry: dict[str, Any], number: int, trust: Collection[str], source: str) -> Job:
-    if run.summary:
-        config = run.config(trust)
-    else:
-        config = config_to_train(entry["config"], trust, f"{source} {entry['folder']}")
-    overrides = run.summary.get("overrides") or entry.get("overrides", ())
-    return Job(number, config, run.path, tuple(overrides), entry.get("log_name", "train.log"))
+def _listed_config(folder: Path, entry: dict[str, Any], trust: Collection[str]) -> Config:
+    """The configuration in jobs.json of a job that has not begun; UserError for code nobody has vouched for."""
+    return config_to_train(entry["config"], trust, f"{folder / JOBS}: job {entry['folder']}")

@@ -1,6 +1,6 @@
-"""The life of a worker process: it trains one population and tells the sweep's main process how that goes.
+"""A worker process: it trains one population and reports to the sweep's main process.
 
-PyTorch is imported inside `work`, after the first heartbeat: that may take long, or fail.
+PyTorch is imported inside `work`, after the first heartbeat: the import may take long, or fail.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 
 from rl_decay.errors import error_words
 from rl_decay.runs.layout import FAILED
-from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
+from rl_decay.sweeps.record_endings import Unrecorded, record_endings
 from rl_decay.system.signals import SIGNALS, leave_to_parent
 from rl_decay.system.stdout import keep_output
 
@@ -23,7 +23,7 @@ HEARTBEAT_SECONDS = 1.0
 
 
 class Heartbeat:
-    """The message of a worker that is alive and has nothing else to say."""
+    """The message of a worker that is alive and has nothing else to report."""
 
 
 @dataclass(frozen=True)
@@ -34,45 +34,47 @@ class Farewell:
 
 
 def work(index: int, population: Population, channel: Connection) -> None:
-    """Train a population in a process of its own; whatever happens, the last message is a Farewell."""
-    leave_to_parent(*SIGNALS)
+    """Train a population in a process of its own; the last message is a Farewell, also after an error."""
+    leave_to_parent(*SIGNALS)  # first, because the parent started this process with the signals held back
     keep_output()
-    line = _Line(channel)
+    main_process = _MainProcess(channel)
     unrecorded: Sequence[Unrecorded] = ()
     try:
         import torch
 
-        from rl_decay.sweeps.population import train_jobs
+        from rl_decay.sweeps.train_jobs import train_jobs
 
         if torch.cuda.is_available():
             torch.cuda.set_device(index % torch.cuda.device_count())
-        unrecorded = train_jobs(index, population, line.send, line.asked)
+        unrecorded = train_jobs(index, population, main_process.send, main_process.stop_reason)
     except BaseException as error:
         unrecorded = record_endings(population, FAILED, error_words(error))
     finally:
-        line.close(Farewell(unrecorded))
+        main_process.close(Farewell(unrecorded))
 
 
-class _Line:
-    """The way to the main process, for the training and the heartbeat of a worker."""
+class _MainProcess:
+    """The main process as a worker sees it: takes messages of training and heartbeat, gives the reason to stop."""
 
     def __init__(self, channel: Connection):
         self._channel = channel
-        self._lock = threading.Lock()  # two threads that send at once would mix their bytes
-        self._over = threading.Event()
+        self._lock = threading.Lock()  # the messages of two threads that send at once would mix their bytes
+        self._closing = threading.Event()
         self.send(Heartbeat())
+        # A daemon, so that it does not keep alive a worker whose main thread has ended.
         threading.Thread(target=self._beat, daemon=True).start()
 
     def send(self, message: object) -> None:
-        """Send a message; nothing happens where nobody listens any more, for `asked` says so.
+        """Send a message, without an error if the main process has ended: `stop_reason` reports that.
 
-        Only a Farewell waits for a main process that has been stopped; training does not.
+        If the main process was stopped (Ctrl-Z), the pipe fills up. Then all messages but a Farewell are dropped, so
+        that training goes on.
         """
         with self._lock, suppress(OSError):
             if isinstance(message, Farewell) or self._has_room():
                 self._channel.send(message)
 
-    def asked(self) -> str | None:
+    def stop_reason(self) -> str | None:
         """Why the main process wants this worker to stop, or None."""
         try:
             return self._channel.recv() if self._channel.poll() else None
@@ -81,15 +83,16 @@ class _Line:
 
     def close(self, farewell: Farewell) -> None:
         """Send the last message."""
-        self._over.set()
+        self._closing.set()
         self.send(farewell)
         self._channel.close()
 
     def _beat(self) -> None:
-        while not self._over.wait(HEARTBEAT_SECONDS):
+        while not self._closing.wait(HEARTBEAT_SECONDS):
             self.send(Heartbeat())
 
     def _has_room(self) -> bool:
+        """Whether the pipe takes a message now, without waiting for the main process to read."""
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLOUT)
         return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""Train populations in worker processes, and live with one that dies, hangs or says nothing."""
+"""Train populations in worker processes; a worker may die, hang or stop reporting without harm to the others."""
 
 from __future__ import annotations
 
@@ -20,32 +20,36 @@ import torch
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import FAILED, INTERRUPTED, is_run
 from rl_decay.runs.summary import read_summary
-from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
-from rl_decay.sweeps.population import train_jobs
-from rl_decay.sweeps.reporter import Ended, Listener, Progress
+from rl_decay.sweeps.record_endings import Unrecorded, record_endings
+from rl_decay.sweeps.reporter import Listener, PopulationEnded, Progress
+from rl_decay.sweeps.train_jobs import train_jobs
 from rl_decay.sweeps.worker import Farewell, work
 from rl_decay.system.signals import LOST, SIGNALS, StopRequest, held_back
 from rl_decay.training.device import resolve_device
 
 log = logging.getLogger("rl_decay")
-SILENCE = 5.0  # seconds without a heartbeat until a worker counts as one that does not answer
-STARTING = 60.0  # the same before the first progress: importing PyTorch and making a task may keep Python from running
-WAIT = 0.5  # seconds for messages
-GRACE = 10.0  # seconds from a worker's farewell to its end
+# Seconds.
+HEARTBEAT_TIMEOUT = 5.0  # without a message, until a warning says that the worker does not answer
+STARTUP_TIMEOUT = 60.0  # the same before the first progress: the imports and the task may block the heartbeat's thread
+MESSAGE_WAIT = 0.5  # of one wait for messages
+EXIT_TIMEOUT = 10.0  # from a worker's farewell to the end of its process
 
 
 @dataclass
 class Outcome:
-    """How a sweep's training ended: whether all of it was done, and the failures that no summary.json could take."""
+    """How a sweep's training ended.
 
-    whole: bool
+    complete: no signal kept a population from finishing. unrecorded: failures that no summary.json could take.
+    """
+
+    complete: bool
     unrecorded: list[Unrecorded] = field(default_factory=list)
 
 
 @dataclass
 class _Worker:
-    """A worker process, and when it has to be heard of again."""
+    """A worker process; `deadline` is the time by which its next message is due."""
 
     index: int
     population: Population
@@ -56,17 +60,20 @@ class _Worker:
     starting: bool = True
     silent: bool = False
 
-    def heard(self, message: object) -> None:
-        if isinstance(message, Progress):
+    def take(self, message: object) -> None:
+        """Note a message: the worker is alive until the next deadline."""
+        if isinstance(message, Farewell):
+            self.farewell = message
+        elif isinstance(message, Progress):
             self.starting = False
-        self.deadline = time.monotonic() + (STARTING if self.starting else SILENCE)
+        self.deadline = time.monotonic() + (STARTUP_TIMEOUT if self.starting else HEARTBEAT_TIMEOUT)
         if self.silent:
             self.silent = False
             log.info("worker process %d answers again", self.process.pid)
 
 
 def usable_cores() -> int:
-    """Cores this process may use: its affinity, and the CPU quota of its control group where there is one."""
+    """Cores this process may use: its affinity, and the CPU quota of its control group (containers have one)."""
     cores = len(os.sched_getaffinity(0))
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
@@ -85,7 +92,7 @@ def train(populations: Sequence[Population], workers: int, listen: Listener) -> 
     """Train every population, at most `workers` at a time; each job's folder says how it ended.
 
     With one worker inside this process. A population whose worker dies, or that raises, leaves its unfinished jobs as
-    `failed` with the reason; the others go on. The outcome is not whole if a signal kept some from finishing.
+    `failed` with the reason; the others go on. The outcome is not complete if a signal kept some from finishing.
     """
     if workers == 1:
         return _train_here(populations, listen)
@@ -95,28 +102,32 @@ def train(populations: Sequence[Population], workers: int, listen: Listener) -> 
             pool.train(stop)
         except KeyboardInterrupt:  # a second signal
             pool.kill()
-    pool.record_killed()  # out here: a StopRequest ends this process if its second signal is not answered soon
+    # After the `with`: inside, the StopRequest would end this process if writing took long after the second signal.
+    pool.record_killed()
     return Outcome(stop.signal is None, pool.unrecorded)
 
 
 def _train_here(populations: Sequence[Population], listen: Listener) -> Outcome:
-    outcome = Outcome(whole=True)
+    unrecorded: list[Unrecorded] = []
     with StopRequest() as stop:
         for index, population in enumerate(populations):
             if stop.signal is not None:
-                return Outcome(False, outcome.unrecorded)
-            outcome.unrecorded += train_jobs(index, population, listen, lambda: stop.signal)
-            listen(Ended(index))
-            if _interrupted(population):
-                return Outcome(False, outcome.unrecorded)
-    return outcome
+                return Outcome(False, unrecorded)
+            unrecorded += train_jobs(index, population, listen, lambda: stop.signal)
+            listen(PopulationEnded(index))
+            # The statuses decide after the last population: a signal in its last iteration leaves nothing unfinished.
+            if _was_interrupted(population):
+                return Outcome(False, unrecorded)
+    return Outcome(True, unrecorded)
 
 
 class _Pool:
     """The worker processes of a sweep, and the populations that wait for one."""
 
     def __init__(self, populations: Sequence[Population], size: int, listen: Listener):
-        self._waiting, self._size, self._listen = deque(enumerate(populations)), size, listen
+        self._waiting = deque(enumerate(populations))
+        self._size = size
+        self._listen = listen
         self._running: dict[Connection, _Worker] = {}
         self._listened = time.monotonic()  # when this process last waited for messages
         self.unrecorded: list[Unrecorded] = []
@@ -129,7 +140,7 @@ class _Pool:
                 worker = _start(*self._waiting.popleft())
                 self._running[worker.channel] = worker
             self._receive()
-            self._name_silent()
+            self._warn_of_silent()
             if stop.signal is not None and not stop_sent:
                 stop_sent = True
                 for worker in self._running.values():
@@ -141,51 +152,54 @@ class _Pool:
             worker.process.kill()
 
     def record_killed(self) -> None:
-        """Wait for the ends of workers that were killed, and write them down."""
+        """Wait for the ends of workers that were killed, and record their jobs as interrupted."""
         for worker in self._running.values():
             worker.process.join()
             self._record(worker, INTERRUPTED, f"a second signal: {LOST}")
         self._running.clear()
 
     def _receive(self) -> None:
-        """Wait a moment for messages of the workers, or for their ends."""
-        for channel in wait(list(self._running), timeout=WAIT):
+        """Wait a moment for messages of the workers, or for the end of one."""
+        for channel in wait(list(self._running), timeout=MESSAGE_WAIT):
             assert isinstance(channel, Connection)
             worker = self._running[channel]
             try:
                 message = channel.recv()
-            except (EOFError, OSError):  # it has ended, perhaps in the middle of a message
+            except (EOFError, OSError):  # the worker has ended, perhaps in the middle of a message
                 self._end(worker)
-                del self._running[channel]  # not before: a second signal must find it while `_end` waits for it
-                self._listen(Ended(worker.index))
+                # Removed only now: if a second signal comes while `_end` waits, `kill` must still find this worker.
+                del self._running[channel]
+                self._listen(PopulationEnded(worker.index))
                 continue
-            worker.heard(message)
-            if isinstance(message, Farewell):
-                worker.farewell = message
-            elif isinstance(message, Progress):
+            worker.take(message)
+            if isinstance(message, Progress):
                 self._listen(message)
 
     def _end(self, worker: _Worker) -> None:
-        worker.process.join(GRACE)
-        if worker.process.is_alive():  # it has said goodbye, and hangs on something that its task left behind
+        """Wait for a worker that has closed its channel, and record its jobs."""
+        worker.process.join(EXIT_TIMEOUT)
+        if worker.process.is_alive():  # it hangs at its exit, on a thread or process that a task left behind
             worker.process.kill()
             worker.process.join()
         worker.channel.close()
         self._record(worker, FAILED, f"its worker process died with exit code {worker.process.exitcode}")
 
     def _record(self, worker: _Worker, status: str, reason: str) -> None:
-        """Write how a worker's jobs ended, unless its farewell says that it has done so itself."""
+        """Record how a worker's jobs ended; a worker with a farewell has done so itself."""
         if worker.farewell is None:
-            self.unrecorded += record_endings(worker.population, status, reason, begin=True)
+            self.unrecorded += record_endings(worker.population, status, reason, make_folders=True)
         else:
             self.unrecorded += worker.farewell.unrecorded
 
-    def _name_silent(self) -> None:
+    def _warn_of_silent(self) -> None:
+        """Warn once of each worker whose message is overdue."""
         now = time.monotonic()
-        deaf, self._listened = now - self._listened, now
+        absence = now - self._listened
+        self._listened = now
         for worker in self._running.values():
-            if deaf > 2 * WAIT:  # this process was stopped, or waited for another worker: its messages wait here
-                worker.deadline += deaf
+            # This process itself was stopped, or waited for the end of another worker: the messages are still unread.
+            if absence > 2 * MESSAGE_WAIT:
+                worker.deadline += absence
             elif not worker.silent and now > worker.deadline:
                 worker.silent = True
                 jobs = f"jobs {worker.population[0].number} to {worker.population[-1].number}"
@@ -194,38 +208,42 @@ class _Pool:
 
 
 def _explained_silence(pid: int | None) -> str:
-    """What may keep a process from its heartbeat, as far as the system tells, and what a person can do."""
+    """The likely reason why a process sends no heartbeat, and what a person can do."""
     ending = f"`kill -9 {pid}` ends it, and its jobs count as failed"
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:  # a system without /proc
         causes = "busy in code that does not let Python run, swapped out or stopped"
         return f"it is {causes}. If it does not come back, {ending}"
-    state = stat.rpartition(b")")[2].split()[0]  # the program's name before it may hold spaces and parentheses
+    state = stat.rpartition(b")")[2].split()[0]  # the name in front may hold spaces and parentheses
     if state == b"T":
         return f"it is stopped. `kill -CONT {pid}` lets it go on; {ending}"
     return f"it is busy in code that does not let Python run, or swapped out. If it does not come back, {ending}"
 
 
 def _start(index: int, population: Population) -> _Worker:
-    # spawn: a forked copy of a process whose PyTorch has run threads can hang
+    """Start a worker process for a population."""
+    # Spawn, not fork: a forked copy of a process in which PyTorch has run threads can hang.
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=work, args=(index, population, theirs))
+    own_end, worker_end = context.Pipe()
+    process = context.Process(target=work, args=(index, population, worker_end))
+    # A Ctrl-C reaches the whole process group. Held back, it does not kill the child before `leave_to_parent`.
+    # The tracker is started first, on its own: `start` would start it, and Python 3.11 unblocks the signals after that.
     with held_back(*SIGNALS):
-        resource_tracker.ensure_running()  # `start` would do so, and Python 3.11 unblocks signals behind it
+        resource_tracker.ensure_running()
     with held_back(*SIGNALS):
         process.start()
-    theirs.close()
-    return _Worker(index, population, process, ours, deadline=time.monotonic() + STARTING)
+    worker_end.close()  # or the channel would not report the end of the worker
+    return _Worker(index, population, process, own_end, deadline=time.monotonic() + STARTUP_TIMEOUT)
 
 
 def _send(channel: Connection, message: str) -> None:
-    with suppress(OSError):  # the worker has ended, as `_receive` will find
+    with suppress(OSError):  # the worker has ended; `_receive` will notice
         channel.send(message)
 
 
-def _interrupted(population: Population) -> bool:
+def _was_interrupted(population: Population) -> bool:
+    """Whether a signal stopped a run of this population."""
     for job in population:
         with suppress(UserError):  # somebody removed or damaged its summary
             if is_run(job.folder) and read_summary(job.folder)["status"] == INTERRUPTED:

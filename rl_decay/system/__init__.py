@@ -1,1 +1,1 @@
-"""What a command asks of its operating system: signals, streams, open files, the terminal and the shell."""
+"""The operating system of a command: signals, streams, open files, the terminal and the shell."""

@@ -1,4 +1,4 @@
-"""How a command answers a person: an exit code, one line for a mistake, one for Ctrl-C."""
+"""How a command ends for a person: an exit code, one line for a mistake, one line for Ctrl-C."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rl_decay.system.signals import INTERRUPTED_CODE
 
 
 def answered(command: Callable[[], int], interrupted: str = "interrupted") -> int:
-    """Do what a command does and return its exit code: 1 for a mistake, 130 for a Ctrl-C, each with its line."""
+    """Run a command and return its exit code. A UserError gives 1, a Ctrl-C 130; each prints one line."""
     raise_limit()
     try:
         return command()

@@ -1,4 +1,4 @@
-"""Open files of this process: how many it may have, and what to say when they run out."""
+"""The limit of open files of this process, and a check before many files are needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from rl_decay.errors import UserError
 
-SPARE = 64  # for tables, checkpoints, pipes and libraries
+SPARE = 64  # open files for tables, checkpoints, pipes and libraries
 NONE_LEFT = (errno.EMFILE, errno.ENFILE)
 
 
@@ -26,15 +26,18 @@ def limit() -> float:
     return float("inf") if soft == resource.RLIM_INFINITY else soft
 
 
-def require(count: int, what: str, way_out: str) -> None:
-    """UserError if `count` more files, and some to spare, would be more than the limit."""
+def require_descriptors(count: int, purpose: str, way_out: str) -> None:
+    """UserError if `count` more open files, and SPARE others, would exceed the limit; `purpose` begins the message."""
     needed = _in_use() + count + SPARE
     if needed > limit():
-        raise UserError(f"{what}: needs about {needed:,} open files, and `ulimit -n` allows {limit():,.0f}; {way_out}")
+        raise UserError(
+            f"{purpose}: needs about {needed:,} open files, and `ulimit -n` allows {limit():,.0f}; {way_out}"
+        )
 
 
 def _in_use() -> int:
-    for folder in ("/proc/self/fd", "/dev/fd"):
+    """Open files of this process; 0 on a system that does not list them."""
+    for folder in ("/proc/self/fd", "/dev/fd"):  # Linux, macOS
         with suppress(OSError):
             return len(os.listdir(folder))
     return 0

@@ -1,4 +1,4 @@
-"""Tables on a narrow terminal: stacked, so that no name and no number is cut."""
+"""Tables on a narrow terminal: the cells of a row below each other, so that no name and no number is cut."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from rich.table import Table
 
 def fitted(console: Console, table: Table) -> Table:
     """The table itself if the console has room for all its words, else its cells below each other."""
-    if _words(console, table) <= set("".join(segment.text for segment in console.render(table)).split()):
+    # rich cuts or folds words silently, so render the table and look whether every word is still there.
+    rendered = "".join(segment.text for segment in console.render(table))
+    if _words(console, table) <= set(rendered.split()):
         return table
     return _with_headers(table) if table.show_header else _with_labels(table)
 
@@ -20,7 +22,7 @@ def _words(console: Console, table: Table) -> set[str]:
     words: set[str] = set()
     for column in table.columns:
         for cell in (column.header, *column.cells):
-            text = console.render_str(cell) if isinstance(cell, str) else cell
+            text = console.render_str(cell) if isinstance(cell, str) else cell  # a str may hold markup
             words |= set(str(text).split())
     return words
 

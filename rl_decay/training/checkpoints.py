@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.errors import UserError, one_line
-from rl_decay.runs.durable import replace
+from rl_decay.runs.durable import write_atomically
 from rl_decay.runs.files import entries, is_file, open_to_read
 from rl_decay.runs.layout import LATEST
 from rl_decay.training import out_of_memory
@@ -86,7 +86,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
     path.parent.mkdir(exist_ok=True)  # without its parents: a run folder that was removed is not made anew
     buffer = io.BytesIO()
     torch.save({"schema_version": SCHEMA_VERSION, "sha256": digest(content), **content}, buffer)
-    replace(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
 
 
 def digest(content: Any) -> str:
@@ -115,7 +115,7 @@ def keep_copy(folder: Path, iteration: int, keep: int) -> None:
     """Keep copies of the newest `keep` checkpoints under their iteration's number."""
     if keep == 0:
         return
-    replace(folder / f"iteration_{iteration:09d}.pt", (folder / LATEST).read_bytes())
+    write_atomically(folder / f"iteration_{iteration:09d}.pt", (folder / LATEST).read_bytes())
     for old in numbered(folder)[:-keep]:
         old.unlink()
 

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from rl_decay.config.kinds import Fields, Whole, misfit
-from rl_decay.runs.layout import EVALUATIONS, EVENTS, METRICS
+from rl_decay.runs.layout import EVALUATIONS_CSV, EVENTS, METRICS_CSV
 from rl_decay.types import Spaces
 
 MOST_VALUES = 50_000  # of a checkpoint, its dicts and lists included; a run has a thousand, and a few per event file
 PLAIN = (str, int, float, type(None))
 RUN = Fields(
     {
-        "files": Fields({METRICS: Whole(0), EVALUATIONS: Whole(0)}),
+        "files": Fields({METRICS_CSV: Whole(0), EVALUATIONS_CSV: Whole(0)}),
         **dict.fromkeys(("iterations", "valid_steps"), Whole(0)),
         "wall_seconds": float,
         "last_returns": list[float],
@@ -77,7 +77,7 @@ def misfit_of_content(content: dict[str, Any]) -> str | None:
     if run is None:
         return None
     for name in run["files"]:  # these files are cut back to the lengths given, so nothing else may be among them
-        if name not in (METRICS, EVALUATIONS) and not EVENT_FILE.fullmatch(name):
+        if name not in (METRICS_CSV, EVALUATIONS_CSV) and not EVENT_FILE.fullmatch(name):
             return f"run.files names {name!r}, which is no file of a run"
     if problem := misfit(run["files"], dict[str, int], "run.files"):
         return problem

@@ -29,14 +29,13 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams, evaluation_seeds
 from rl_decay.runs.continuation import with_absolute_paths
 from rl_decay.runs.durable import FileChangedError
-from rl_decay.runs.folder import RunFolder
+from rl_decay.runs.folder import RunFolder, default_folder
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.layout import FAILED, INTERRUPTED
-from rl_decay.runs.lock import RunLock, refuse_sweep_in_use
-from rl_decay.runs.naming import run_folder
-from rl_decay.runs.recorder import RunSink
-from rl_decay.runs.replays import notes_of
-from rl_decay.runs.summary import read_summary, versions
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.recorder import RunRecorder
+from rl_decay.runs.summary import inexact_notes, read_summary, versions
+from rl_decay.runs.sweep_lock import refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.system.descriptors import raise_limit
 from rl_decay.system.signals import watched
@@ -87,14 +86,14 @@ def train_population(jobs: Sequence[Job], *, show: ShowPlan | None = None) -> li
     if any(population_keys(job.config) != structure for job in jobs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
-    sinks: Sequence[RunSink] = []
+    recorders: Sequence[RunRecorder] = []
     with ExitStack() as stack:
         lock = _lock([job.folder for job in jobs], stack)
         starts = [find_start_point(job, RunFolder(job.folder)) for job in jobs]
         unfinished = [start for start in starts if not start.ended]
         if unfinished:
-            sinks = _train(unfinished, show, lock, stack)
-    unrecorded = {sink.folder: sink.summary() for sink in sinks if not sink.recorded}
+            recorders = _train(unfinished, show, lock, stack)
+    unrecorded = {recorder.folder: recorder.summary() for recorder in recorders if not recorder.recorded}
     return [_result(start, unrecorded.get(start.job.folder)) for start in starts]
 
 
@@ -110,7 +109,7 @@ def train(config: Config, folder: str | Path | None = None) -> Result:
     """Train one run without Hydra, quietly; into `folder`, or a new one under runs/ as train.py would name it."""
     config = with_full_id(check(config))
     if folder is None:
-        folder = run_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
+        folder = default_folder(with_absolute_paths(config), time.strftime("%Y%m%d-%H%M%S"))
     if not isinstance(folder, (str, PathLike)) or folder == "" or "\0" in str(folder):
         raise UserError(f"folder={one_line(repr(folder))}: must be a path")
     refuse_sweep_in_use(Path(folder))
@@ -124,7 +123,9 @@ def _result(start: StartPoint, unrecorded: dict[str, Any] | None) -> Result:
     return Result(folder, read_summary(folder), trained=not start.ended)
 
 
-def _train(starts: Sequence[StartPoint], show: ShowPlan | None, lock: RunLock, stack: ExitStack) -> Sequence[RunSink]:
+def _train(
+    starts: Sequence[StartPoint], show: ShowPlan | None, lock: RunLock, stack: ExitStack
+) -> Sequence[RunRecorder]:
     """Train one population; returns its runs as they ended."""
     first = starts[0]
     if any(start.resume_point != first.resume_point for start in starts):
@@ -162,9 +163,9 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
     empty = [empty_checkpoint(start.config, envs.spaces, timetable) for start in starts]
-    sinks = []
+    recorders = []
     for start, checkpoint in zip(starts, empty, strict=True):
-        sinks.append(_sink(start, timetable, checkpoint, device, stack))
+        recorders.append(_recorder(start, timetable, checkpoint, device, stack))
     collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
     trainer = Trainer(
         plan=timetable,
@@ -174,8 +175,8 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
         streams=streams,
         eval_envs=eval_envs,
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
-        runs=sinks,
-        saver=Saver(timetable, ppo, collector, sinks, empty, lock),
+        runs=recorders,
+        saver=Saver(timetable, ppo, collector, recorders, empty, lock),
     )
     _replay(trainer, [start.checkpoint for start in starts if start.checkpoint is not None])
     return trainer
@@ -203,24 +204,26 @@ def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
     return stack.enter_context(RunLock(*folders))
 
 
-def _sink(start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack) -> RunSink:
+def _recorder(
+    start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack
+) -> RunRecorder:
     """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
     header = summary_header(start, timetable, empty, device)
     folder = start.job.folder
     saved = None if start.checkpoint is None else start.checkpoint.run
     try:
-        sink = RunSink(folder, start.config, timetable, header, saved)
+        recorder = RunRecorder(folder, start.config, timetable, header, saved)
     except OSError as error:
         raise UserError(unwritable(folder, error)) from None
 
     def close(kind: type[BaseException] | None, *_: object) -> None:
         stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
-        sink.end(INTERRUPTED if stopped else FAILED, "training did not begin")
+        recorder.end(INTERRUPTED if stopped else FAILED, "training did not begin")
         with suppress(OSError, FileChangedError):  # it has been reported
-            sink.close()
+            recorder.close()
 
     stack.push(close)
-    return sink
+    return recorder
 
 
 def member(config: Config) -> Member:
@@ -264,7 +267,7 @@ def summary_header(start: StartPoint, timetable: Plan, empty: Checkpoint, device
 def _notes(start: StartPoint, timetable: Plan) -> list[str]:
     """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
     learned = [note for note in start.run.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
-    return [f"{label}: {text}" for label, text in timetable.notes] + notes_of(start.history) + learned
+    return [f"{label}: {text}" for label, text in timetable.notes] + inexact_notes(start.history) + learned
 
 
 def empty_checkpoint(config: Config, spaces: Spaces, timetable: Plan) -> Checkpoint:

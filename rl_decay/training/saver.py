@@ -19,7 +19,7 @@ from rl_decay.ppo.agent import PPO
 from rl_decay.runs import layout
 from rl_decay.runs.durable import FileChangedError
 from rl_decay.runs.lock import LockLostError, RunLock
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 from rl_decay.runs.unwritable import cause, interrupted_writing
 from rl_decay.training import checkpoints
 from rl_decay.training.checkpoints import Checkpoint
@@ -37,7 +37,7 @@ class Saver:
     plan: Plan
     ppo: PPO
     collector: Collector
-    runs: Sequence[RunSink]
+    runs: Sequence[RunRecorder]
     empty: Sequence[Checkpoint]  # per member: what all its checkpoints say
     lock: RunLock  # of the runs' folders
     failures: list[str] = field(default_factory=list, init=False)  # words for the person: folders that failed
@@ -50,7 +50,7 @@ class Saver:
             self._drop_later_best()
 
     @contextmanager
-    def writing(self, run: RunSink) -> Iterator[None]:
+    def writing(self, run: RunRecorder) -> Iterator[None]:
         """What goes wrong with a run's folder ends this run alone."""
         try:
             yield
@@ -94,7 +94,7 @@ class Saver:
         """Write a member's best.pt; whoever calls it is `writing` that member's run."""
         self._checkpoint(m, layout.BEST, done, self.ppo.state_dict())
 
-    def _still_running(self) -> list[RunSink]:
+    def _still_running(self) -> list[RunRecorder]:
         return [run for run in self.runs if run.running]
 
     def _drop_later_best(self) -> None:
@@ -130,7 +130,7 @@ class Saver:
         checkpoint.save(run.folder / layout.CHECKPOINTS / name)
         run.saved.add(name)
 
-    def _tell_lost_checkpoints(self, run: RunSink, done: int) -> None:
+    def _tell_lost_checkpoints(self, run: RunRecorder, done: int) -> None:
         """Rows are not lost with a checkpoint, so the run goes on; but best.pt may stay away."""
         folder = run.folder / layout.CHECKPOINTS
         lost = sorted(name for name in run.saved if not (folder / name).exists())

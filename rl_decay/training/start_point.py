@@ -17,7 +17,7 @@ from rl_decay.ppo.net_shape import NetShape
 from rl_decay.ppo.update_monitor import probe_rows
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import changed_versions, check_links, same_experiment, with_absolute_paths
-from rl_decay.runs.durable import require
+from rl_decay.runs.durable import check_length
 from rl_decay.runs.files import exists
 from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import Job
@@ -93,9 +93,9 @@ def _continued(job: Job, run: RunFolder) -> StartPoint:
         iteration = checkpoint.iteration
         assert checkpoint.run is not None
         for name, length in checkpoint.run["files"].items():
-            require(run.path / name, length)
+            check_length(run.path / name, length)
         # Read the table before anything is cut: a damaged one must leave the folder as it is.
-        evaluation_curve(run.path / layout.EVALUATIONS, checkpoint.run["files"][layout.EVALUATIONS])
+        evaluation_curve(run.path / layout.EVALUATIONS_CSV, checkpoint.run["files"][layout.EVALUATIONS_CSV])
     clock = _clock(config, run.summary, iteration)
     history = _history(config, run.summary, iteration)
     return StartPoint(job, run, iteration, clock, checkpoint=checkpoint, history=history)

@@ -19,7 +19,7 @@ from rl_decay.errors import UserError, error_words
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import MemberStreams
 from rl_decay.runs import layout
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 from rl_decay.system.signals import LOST, StopRequest
 from rl_decay.training import out_of_memory
 from rl_decay.training.collector import Collector
@@ -38,7 +38,7 @@ class Display(Protocol):
     """What shows a population's progress to a person."""
 
     def iteration(
-        self, iteration: int, runs: Sequence[RunSink], scalars: dict[str, np.ndarray], evaluated: bool
+        self, iteration: int, runs: Sequence[RunRecorder], scalars: dict[str, np.ndarray], evaluated: bool
     ) -> str | None:
         """Called after every iteration, with its scalars per member [M]; returns why to stop, or None to go on."""
         ...
@@ -55,7 +55,7 @@ class Trainer:
     streams: MemberStreams
     eval_envs: VecEnv
     eval_seeds: Sequence[int]
-    runs: Sequence[RunSink]
+    runs: Sequence[RunRecorder]
     saver: Saver
     display: Display | None = None
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from omegaconf import OmegaConf
+from variants import thorough
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_an_empty_folder_is_accepted(train_py, tmp_path, small):
     assert json.loads((tmp_path / "mine" / "summary.json").read_text())["status"] == "finished"
 
 
-@pytest.mark.parametrize("folder", ["/proc/nope", "file/run"])
+@pytest.mark.parametrize("folder", ["/proc/nope", thorough("file/run")])
 @pytest.mark.parametrize("mode", [("hydra.run.dir",), ("hydra.sweep.dir", "-m")], ids=["run", "sweep"])
 def test_a_folder_that_cannot_be_written_is_named(train_py, tmp_path, folder, mode):
     (tmp_path / "file").write_text("not a folder")

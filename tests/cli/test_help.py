@@ -21,8 +21,8 @@ def test_help_names_every_group_option_curve_and_key(train_py, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_debug_runs_exactly_two_iterations(shell, tmp_path):
-    ended = shell("experiment=debug", "schedule=linear_warmup", "experiment=debug")
+def test_debug_runs_exactly_two_iterations(train_py, tmp_path):
+    ended = train_py("experiment=debug", "schedule=linear_warmup", "experiment=debug")
     assert (ended.code, ended.err) == (0, ""), ended
     (folder,) = tmp_path.glob("runs/CartPole-v1/linear_warmup-linear_warmup/seed0-*")
     said = json.loads((folder / "summary.json").read_text())

@@ -1,6 +1,7 @@
 """Mistakes of the person: one line, exit code 1, no traceback, nothing left behind."""
 
 import pytest
+from variants import every, thorough
 
 from rl_decay.schedules import CURVES
 
@@ -57,7 +58,9 @@ BEFORE_TRAINING = [
 ]
 
 
-@pytest.fixture(scope="module", params=BEFORE_TRAINING, ids=[" ".join(case[0]) for case in BEFORE_TRAINING])
+@pytest.fixture(
+    scope="module", params=every(5, map(list, BEFORE_TRAINING), [" ".join(case[0]) for case in BEFORE_TRAINING])
+)
 def mistake(request, train_in, tmp_path_factory):
     """How a mistake ended, what its message must name, and the folder it was made in."""
     arguments, words = request.param
@@ -80,8 +83,8 @@ def test_a_mistake_leaves_nothing_behind(mistake):
     "arguments, words",
     [
         (["+schedule.foo=1"], ["schedule.foo"]),
-        (["actor.lr=-1"], ["actor.lr=-1"]),
-        (["schedule=no_such_curve"], ["linear, linear_warmup, none"]),
+        thorough(["actor.lr=-1"], ["actor.lr=-1"]),
+        thorough(["schedule=no_such_curve"], ["linear, linear_warmup, none"]),
     ],
 )
 def test_a_person_sees_the_same(shell, tmp_path, arguments, words):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from variants import every
 
 from rl_decay.runs.layout import is_run
 
@@ -70,20 +71,22 @@ def test_failures_are_listed_at_the_end_and_make_the_exit_code(sweep):
 
 
 def test_a_job_that_the_task_refuses_stops_no_other(train_py, tmp_path, small):
-    tasks = "env.id=CartPole-v1,Nope-v0,Acrobot-v1"
+    tasks = "env.id=CartPole-v1,Nope-v0"
     ended = train_py(*SWEEP, *small, "total_steps=32", "logger=none", tasks)
-    ended.refused("1 of 3 runs failed")
+    ended.refused("1 of 2 runs failed")
     said = [summary(job) for job in (tmp_path / "sweep").glob("*/")]
-    assert sorted(s["status"] for s in said) == ["failed", "finished", "finished"]
+    assert sorted(s["status"] for s in said) == ["failed", "finished"]
     assert next(s["reason"] for s in said if s["status"] == "failed").startswith("env.id=Nope-v0")
 
 
+@pytest.mark.thorough
 def test_an_unknown_key_fails_each_of_its_jobs(train_py, tmp_path):
     train_py(*SWEEP, "+schedule.foo=1,2").refused("2 of 2 runs failed")
     reasons = [summary(job)["reason"] for job in (tmp_path / "sweep").glob("*/")]
     assert len(reasons) == 2 and all(reason.startswith("schedule.foo") for reason in reasons)
 
 
+@pytest.mark.thorough
 def test_a_rate_that_is_no_number_fails_its_own_job(train_py, tmp_path, small):
     ended = train_py(*SWEEP, *small, "total_steps=32", "logger=none", "actor.lr=nan,1e-3")
     ended.refused("1 of 2 runs failed")
@@ -91,20 +94,21 @@ def test_a_rate_that_is_no_number_fails_its_own_job(train_py, tmp_path, small):
     assert {s["status"]: s["reason"] for s in said}["failed"].startswith("actor.lr=nan")
 
 
-@pytest.mark.parametrize("mistake", ["schedule=none,cosine", "actor.lr=1e-3,fast", "schedule.warmpu=0.1,0.2"])
+@pytest.mark.parametrize("mistake", every(3, ["schedule=none,cosine", "actor.lr=1e-3,fast", "schedule.warmpu=0.1,0.2"]))
 def test_what_hydra_cannot_compose_ends_the_sweep_before_any_job(train_py, tmp_path, mistake):
     ended = train_py(*SWEEP, mistake, "logger=none")
     ended.refused(mistake.partition("=")[0])
     assert list(tmp_path.glob("sweep/*/")) == []
 
 
+@pytest.mark.thorough
 def test_a_sweep_without_failures_ends_with_0(train_py, tmp_path, small):
     ended = train_py(*SWEEP, *small, "total_steps=32", "logger=none", "seed=range(3,5)")
     assert (ended.code, ended.err) == (0, "")
     assert sorted(summary(job)["seed"] for job in (tmp_path / "sweep").glob("*/")) == [3, 4]
 
 
-@pytest.mark.parametrize("twice", ["seed=1,1", "checkpoint.every=1,2"])
+@pytest.mark.parametrize("twice", every(2, ["seed=1,1", "checkpoint.every=1,2"]))
 def test_two_jobs_of_the_same_experiment_do_not_pass_for_one(train_py, tmp_path, small, twice):
     ended = train_py(*SWEEP, *small, "total_steps=32", "logger=none", twice)
     jobs = list((tmp_path / "sweep").glob("*/"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+from variants import every
 
 from rl_decay.hydra_app.compose import register
 
@@ -81,7 +82,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("words, named", REFUSED, ids=[" ".join(words)[:60] for words, _ in REFUSED])
+@pytest.mark.parametrize("words, named", every(6, REFUSED, [" ".join(words)[:60] for words, _ in REFUSED]))
 def test_one_line_names_the_mistake_and_nothing_is_left(train_py, tmp_path, words, named):
     ended = train_py(*words)
     ended.refused(*named)
@@ -89,6 +90,7 @@ def test_one_line_names_the_mistake_and_nothing_is_left(train_py, tmp_path, word
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.thorough
 def test_flags_may_stand_between_overrides(train_py, tmp_path, small):
     ended = train_py("seed=3,4", "-m", *small, "total_steps=32", "logger=none", "compare=none", "hydra.sweep.dir=sweep")
     assert (ended.code, ended.err) == (0, "")
@@ -126,7 +128,7 @@ def check(train_in, folder, word, mode):
 
 
 def test_an_odd_value_of_a_key_of_hydra_is_one_line(train_in, tmp_path_factory, odd_words):
-    for word in random.Random(1).sample(odd_words, 10):
+    for word in random.Random(1).sample(odd_words, 3):
         check(train_in, tmp_path_factory.mktemp("odd"), word, ())
 
 

@@ -5,11 +5,12 @@ import shlex
 import shutil
 
 import pytest
+from variants import thorough
 
 from rl_decay import resume
 from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import unflat
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.runs.summary import read_summary, write_summary
 
 LAUNCHERS = {
@@ -39,8 +40,17 @@ def branched(train_in, source, words, tmp_path):
     return lambda *more: train_in(tmp_path, *words, *more)
 
 
-@pytest.mark.parametrize("chdir", ["false", "true"])
-@pytest.mark.parametrize("launcher", ["alone", "population", "basic"])
+@pytest.mark.parametrize(
+    "launcher, chdir",
+    [
+        ("alone", "true"),
+        ("population", "false"),
+        thorough("alone", "false"),
+        thorough("population", "true"),
+        thorough("basic", "false"),
+        thorough("basic", "true"),
+    ],
+)
 def test_a_relative_path_is_recorded_absolute(branched, tmp_path, launcher, chdir):
     ended = branched(*LAUNCHERS[launcher], f"hydra.job.chdir={chdir}")
     assert (ended.code, ended.err) == (0, "")
@@ -51,6 +61,7 @@ def test_a_relative_path_is_recorded_absolute(branched, tmp_path, launcher, chdi
         assert "folder: 'my run/branch'" in ended.out.splitlines()
 
 
+@pytest.mark.thorough
 def test_a_job_that_never_began_finds_its_source_from_another_folder(branched, tmp_path, monkeypatch, capsys):
     assert branched("-m", "hydra.sweep.dir=sweep", "seed=0,1", "hydra.launcher.workers=1").code == 0
     gone = next(iter(sorted((tmp_path / "sweep").glob("*seed1*"))))

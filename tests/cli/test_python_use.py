@@ -10,7 +10,7 @@ import pytest
 
 import rl_decay
 from rl_decay.config.schema import flat
-from rl_decay.runs.lock import SweepLock
+from rl_decay.runs.sweep_lock import SweepLock
 from rl_decay.runs.tables import read
 
 ROOT = Path(__file__).parents[2]

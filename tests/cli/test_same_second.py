@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from variants import thorough
 
 from rl_decay.hydra_app import guard
 from rl_decay.runs.claim import FolderClaim
@@ -11,7 +12,7 @@ RUN, SWEEP = ("hydra.run.dir=mine",), ("-m", "hydra.sweep.dir=mine")
 
 
 @pytest.mark.parametrize("words", [RUN, SWEEP], ids=["run", "sweep"])
-@pytest.mark.parametrize("resume", ["never", "auto"])
+@pytest.mark.parametrize("resume", [thorough("never"), "auto"])
 def test_whoever_comes_second_writes_nothing(train_py, tmp_path, words, resume):
     first = FolderClaim(tmp_path / "mine", ())  # as another command does in its first moment
     try:
@@ -21,7 +22,9 @@ def test_whoever_comes_second_writes_nothing(train_py, tmp_path, words, resume):
         first.end()
 
 
-@pytest.mark.parametrize("words", [RUN, SWEEP], ids=["run", "sweep"])
+@pytest.mark.parametrize(
+    "words", [pytest.param(RUN, id="run"), pytest.param(SWEEP, id="sweep", marks=pytest.mark.thorough)]
+)
 def test_a_command_gives_its_folder_back(train_py, small, words):
     once = (*words, *small, "total_steps=32", "logger=none", "compare=none", "resume=auto")
     assert train_py(*once).code == 0

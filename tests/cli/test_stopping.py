@@ -6,11 +6,12 @@ import signal
 
 import numpy as np
 import pytest
+from variants import thorough
 
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 from rl_decay.runs.tables import read
 
 SWEEP = ("-m", "compare=none", "hydra/launcher=basic", "hydra.sweep.dir=sweep", "logger=none")
@@ -19,9 +20,9 @@ LONG = ("total_steps=1000000", "evaluation.early=20000", "evaluation.late=10000"
 
 
 def read_back(folder):
-    said, metrics = json.loads((folder / layout.SUMMARY).read_text()), read(folder / layout.METRICS)
+    said, metrics = json.loads((folder / layout.SUMMARY).read_text()), read(folder / layout.METRICS_CSV)
     assert metrics["iteration"].tolist() == list(range(1, said["iterations"] + 1))
-    lines = (folder / layout.METRICS).read_bytes().split(b"\n")
+    lines = (folder / layout.METRICS_CSV).read_bytes().split(b"\n")
     assert lines.pop() == b"" and {line.count(b",") for line in lines} == {len(layout.METRIC_COLUMNS) - 1}
     return said, metrics
 
@@ -30,9 +31,9 @@ def read_back(folder):
     "number, vec, send",
     [
         (signal.SIGINT, "sync", os.kill),
-        (signal.SIGINT, "async", os.killpg),  # Ctrl-C in a terminal reaches the workers too
-        (signal.SIGTERM, "async", os.kill),
-        (signal.SIGHUP, "async", os.killpg),  # so does a terminal that is closed
+        thorough(signal.SIGINT, "async", os.killpg),  # Ctrl-C in a terminal reaches the workers too
+        thorough(signal.SIGTERM, "async", os.kill),
+        thorough(signal.SIGHUP, "async", os.killpg),  # so does a terminal that is closed
     ],
     ids=["SIGINT-sync", "SIGINT-async", "SIGTERM-async", "SIGHUP-async"],
 )
@@ -88,15 +89,15 @@ def test_a_second_signal_ends_at_once(train_py, tmp_path, small, interrupting):
 
 
 def test_a_signal_while_rows_are_written_still_leaves_the_last_checkpoint(train_py, tmp_path, small, monkeypatch):
-    signals, flush = [signal.SIGINT], RunSink.flush
+    signals, flush = [signal.SIGINT], RunRecorder.flush
 
-    def interrupted(sink):
-        if sink.iterations == 2 and signals:
+    def interrupted(recorder):
+        if recorder.iterations == 2 and signals:
             signal.raise_signal(signals.pop())
-        flush(sink)
+        flush(recorder)
 
     monkeypatch.setattr("rl_decay.training.saver.FLUSH_SECONDS", -1.0)
-    monkeypatch.setattr(RunSink, "flush", interrupted)
+    monkeypatch.setattr(RunRecorder, "flush", interrupted)
     ended = train_py(*small, "total_steps=160", "logger=none", "hydra.run.dir=mine")
     assert (ended.code, ended.err) == (130, "")
     said, _ = read_back(tmp_path / "mine")
@@ -112,19 +113,25 @@ def test_ctrl_c_before_training_has_begun_is_no_traceback(train_py, monkeypatch)
     assert ended.code == 130 and "Traceback" not in ended.err
 
 
-def test_a_reward_that_is_no_number_ends_the_run_as_diverged(started, tmp_path, small):
-    task = ("env=generic", "env.id=tasks:Fragile-v0", "env.num_envs=2", "evaluation.late=1", "evaluation.early=0")
-    process = started(*task, *small, "total_steps=3200", "hydra.run.dir=mine")
-    out, err = process.communicate(timeout=SAFETY)
-    assert (process.returncode, err) == (1, ""), err
+def test_a_reward_that_is_no_number_ends_the_run_as_diverged(train_py, tmp_path, small):
+    task = (
+        "env=generic",
+        "env.id=fragile_tasks:Fragile-v0",
+        "env.num_envs=2",
+        "evaluation.late=1",
+        "evaluation.early=0",
+    )
+    ended = train_py(*task, *small, "total_steps=3200", "hydra.run.dir=mine")
+    assert (ended.code, ended.err) == (1, "")
     said, metrics = read_back(tmp_path / "mine")
     # a copy takes 75 sound steps after each seed. Every sixth row of it is a reset, so 5 steps take 6 rows:
     # 75 steps are 90 rows, in the sixth rollout of 16
     assert (said["status"], said["reason"]) == ("diverged", "reward not finite in iteration 6")
-    assert said["reason"] in out
+    assert said["reason"] in ended.out
     assert np.isfinite(metrics["update/actor/grad_norm"][:5]).all()
 
 
+@pytest.mark.thorough
 def test_a_diverged_job_of_a_sweep_stops_no_other(train_py, tmp_path, small):
     ended = train_py(*SWEEP, *small, "total_steps=320", "schedule=none", "critic.lr=1e30,1e-3")
     assert ended.err == ""
@@ -135,13 +142,19 @@ def test_a_diverged_job_of_a_sweep_stops_no_other(train_py, tmp_path, small):
 @pytest.mark.parametrize(
     "once, waits_for",
     [
-        ("mine/checkpoints/latest.pt", "the iteration in progress, in which an environment may hang"),
-        ("tasks.py", "the task, which is made and tried out before training"),
+        thorough("mine/checkpoints/latest.pt", "the iteration in progress, in which an environment may hang"),
+        thorough(".", "the task, which is made and tried out before training"),
     ],
     ids=["in training", "before training"],
 )
 def test_a_task_that_hangs_in_c_is_named_and_a_second_signal_ends_it(started, tmp_path, small, once, waits_for):
-    task = ("env=generic", "env.id=tasks:Stuck-v0", f"env.kwargs={{once:{once}}}", "env.num_envs=2", "vec=sync")
+    task = (
+        "env=generic",
+        "env.id=fragile_tasks:Stuck-v0",
+        f"env.kwargs={{once:'{once}'}}",
+        "env.num_envs=2",
+        "vec=sync",
+    )
     process = started(*task, *small, "total_steps=3200", "checkpoint.every=1", "hydra.run.dir=mine")
     for awaited in ("STUCK", f"waiting for {waits_for}; a second Ctrl-C ends at once"):
         for line in process.stdout:
@@ -153,7 +166,7 @@ def test_a_task_that_hangs_in_c_is_named_and_a_second_signal_ends_it(started, tm
     _, err = process.communicate(timeout=SAFETY)
     assert process.returncode == 130
     assert err == "ended by a second signal; what came after the last checkpoint is lost\n"
-    if once != "tasks.py":
+    if once != ".":
         said = json.loads((tmp_path / "mine" / layout.SUMMARY).read_text())
         assert (said["status"], said["iterations"]) == ("interrupted", 1)
         assert said["reason"] == "a second signal: what came after the last checkpoint is lost"

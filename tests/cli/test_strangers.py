@@ -7,12 +7,13 @@ import sys
 
 import gymnasium as gym
 import pytest
+from small_runs import QUIET
 from trained import train_configs
 
 import rl_decay
 from rl_decay import compare, resume
 from rl_decay.config.schema import flat, unflat
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.errors import UserError
 from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.runs import layout
@@ -30,19 +31,12 @@ from gymnasium.envs.classic_control import PendulumEnv
 Path(__file__).with_suffix(".ran").touch()
 gym.register("Strange-v0", PendulumEnv, max_episode_steps=5)
 """
-SMALL = {
+SMALL = QUIET | {
     "env.id": f"{NAME}:Strange-v0",
-    "env.num_envs": 2,
     "algo.num_steps": 8,
-    "algo.minibatches": 2,
     "net.hidden": [8],
-    "evaluation.episodes": 2,
-    "evaluation.early": 0,
-    "evaluation.late": 1,
     "total_steps": 32,
-    "device": "cpu",
     "compare": "none",
-    "logger.tensorboard": False,
 }
 
 

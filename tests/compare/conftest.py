@@ -14,7 +14,7 @@ from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.tasks import constants, scored_task, unit
 from rl_decay.runs import layout
-from rl_decay.runs.outcome import outcome
+from rl_decay.runs.curve import curve_summary
 from rl_decay.runs.summary import versions, write_summary
 from rl_decay.runs.tables import CsvTable
 from rl_decay.schedules import progress
@@ -77,7 +77,7 @@ def write_run(
         "wall_seconds": 1.0,
         "steps_per_second": float(iterations * per_iteration),
     }
-    write_summary(folder, summary | outcome(task, steps, returns, total * per_iteration))
+    write_summary(folder, summary | curve_summary(task, steps, returns, total * per_iteration))
     return folder
 
 
@@ -134,7 +134,7 @@ def _returns(task: str, scores: np.ndarray) -> np.ndarray:
 def _write_evaluations(
     folder: Path, ends: Sequence[int], steps: np.ndarray, returns: np.ndarray, scores: np.ndarray | None
 ) -> None:
-    table = CsvTable(folder / layout.EVALUATIONS, layout.evaluation_columns(EPISODES))
+    table = CsvTable(folder / layout.EVALUATIONS_CSV, layout.evaluation_columns(EPISODES))
     for i, end in enumerate(ends):
         row = {"env_steps": int(steps[i]), "iteration": end, "return_mean": returns[i], "return_std": 0.0}
         row |= {"score": None if scores is None else scores[i], "episode_length": 10.0}
@@ -143,7 +143,7 @@ def _write_evaluations(
 
 
 def _write_metrics(folder: Path, config: Config, iterations: int, total: int, training: Sequence[float]) -> None:
-    table, curves = CsvTable(folder / layout.METRICS, layout.METRIC_COLUMNS), role_curves(config.schedule)
+    table, curves = CsvTable(folder / layout.METRICS_CSV, layout.METRIC_COLUMNS), role_curves(config.schedule)
     per_iteration = config.env.num_envs * config.algo.num_steps
     for i in range(iterations):
         p = progress(i, total, config.schedule.inclusive)

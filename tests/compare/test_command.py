@@ -93,11 +93,11 @@ def test_what_is_not_compared_is_said(compare, make_run, make_sweep, tmp_path):
     make_sweep(tmp_path / "sweep", seeds=3)
     make_run(tmp_path / "sweep" / "stopped", scores=[0.1], grid=4, status="running")
     bad = make_run(tmp_path / "sweep" / "bad", seed=7)
-    (bad / layout.EVALUATIONS).write_text("nothing\n")
+    (bad / layout.EVALUATIONS_CSV).write_text("nothing\n")
     code, out, _ = compare(tmp_path / "sweep")
     assert code == 0
     assert f"not compared: {tmp_path / 'sweep' / 'stopped'}: killed at 25%, " in out
-    assert f"skipped: {bad / layout.EVALUATIONS}: damaged" in out
+    assert f"skipped: {bad / layout.EVALUATIONS_CSV}: damaged" in out
     assert "3 pairs" in out  # and what they allow
 
 

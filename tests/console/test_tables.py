@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from rl_decay.config.plan import plan
-from rl_decay.console.tables import plan_table, results_table
+from rl_decay.console.run_tables import plan_table, results_table
 
 
 def words(table) -> str:

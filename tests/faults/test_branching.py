@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from compared_runs import recorded_differences
+from small_runs import rich_config
 from trained import train_configs
 
 from rl_decay.errors import UserError
@@ -68,7 +70,7 @@ def test_a_branch_has_the_weights_and_moments_of_the_checkpoint_and_a_new_optimi
 
 def test_a_branch_begins_its_own_schedule_and_counts_from_zero(small, source, tmp_path):
     (result,) = train_configs([small(init_from=str(source))], [tmp_path / "branch"])
-    table = read(tmp_path / "branch" / layout.METRICS)
+    table = read(tmp_path / "branch" / layout.METRICS_CSV)
     assert result.status == "finished"
     assert table["iteration"].tolist() == list(range(1, 9)) and table["env_steps"][0] == 32
     # linear, T = 8: 3e-4 (1 - t/8)
@@ -157,24 +159,24 @@ def test_members_of_a_population_branch_each_from_its_own(small, source, tmp_pat
 
 
 @pytest.mark.parametrize("iteration", [2, 6])
-def test_a_branch_that_was_killed_continues_exactly(iteration, small, source, killed, resumed, different, tmp_path):
+def test_a_branch_that_was_killed_continues_exactly(iteration, source, killed, resumed, tmp_path):
     """In iteration 2 nothing has been saved: it branches again."""
-    whole, left = killed(tmp_path, small(init_from=str(source)), iteration)
+    whole, left = killed(tmp_path, rich_config(init_from=str(source)), iteration)
     assert resumed(left).code == 0
-    assert different(left, whole.folder) == []
+    assert recorded_differences(left, whole.folder) == []
 
 
-def test_a_branch_with_a_checkpoint_needs_its_source_no_more(small, source, killed, resumed, different, tmp_path):
+def test_a_branch_with_a_checkpoint_needs_its_source_no_more(source, killed, resumed, tmp_path):
     copy = tmp_path / "source.pt"
     shutil.copy(source, copy)
-    whole, left = killed(tmp_path, small(init_from=str(copy)), 6)
+    whole, left = killed(tmp_path, rich_config(init_from=str(copy)), 6)
     copy.unlink()
     assert resumed(left).code == 0
-    assert different(left, whole.folder) == []
+    assert recorded_differences(left, whole.folder) == []
 
 
 def test_a_relative_path_is_one_of_the_folder_where_the_command_is_typed(
-    small, source, killed, resumed, different, tmp_path, monkeypatch
+    source, killed, resumed, tmp_path, monkeypatch
 ):
     """Killed before its first checkpoint a run branches again, from whatever folder; older runs recorded the path as it
     was typed, and branch from the folder they were begun in.
@@ -183,7 +185,7 @@ def test_a_relative_path_is_one_of_the_folder_where_the_command_is_typed(
         (tmp_path / name).mkdir()
     shutil.copy(source, tmp_path / "here" / "source.pt")
     monkeypatch.chdir(tmp_path / "here")
-    whole, left = killed(tmp_path, small(init_from="source.pt"), 2)
+    whole, left = killed(tmp_path, rich_config(init_from="source.pt"), 2)
     older = Path(shutil.copytree(left, tmp_path / "older"))
     summary = read_summary(older)
     summary["config"]["init_from"] = "source.pt"
@@ -193,7 +195,7 @@ def test_a_relative_path_is_one_of_the_folder_where_the_command_is_typed(
     resumed(older).refused("source.pt: no such checkpoint")
     monkeypatch.chdir(tmp_path / "here")
     assert resumed(older).code == 0
-    assert different(left, whole.folder) == different(older, whole.folder) == []
+    assert recorded_differences(left, whole.folder) == recorded_differences(older, whole.folder) == []
 
 
 @pytest.mark.parametrize("kwargs", [{"size": 2}, {"length": 9}])

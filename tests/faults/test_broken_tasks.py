@@ -9,6 +9,7 @@ import signal
 import numpy as np
 import pytest
 from trained import train_configs
+from variants import every, thorough
 
 from rl_decay.errors import UserError
 from rl_decay.rng import MemberStreams
@@ -49,7 +50,7 @@ def faulty(small, how, vec="sync", **values):
 
 def whole_rows(folder, fewest):
     """Assert that every row of a folder's tables is whole, and that there are as many as its summary says."""
-    said, rows = read_summary(folder), read(folder / layout.METRICS)
+    said, rows = read_summary(folder), read(folder / layout.METRICS_CSV)
     assert rows["iteration"].tolist() == list(range(1, said["iterations"] + 1))
     assert said["iterations"] >= fewest
     return said
@@ -60,7 +61,7 @@ def vec(request):
     return request.param
 
 
-@pytest.mark.parametrize("how", FAILING)
+@pytest.mark.parametrize("how", every(4, FAILING))
 def test_a_broken_step_fails_the_run_by_name_and_keeps_what_was_written(how, vec, small, tmp_path, capfd):
     with pytest.raises(UserError) as raised:
         train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
@@ -73,13 +74,13 @@ def test_a_broken_step_fails_the_run_by_name_and_keeps_what_was_written(how, vec
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("how", DIVERGING)
+@pytest.mark.parametrize("how", every(3, DIVERGING))
 def test_what_is_not_finite_ends_the_run_as_diverged(how, vec, small, tmp_path):
     (result,) = train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     said = whole_rows(tmp_path / "mine", 3)
     assert result.status == "diverged"
     assert said["reason"] == f"{DIVERGING[how]} in iteration {said['iterations']}"
-    assert np.isfinite(read(tmp_path / "mine" / layout.METRICS)["losses/policy_loss"][:2]).all()
+    assert np.isfinite(read(tmp_path / "mine" / layout.METRICS_CSV)["losses/policy_loss"][:2]).all()
 
 
 @pytest.mark.parametrize("how", ["no reward", "short observation"])
@@ -92,19 +93,20 @@ def test_nonsense_that_arrays_would_swallow_never_trains_to_the_end(how, vec, sm
     assert read_summary(tmp_path / "mine")["status"] in ("failed", "diverged")
 
 
-@pytest.mark.parametrize("how", HARMLESS)
+@pytest.mark.parametrize("how", every(2, HARMLESS))
 def test_numbers_of_another_type_are_taken_as_float32(how, vec, small, tmp_path):
     (result,) = train_configs([faulty(small, how, vec)], [tmp_path / "mine"])
     assert result.status == "finished"
 
 
+@pytest.mark.thorough
 def test_sync_and_async_swallow_or_refuse_the_same(small, tmp_path):
     """Numbers of another type give the same run either way."""
     for how in HARMLESS:
         folders = [tmp_path / f"{how} {vec}" for vec in ("sync", "async")]
         for folder, vec in zip(folders, ("sync", "async")):
             train_configs([faulty(small, how, vec)], [folder])
-        one, other = (read(folder / layout.METRICS) for folder in folders)
+        one, other = (read(folder / layout.METRICS_CSV) for folder in folders)
         assert all(np.array_equal(one[c], other[c], equal_nan=True) for c in one if c != "charts/SPS")
 
 
@@ -118,6 +120,7 @@ def test_a_task_that_cannot_begin_is_one_message(how, vec, small, tmp_path, capf
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.thorough
 def test_a_step_that_hangs_ends_at_the_timeout(small, tmp_path):
     config = faulty(small, "hang", "async", env__timeout=5.0)  # every other step must be faster
     with pytest.raises(UserError, match=r"env.timeout=5.0: a step of tests/Faulty-v0 took longer"):
@@ -150,7 +153,7 @@ def test_a_process_killed_from_outside_is_named_and_the_run_continues_exactly(sm
     assert different(tmp_path / "mine", tmp_path / "whole") == []
 
 
-@pytest.mark.parametrize("how", ["step", "four values", "object observation", "constructor", "reset"])
+@pytest.mark.parametrize("how", ["step", *map(thorough, ("four values", "object observation", "constructor", "reset"))])
 def test_train_py_prints_one_line(how, vec, words, train_in, tmp_path, capfd):
     settings = {"evaluation__early": 0, "evaluation__late": 1, "segments": 1}
     typed = words(vec=vec, **settings)
@@ -161,7 +164,7 @@ def test_train_py_prints_one_line(how, vec, words, train_in, tmp_path, capfd):
         assert json.loads((tmp_path / "mine" / layout.SUMMARY).read_text())["status"] == "failed"
 
 
-@pytest.mark.parametrize("how", ["step", "hang"])
+@pytest.mark.parametrize("how", ["step", thorough("hang")])
 def test_once_the_task_is_repaired_the_run_goes_on_as_if_it_had_never_broken(
     how, small, tmp_path, repaired, resumed, different
 ):
@@ -192,7 +195,7 @@ def jobs_of(configs, folder):
     return [Job(i, config, folder / f"job{i}", (f"seed={config.seed}",)) for i, config in enumerate(configs)]
 
 
-@pytest.mark.parametrize("how", ["step", "four values"])
+@pytest.mark.parametrize("how", ["step", thorough("four values")])
 def test_the_neighbours_of_a_broken_task_say_why_they_failed_and_keep_their_rows(
     how, neighbours, tmp_path, repaired, resumed, different
 ):
@@ -210,7 +213,7 @@ def test_the_neighbours_of_a_broken_task_say_why_they_failed_and_keep_their_rows
         assert different(tmp_path / "sweep" / f"job{m}", tmp_path / f"alone{m}") == []
 
 
-@pytest.mark.parametrize("how", DIVERGING)
+@pytest.mark.parametrize("how", every(5, DIVERGING))
 def test_the_neighbours_of_a_diverging_member_are_as_they_would_have_been_alone(how, neighbours, tmp_path, different):
     configs = neighbours(how)
     population = jobs_of(configs, tmp_path / "sweep")
@@ -221,7 +224,7 @@ def test_the_neighbours_of_a_diverging_member_are_as_they_would_have_been_alone(
         assert different(population[m].folder, tmp_path / f"alone{m}") == []
 
 
-@pytest.mark.parametrize("damage", ["checkpoint", "rows"])
+@pytest.mark.parametrize("damage", ["checkpoint", thorough("rows")])
 def test_one_damaged_member_of_a_sweep_keeps_no_other_from_continuing(
     damage, small, killed, resumed, different, tmp_path
 ):
@@ -232,7 +235,7 @@ def test_one_damaged_member_of_a_sweep_keeps_no_other_from_continuing(
         wholes.append(whole.folder)
         shutil.copytree(left, tmp_path / "sweep" / f"job{m}")
     broken = tmp_path / "sweep" / "job1"
-    path = broken / layout.CHECKPOINTS / layout.LATEST if damage == "checkpoint" else broken / layout.METRICS
+    path = broken / layout.CHECKPOINTS / layout.LATEST if damage == "checkpoint" else broken / layout.METRICS_CSV
     os.truncate(path, 100)
     ended = resumed(tmp_path / "sweep", "--workers", "1")
     assert ended.code == 1

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compared_runs import recorded_differences
+from small_runs import rich_config
 from trained import train_configs
+from variants import every, thorough
 
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
@@ -80,7 +83,7 @@ def test_the_lists_of_this_file_hold_every_key_of_the_schema():
     assert MAY_CHANGE.keys() == {key for key, experiment in about.items() if not experiment}
 
 
-@pytest.mark.parametrize("key", OTHER)
+@pytest.mark.parametrize("key", every(4, OTHER))
 def test_a_key_that_makes_another_experiment_is_refused_by_name(key, left, resumed, files, small):
     before, own = files(left), flat(small())
     assert own[key] != OTHER[key]
@@ -94,6 +97,7 @@ def test_a_key_that_makes_another_experiment_is_refused_by_name(key, left, resum
     assert files(left) == before
 
 
+@pytest.mark.thorough
 def test_train_py_refuses_the_same_before_hydra_writes_its_record(words, train_in, resumed, files, tmp_path):
     assert train_in(tmp_path, *words(), "hydra.run.dir=mine").code == 0
     before = files(tmp_path / "mine")
@@ -103,7 +107,7 @@ def test_train_py_refuses_the_same_before_hydra_writes_its_record(words, train_i
         assert files(tmp_path / "mine") == before
 
 
-@pytest.mark.parametrize("key", MAY_CHANGE)
+@pytest.mark.parametrize("key", every(3, MAY_CHANGE))
 def test_a_key_that_changes_nothing_learned_may_change(key, left, resumed, different, whole):
     ended = resumed(left, *(f"{name}={json.dumps(value).strip(chr(34))}" for name, value in MAY_CHANGE[key].items()))
     assert (ended.code, ended.err) == (0, "")
@@ -203,7 +207,7 @@ LONGER = {
 
 
 def rates(folder):
-    table = read(Path(folder) / layout.METRICS)
+    table = read(Path(folder) / layout.METRICS_CSV)
     assert table["iteration"].tolist() == list(range(1, len(table["iteration"]) + 1))
     np.testing.assert_array_equal(table["lr/actor"], table["lr/critic"])
     return table["lr/actor"]
@@ -213,14 +217,14 @@ def assert_rates(folder, expected):
     np.testing.assert_allclose(rates(folder), expected, rtol=1e-6, atol=1e-12)
 
 
-@pytest.mark.parametrize("curve, horizon", LONGER)
+@pytest.mark.parametrize("curve, horizon", every(2, LONGER))
 def test_the_rates_of_a_longer_run(curve, horizon, small, tmp_path, resumed, notes):
     folder = tmp_path / "mine"
     train_configs([small(**CURVES[curve])], [folder])
-    before = (folder / layout.METRICS).read_text()
+    before = (folder / layout.METRICS_CSV).read_text()
     assert resumed(folder, "total_steps=512", f"horizon={horizon}").code == 0
     assert_rates(folder, LONGER[curve, horizon])
-    assert (folder / layout.METRICS).read_text().startswith(before)
+    assert (folder / layout.METRICS_CSV).read_text().startswith(before)
     said = read_summary(folder)
     assert (said["status"], said["iterations"], said["config"]["total_steps"]) == ("finished", 16, 512)
     assert (said["config"]["horizon"], said["segment_length"]) == (horizon, 4)
@@ -245,14 +249,14 @@ def test_made_longer_in_the_middle(horizon, left, resumed):
 @pytest.mark.parametrize(
     "first, second, expected",
     [
-        ("keep", "keep", LINEAR + 16 * [0.0]),
-        ("keep", "hold", LINEAR + 16 * [0.0]),  # the last update used 0
+        thorough("keep", "keep", LINEAR + 16 * [0.0]),
+        thorough("keep", "hold", LINEAR + 16 * [0.0]),  # the last update used 0
         ("keep", "stretch", LINEAR + 8 * [0.0] + [LR * (1 - t / 24) for t in range(16, 24)]),
-        ("hold", "keep", LINEAR + 16 * [LR / 8]),  # the slope that was chosen last is none
-        ("hold", "hold", LINEAR + 16 * [LR / 8]),
+        thorough("hold", "keep", LINEAR + 16 * [LR / 8]),  # the slope that was chosen last is none
+        thorough("hold", "hold", LINEAR + 16 * [LR / 8]),
         ("hold", "stretch", LINEAR + 8 * [LR / 8] + [LR * (1 - t / 24) for t in range(16, 24)]),
-        ("stretch", "keep", LINEAR + [LR * (1 - t / 16) for t in range(8, 16)] + 8 * [0.0]),
-        ("stretch", "hold", LINEAR + [LR * (1 - t / 16) for t in range(8, 16)] + 8 * [LR / 16]),
+        thorough("stretch", "keep", LINEAR + [LR * (1 - t / 16) for t in range(8, 16)] + 8 * [0.0]),
+        thorough("stretch", "hold", LINEAR + [LR * (1 - t / 16) for t in range(8, 16)] + 8 * [LR / 16]),
         (
             "stretch",
             "stretch",
@@ -273,16 +277,16 @@ def test_made_longer_twice(first, second, expected, whole, resumed, tmp_path, no
 
 
 @pytest.mark.parametrize("horizon", ["keep", "stretch", "hold"])
-@pytest.mark.parametrize("iteration", [9, 11])
-def test_killed_after_it_was_made_longer(horizon, iteration, once, killed, small, resumed, different, notes, tmp_path):
+@pytest.mark.parametrize("iteration", [9, thorough(11)])
+def test_killed_after_it_was_made_longer(horizon, iteration, once, killed, resumed, notes, tmp_path):
     """In the first iteration (9) nothing has been saved since the run became longer."""
     whole = Path(shutil.copytree(once[0].folder, tmp_path / "whole"))
-    longer = small(total_steps=512, horizon=horizon, resume="auto")
+    longer = rich_config(total_steps=512, horizon=horizon, resume="auto")
     _, left = killed(tmp_path, longer, iteration)
     assert read_summary(left)["config"]["total_steps"] == 512
     assert resumed(left).code == 0
     assert_rates(left, LONGER["linear", horizon])
-    assert different(left, whole) == []
+    assert recorded_differences(left, whole) == []
     said = read_summary(left)
     assert (said["config"]["horizon"], said["segment_length"]) == (horizon, 4)
     assert [entry.get("horizon") for entry in said["resumed"]] == [horizon, None]
@@ -290,13 +294,11 @@ def test_killed_after_it_was_made_longer(horizon, iteration, once, killed, small
     assert len(notes(left)["horizon"]) == 1
 
 
-def test_the_choice_may_be_repeated_while_the_longer_run_is_unfinished(
-    once, killed, small, resumed, tmp_path, different
-):
+def test_the_choice_may_be_repeated_while_the_longer_run_is_unfinished(once, killed, resumed, tmp_path):
     whole = Path(shutil.copytree(once[0].folder, tmp_path / "whole"))
-    _, left = killed(tmp_path, small(total_steps=512, horizon="hold", resume="auto"), 11)
+    _, left = killed(tmp_path, rich_config(total_steps=512, horizon="hold", resume="auto"), 11)
     assert resumed(left, "total_steps=512", "horizon=hold").code == 0
-    assert different(left, whole) == []
+    assert recorded_differences(left, whole) == []
 
 
 def test_made_longer_before_anything_was_saved(killed, small, resumed, tmp_path):
@@ -324,11 +326,11 @@ def test_a_longer_run_is_cut_where_it_was_cut_before(small, tmp_path, resumed, p
 
 def test_evaluations_of_the_first_part_stay(whole, resumed, tmp_path):
     folder = Path(shutil.copytree(whole, tmp_path / "mine"))
-    before = (folder / layout.EVALUATIONS).read_text()
+    before = (folder / layout.EVALUATIONS_CSV).read_text()
     assert resumed(folder, "total_steps=512", "horizon=keep").code == 0
-    after = (folder / layout.EVALUATIONS).read_text()
+    after = (folder / layout.EVALUATIONS_CSV).read_text()
     assert after.startswith(before)
-    points = read(folder / layout.EVALUATIONS)["iteration"]
+    points = read(folder / layout.EVALUATIONS_CSV)["iteration"]
     assert (np.diff(points) > 0).all() and points[-1] == 16
 
 

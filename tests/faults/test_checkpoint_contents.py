@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 import torch
+from small_runs import rich_config
 from trained import train_configs
 
 from rl_decay.errors import UserError
@@ -119,7 +120,7 @@ def test_no_file_but_a_runs_own_is_cut_back(name, left, latest, resumed, files):
 
 
 def test_a_table_that_is_damaged_within_its_checkpoint_is_refused_before_anything_is_cut(left, latest, resumed, files):
-    path, length = left / layout.EVALUATIONS, checkpoints.load(latest)["run"]["files"][layout.EVALUATIONS]
+    path, length = left / layout.EVALUATIONS_CSV, checkpoints.load(latest)["run"]["files"][layout.EVALUATIONS_CSV]
     data = path.read_bytes()
     head = data.index(b"\n") + 1
     for row in (b"\xff", b"x", b"nan"):
@@ -167,13 +168,13 @@ HUGE = {
 
 
 @pytest.mark.parametrize("kind", HUGE)
-def test_what_is_larger_than_its_file_is_refused_at_once(kind, left, latest, resumed, files, small, tmp_path):
+def test_what_is_larger_than_its_file_is_refused_at_once(kind, left, latest, resumed, files, tmp_path):
     saved(checkpoints.load(latest) | {"actions": HUGE[kind]()}, latest)
     before = files(left)
     resumed(left).refused(str(latest), "not a readable rl_decay checkpoint")
     for use in (
         lambda: load_policy(left),
-        lambda: train_configs([small(init_from=str(latest))], [tmp_path / "branch"]),
+        lambda: train_configs([rich_config(init_from=str(latest))], [tmp_path / "branch"]),
     ):
         with pytest.raises(UserError, match="not a readable"):
             use()

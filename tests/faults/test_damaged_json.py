@@ -186,7 +186,14 @@ def test_a_jobs_configuration_is_named_with_file_and_job(key, value, waiting):
     assert f"{waiting / layout.JOBS}: job job0" in line and key in line
 
 
-NAMES = (layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS, layout.LOCK, "train.log", f".{layout.SUMMARY}.tmp")
+NAMES = (
+    layout.METRICS_CSV,
+    layout.EVALUATIONS_CSV,
+    layout.CHECKPOINTS,
+    layout.LOCK,
+    "train.log",
+    f".{layout.SUMMARY}.tmp",
+)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -5,8 +5,10 @@ import errno
 import os
 import shutil
 import subprocess
+from itertools import product
 
 import pytest
+from variants import every
 
 FIRST = [".hydra/config.yaml", ".hydra/overrides.yaml", "run.lock", ".summary.json.tmp", "metrics.csv", "train.log"]
 FIRST_OF_SWEEP = [
@@ -47,15 +49,14 @@ def no_room_for(monkeypatch):
     return install
 
 
-@pytest.mark.parametrize("name", FIRST)
+@pytest.mark.parametrize("name", every(2, FIRST))
 def test_a_run_is_refused_in_one_line(name, no_room_for, words, train_in, tmp_path):
     no_room_for(name)
     ended = train_in(tmp_path, *words(), "hydra.run.dir=mine")
     ended.refused("cannot be written (No space left on device", "make room")
 
 
-@pytest.mark.parametrize("launcher", ["population", "basic"])
-@pytest.mark.parametrize("name", FIRST_OF_SWEEP)
+@pytest.mark.parametrize("name, launcher", every(5, product(FIRST_OF_SWEEP, ("population", "basic"))))
 def test_a_sweep_is_refused_or_its_runs_fail_without_a_traceback(
     name, launcher, no_room_for, words, train_in, tmp_path
 ):

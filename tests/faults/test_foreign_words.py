@@ -105,7 +105,7 @@ def test_a_program_error_of_a_worker_is_one_line_in_every_summary(small, tmp_pat
     def broken(*arguments, **options):
         raise ZeroDivisionError(WORDS.replace("\ud800", ""))  # pytest's standard error cannot take it
 
-    monkeypatch.setattr("rl_decay.sweeps.population.train_population", broken)
+    monkeypatch.setattr("rl_decay.sweeps.train_jobs.train_population", broken)
     (tmp_path / "mine").mkdir()
     workers.train([[Job(0, small(), tmp_path / "mine", ())]], 1, lambda progress: None)
     assert_plain(read_summary(tmp_path / "mine")["reason"])

@@ -1,7 +1,5 @@
 """A disk that is full, at any write: one message, exit code 1, readable files, and after making room the same run."""
 
-import builtins
-import errno
 import json
 import os
 import shutil
@@ -10,7 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from compared_runs import recorded_differences
+from fake_disk import FullDisk
+from small_runs import rich_config
 from trained import train_configs
+from variants import thorough
 
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
@@ -31,55 +33,6 @@ else:
     sys.argv.insert(0, module)
     runpy.run_module(module, run_name="__main__")
 """
-
-
-class FullDisk:
-    """What `rl_decay.runs.durable` sees of the system: from its `full_at`th write or sync on, no space is left."""
-
-    def __init__(self, full_at=None, once=False):
-        self.full_at, self.once, self.calls = full_at, once, 0
-        self.path, self.O_RDONLY, self.SEEK_END, self.SEEK_SET = os.path, os.O_RDONLY, os.SEEK_END, os.SEEK_SET
-        self.close = os.close
-
-    def _call(self):
-        self.calls += 1
-        if self.full_at is not None and (self.calls == self.full_at or (self.calls > self.full_at and not self.once)):
-            raise OSError(errno.ENOSPC, "No space left on device")
-
-    def fsync(self, descriptor):
-        self._call()
-        os.fsync(descriptor)
-
-    def replace(self, source, target):
-        self._call()
-        os.replace(source, target)
-
-    def open(self, *arguments, **options):
-        if isinstance(arguments[1], int):  # os.open, of a folder
-            return os.open(*arguments, **options)
-        return _File(builtins.open(*arguments, **options), self)
-
-
-class _File:
-    def __init__(self, file, disk):
-        self._file, self._disk = file, disk
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *failure):
-        self._file.close()
-
-    def write(self, data):
-        try:
-            self._disk._call()
-        except OSError:
-            self._file.write(bytes(data)[: len(data) // 2])  # the kernel takes what fits
-            raise
-        return self._file.write(data)
-
-    def __getattr__(self, name):
-        return getattr(self._file, name)
 
 
 @pytest.fixture
@@ -117,7 +70,7 @@ def copied(tmp_path):
 def readable(folder):
     """Assert that whatever a folder holds can be read."""
     read_summary(folder)
-    for name in (layout.METRICS, layout.EVALUATIONS):
+    for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV):
         if (folder / name).exists():
             read(folder / name)
             assert (folder / name).read_bytes()[-1:] in (b"", b"\n")
@@ -133,14 +86,14 @@ def calls_of_a_run(folder, disk, resumed):
 
 
 @pytest.mark.parametrize("once", [False, True], ids=["stays full", "full once"])
-@pytest.mark.parametrize("turn", range(6))
+@pytest.mark.parametrize("first, step", [(3, 20), *(thorough(turn, 6) for turn in range(1, 7))])
 def test_no_space_at_any_write_is_one_message_and_nothing_is_lost(
-    turn, once, begun, disk, resumed, different, tmp_path, copied
+    first, step, once, begun, disk, resumed, different, copied
 ):
     whole, left = begun
     total = calls_of_a_run(copied(left, "counted"), disk, resumed)
     assert total > 40
-    for full_at in range(1 + turn, total + 1, 6):
+    for full_at in range(first, total + 1, step):
         folder = copied(left, f"full{full_at}")
         disk(full_at, once)
         ended = resumed(folder)
@@ -158,7 +111,7 @@ def test_no_space_at_any_write_is_one_message_and_nothing_is_lost(
 def test_full_again_and_again_the_run_still_ends_as_the_undisturbed_one(begun, disk, resumed, different, copied):
     whole, left = begun
     total = calls_of_a_run(copied(left, "counted"), disk, resumed)
-    for first in (7, 12, 25):
+    for first in (7, 25):
         folder, full_at = copied(left, f"again{first}"), first
         while True:
             disk(full_at)
@@ -173,7 +126,7 @@ def test_full_again_and_again_the_run_still_ends_as_the_undisturbed_one(begun, d
 def test_no_space_while_continuing_keeps_the_checkpoint_it_continues_from(once, disk, resumed, different, copied):
     result, left = once
     total = calls_of_a_run(copied(left, "counted"), disk, resumed)
-    for full_at in range(1, total + 1, 4):
+    for full_at in range(1, total + 1, 12):
         folder = copied(left, f"full{full_at}")
         disk(full_at)
         resumed(folder).refused("No space left on device")
@@ -184,7 +137,7 @@ def test_no_space_while_continuing_keeps_the_checkpoint_it_continues_from(once, 
         assert different(folder, result.folder) == [], full_at
 
 
-@pytest.mark.parametrize("full_at", [3, 20, 45])
+@pytest.mark.parametrize("full_at", [3, 45, thorough(20)])
 def test_no_space_in_a_population_names_it_in_every_folder(full_at, small, disk, tmp_path):
     folders = [tmp_path / f"run{seed}" for seed in range(3)]
     disk(full_at)
@@ -227,15 +180,15 @@ def one_error(ended, *words):
 
 def sizes(folder):
     events = max((path.stat().st_size for path in folder.glob(f"{layout.EVENTS}*")), default=0)
-    names = (layout.METRICS, layout.SUMMARY, f"checkpoints/{layout.LATEST}", f"checkpoints/{layout.BEST}")
+    names = (layout.METRICS_CSV, layout.SUMMARY, f"checkpoints/{layout.LATEST}", f"checkpoints/{layout.BEST}")
     return {"events": events} | {name: (folder / name).stat().st_size for name in names}
 
 
 @pytest.mark.parametrize(
     "first, values",
     [
-        (f"checkpoints/{layout.LATEST}", {"evaluation__early": 0, "evaluation__late": 1}),
-        (layout.METRICS, {"total_steps": 60 * 32, "logger__tensorboard": False}),
+        thorough(f"checkpoints/{layout.LATEST}", {"evaluation__early": 0, "evaluation__late": 1}),
+        thorough(layout.METRICS_CSV, {"total_steps": 60 * 32, "logger__tensorboard": False}),
         pytest.param(f"checkpoints/{layout.BEST}", {"checkpoint__every": 8}, marks=pytest.mark.slow),
         pytest.param("events", {"total_steps": 60 * 32}, marks=pytest.mark.slow),
         pytest.param(layout.SUMMARY, {}, marks=pytest.mark.slow),
@@ -243,19 +196,19 @@ def sizes(folder):
     ids=["latest.pt", "metrics.csv", "best.pt", "events", "summary.json"],
 )
 def test_a_limit_on_file_sizes_is_one_message_and_room_makes_the_same_run(
-    first, values, limited, killed, small, resumed, different, tmp_path
+    first, values, limited, killed, resumed, tmp_path
 ):
-    whole, left = killed(tmp_path, small(**CARTPOLE, **values), 1)
+    whole, left = killed(tmp_path, rich_config(**CARTPOLE, **values), 1)
     found = sizes(whole.folder)
     limit = found[first] - 50
-    if first in (layout.METRICS, "events"):
+    if first in (layout.METRICS_CSV, "events"):
         assert limit > found[f"checkpoints/{layout.LATEST}"], found
     ended = limited(limit, "rl_decay.resume", left)
     one_error(ended, str(left), "cannot be written (File too large)")
     readable(left)
     ended = limited(10**9, "rl_decay.resume", left)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert different(left, whole.folder) == []
+    assert recorded_differences(left, whole.folder) == []
 
 
 def test_train_py_says_so_once_and_names_the_command_that_continues(limited, words, tmp_path):
@@ -267,6 +220,7 @@ def test_train_py_says_so_once_and_names_the_command_that_continues(limited, wor
     assert json.loads((tmp_path / "mine" / layout.SUMMARY).read_text())["status"] == "failed"
 
 
+@pytest.mark.thorough
 def test_a_log_without_room_is_no_traceback(limited, small, killed, different, tmp_path):
     """The log is no result: what else there is room for is written."""
     whole, left = killed(tmp_path, small(**CARTPOLE), 6)
@@ -277,6 +231,7 @@ def test_a_log_without_room_is_no_traceback(limited, small, killed, different, t
     assert different(left, whole.folder) == []
 
 
+@pytest.mark.thorough
 def test_an_unwritable_folder_is_named(limited, tmp_path):
     (tmp_path / "file").write_text("")
     ended = limited(10**9, "rl_decay.resume", tmp_path / "file")

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 from damages import damage, swap
 from odd_commands import command
+from variants import every
 
 from rl_decay import resume
 from rl_decay.compare import __main__ as compare
@@ -178,13 +179,13 @@ def _beside(box: Path) -> dict[str, bytes | None]:
     return {path: content for path, content in written(box).items() if not path.startswith("mine")}
 
 
-@pytest.mark.parametrize("number", range(COMMANDS))
+@pytest.mark.parametrize("number", every(10, range(COMMANDS)))
 def test_an_odd_command_costs_one_line(number, ended, tmp_path):
     problem = run_command(number, ended, tmp_path)
     assert not problem, problem
 
 
-@pytest.mark.parametrize("number", range(DAMAGES))
+@pytest.mark.parametrize("number", every(15, range(DAMAGES)))
 def test_a_damaged_file_costs_one_line(number, ended, originals, words, tmp_path):
     problem = run_damage(number, ended, originals, words, tmp_path)
     assert not problem, problem

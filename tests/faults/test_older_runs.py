@@ -28,13 +28,13 @@ def endless(small, monkeypatch):
 
 def aged(folder):
     """Take from a folder whatever a run of the older version did not write."""
-    table = folder / layout.EVALUATIONS
+    table = folder / layout.EVALUATIONS_CSV
     rows = [line.split(",") for line in table.read_text().splitlines()]
     place = rows[0].index(layout.CUT)
     table.write_text("".join(",".join(row[:place] + row[place + 1 :]) + "\n" for row in rows))
     path = folder / layout.CHECKPOINTS / layout.LATEST
     content = checkpoints.load(path)
-    content["run"]["files"][layout.EVALUATIONS] = table.stat().st_size
+    content["run"]["files"][layout.EVALUATIONS_CSV] = table.stat().st_size
     for recorded in (content, content["config"], summary := read_summary(folder), summary["config"]):
         recorded.pop("evaluation_cap", None)
         recorded.pop("evaluation.max_steps", None)
@@ -51,7 +51,7 @@ def test_an_older_run_keeps_its_columns_and_its_cap(endless, stopped, monkeypatc
     aged(folder)
     (result,) = train_configs([endless], [folder])
     assert result.status == "finished"
-    curve, expected = read(folder / layout.EVALUATIONS), read(tmp_path / "whole" / layout.EVALUATIONS)
+    curve, expected = read(folder / layout.EVALUATIONS_CSV), read(tmp_path / "whole" / layout.EVALUATIONS_CSV)
     assert layout.CUT not in curve and expected.pop(layout.CUT).tolist() == [2.0] * len(curve["iteration"])
     assert curve.keys() == expected.keys()
     for name, column in curve.items():
@@ -87,5 +87,5 @@ def test_a_run_begun_before_a_tag_came_goes_on_without_its_column(small, stopped
     monkeypatch.setattr(layout, "LATER_COLUMNS", (layout.CUT, new))
     (result,) = train_configs([small(resume="auto")], [folder])
     assert result.status == "finished"
-    table = read(folder / layout.METRICS)
+    table = read(folder / layout.METRICS_CSV)
     assert new not in table and len(table["iteration"]) == result.summary["iterations"]

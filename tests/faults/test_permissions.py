@@ -12,6 +12,7 @@ from pathlib import Path
 
 import hydra
 import pytest
+from variants import every, thorough
 
 from rl_decay import resume
 from rl_decay.compare.__main__ import main as compare
@@ -127,8 +128,10 @@ CASES = [
     *((command, f"run/{layout.CHECKPOINTS}", mode) for command in (evaluates, resumes) for mode in (CLOSED, LISTED)),
     *((command, LATEST, CLOSED) for command in (evaluates, resumes)),
     *((command, f"run/{layout.SUMMARY}", CLOSED) for command in (resumes, compares)),
-    *((resumes, f"run/{name}", CLOSED) for name in (layout.METRICS, layout.EVALUATIONS, layout.LOCK)),
-    *((resumes, f"run/{name}", LISTED) for name in (layout.METRICS, layout.EVALUATIONS)),  # read, but not written
+    *((resumes, f"run/{name}", CLOSED) for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV, layout.LOCK)),
+    *(
+        (resumes, f"run/{name}", LISTED) for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV)
+    ),  # read, but not written
     (resumes, "run", READ_ONLY),
     *((resumes_a_sweep, "sweep", mode) for mode in (CLOSED, LISTED)),
     *((resumes_a_sweep, "sweep/job0", mode) for mode in (CLOSED, LISTED)),
@@ -141,7 +144,7 @@ def name(case):
     return case.__name__ if callable(case) else oct(case) if isinstance(case, int) else case
 
 
-@pytest.mark.parametrize(("command", "what", "mode"), CASES, ids=name)
+@pytest.mark.parametrize(("command", "what", "mode"), every(4, CASES, ["-".join(map(name, case)) for case in CASES]))
 def test_what_may_not_be_opened_is_named_with_the_reason_and_nothing_is_lost(command, what, mode, place, files):
     before = files(place / "run")
     path = place / what
@@ -157,7 +160,7 @@ def test_what_may_not_be_opened_is_named_with_the_reason_and_nothing_is_lost(com
         assert command(place) == 0
 
 
-@pytest.mark.parametrize("mode", [CLOSED, LISTED])
+@pytest.mark.parametrize("mode", [CLOSED, thorough(LISTED)])
 def test_train_py_names_a_folder_that_it_may_not_look_into(mode, place, words, train_in, readable):
     locked(place / "run", mode)
     typed = [*words(checkpoint__every=1), f"hydra.run.dir={place}/run"]

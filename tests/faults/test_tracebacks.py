@@ -1,12 +1,14 @@
 """A task's own error: one line that names its kind and place, and the whole traceback in the run's log."""
 
 import threading
+from itertools import product
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
 from trained import train_configs
+from variants import thorough
 
 from rl_decay.envs.faults import described
 from rl_decay.errors import UserError
@@ -72,6 +74,10 @@ KINDS = {
 }
 
 
+FAST = [("async", "stubborn"), ("sync", "key")]
+OTHERS = [pair for pair in product(("sync", "async"), KINDS) if pair not in FAST]
+
+
 def raising(small, how="nothing", vec="sync", **kwargs):
     return small(
         env__id="tests/Raising-v0",
@@ -83,8 +89,9 @@ def raising(small, how="nothing", vec="sync", **kwargs):
     )
 
 
-@pytest.mark.parametrize("vec", ["sync", "async"])
-@pytest.mark.parametrize("how", KINDS)
+@pytest.mark.parametrize(
+    "vec, how", [("async", "stubborn"), ("sync", "key"), *(thorough(vec, how) for vec, how in OTHERS)]
+)
 def test_the_line_names_kind_and_place_and_the_log_has_the_rest(how, vec, small, tmp_path):
     with pytest.raises(UserError, match=f"its step failed with {KINDS[how]}; the traceback is in train.log$"):
         train_configs([raising(small, how, vec)], [tmp_path / "mine"])
@@ -103,6 +110,7 @@ def test_each_member_of_a_population_has_it_in_its_own_log(small, tmp_path):
         assert read_summary(job.folder)["reason"].endswith("; the traceback is in train.log")
 
 
+@pytest.mark.thorough
 def test_a_person_is_told_the_folder(words, train_in, tmp_path):
     typed = words(env__id="tests/Raising-v0", env__kwargs="{how:key}", segments=1)
     train_in(tmp_path, *typed, "hydra.run.dir=mine").refused(

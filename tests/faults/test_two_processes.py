@@ -5,12 +5,15 @@ import shutil
 import signal
 
 import pytest
+from commands import until
+from small_runs import rich_config
 from trained import train_configs
 
 from rl_decay.errors import UserError
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import Job
-from rl_decay.runs.lock import RunLock, SweepLock
+from rl_decay.runs.lock import RunLock
+from rl_decay.runs.sweep_lock import SweepLock
 from rl_decay.sweeps import workers
 
 LONG = {"env__id": "CartPole-v1", "total_steps": 10**7, "checkpoint__every": 1}
@@ -79,12 +82,10 @@ def test_a_sweep_does_not_write_into_the_run_of_another_training(left, small, tm
     assert everything(left) == before
 
 
-def test_resuming_a_sweep_in_which_another_training_holds_a_run_leaves_that_run_alone(
-    once, left, small, killed, resumed, different, tmp_path
-):
+def test_resuming_a_sweep_leaves_a_run_alone_that_another_training_holds(left, killed, resumed, tmp_path):
     sweep = tmp_path / "sweep"
     shutil.copytree(left, sweep / "job0")
-    _, other = killed(tmp_path / "other", small(seed=1), 6)
+    _, other = killed(tmp_path / "other", rich_config(seed=1), 6)
     shutil.copytree(other, sweep / "job1")
     before = everything(sweep / "job0")
     with RunLock(sweep / "job0"):
@@ -132,7 +133,8 @@ def test_what_is_left_of_a_lock_keeps_nobody_out(left, resumed, whole, different
     assert different(left, whole) == []
 
 
-def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, train_in, resumed, small, tmp_path):
+@pytest.mark.thorough
+def test_a_second_process_leaves_the_first_one_in_peace(started, words, train_in, resumed, tmp_path):
     process, mine = started(*words(**LONG), "hydra.run.dir=mine"), tmp_path / "mine"
     until((mine / layout.CHECKPOINTS / layout.LATEST).exists, process)
     record = {name: (mine / name).read_bytes() for name in KEPT}
@@ -141,7 +143,7 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     train_in(tmp_path, *words(**LONG), "hydra.run.dir=mine", "resume=auto", "checkpoint.keep=1").refused("is in use")
     resumed(mine).refused("is in use")
     with pytest.raises(UserError, match="is in use"):
-        train_configs([small(**LONG, resume="auto")], [mine])
+        train_configs([rich_config(**LONG, resume="auto")], [mine])
     assert {name: (mine / name).read_bytes() for name in KEPT} == record
     assert (mine / "train.log").read_bytes().startswith(log)
     assert b"error" not in (mine / "train.log").read_bytes()
@@ -151,10 +153,11 @@ def test_a_second_process_leaves_the_first_one_in_peace(started, until, words, t
     assert (process.returncode, errors) == (130, "")
     said = json.loads((mine / layout.SUMMARY).read_text())
     assert said["status"] == "interrupted"
-    rows = (mine / layout.METRICS).read_text().splitlines()[1:]
+    rows = (mine / layout.METRICS_CSV).read_text().splitlines()[1:]
     assert [int(row.split(",")[1]) for row in rows] == list(range(1, said["iterations"] + 1))
 
 
+@pytest.mark.thorough
 def test_a_job_that_is_refused_counts_once_and_says_why_it_is_refused_now(left, words, train_in, tmp_path):
     """Hydra's own launcher: the job's folder holds a run, which another training holds, or which has failed before."""
     sweep = tmp_path / "sweep"

@@ -14,7 +14,7 @@ from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import read
 from rl_decay.training import checkpoints, saver
 
-TABLES = (layout.METRICS, layout.EVALUATIONS)
+TABLES = (layout.METRICS_CSV, layout.EVALUATIONS_CSV)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_a_run_whose_rows_are_gone_fails_and_says_which(harm, name, small, tmp_p
 def test_rows_of_another_program_are_not_mixed_with_the_runs_own(small, tmp_path):
     folder = tmp_path / "mine"
     with pytest.raises(UserError, match="another program writes into it"):
-        train([small()], [folder], lambda: durable.append(folder / layout.METRICS, b"1,2\n"))
+        train([small()], [folder], lambda: durable.append_synced(folder / layout.METRICS_CSV, b"1,2\n"))
     assert read_summary(folder)["status"] == "failed"
 
 
@@ -89,7 +89,7 @@ def test_a_folder_that_vanishes_is_named_and_not_made_anew(harm, small, tmp_path
 
 
 def test_train_py_says_in_one_line_that_its_folder_vanished(words, train_in, tmp_path, monkeypatch):
-    from rl_decay.console.tables import Terminal
+    from rl_decay.console.terminal import Terminal
 
     monkeypatch.setattr(Terminal, "iteration", lambda *_: shutil.rmtree(tmp_path / "mine", ignore_errors=True))
     train_in(tmp_path, *words(), "hydra.run.dir=mine").refused("was removed while the run was training")
@@ -149,7 +149,7 @@ def test_whoever_takes_the_folder_after_its_lock_was_removed_has_it_alone(small,
     other.__exit__()
 
 
-@pytest.mark.parametrize("harm", ["folder", layout.METRICS, "permission"])
+@pytest.mark.parametrize("harm", ["folder", layout.METRICS_CSV, "permission"])
 def test_one_member_whose_files_vanish_takes_no_other_along(harm, small, whole, different, tmp_path, monkeypatch):
     folders = [tmp_path / f"run{m}" for m in range(3)]
 
@@ -169,7 +169,7 @@ def test_one_member_whose_files_vanish_takes_no_other_along(harm, small, whole, 
     configs = [small(), small(seed=1), small(actor__lr=1e-3)]
     results = train(configs, folders, deed)
     assert [result.status for result in results] == ["finished", "failed", "finished"]
-    assert [result.recorded for result in results] == [True, harm == layout.METRICS, True]
+    assert [result.recorded for result in results] == [True, harm == layout.METRICS_CSV, True]
     reasons = {"permission": "cannot be written (Permission denied)"}
     assert reasons.get(harm, "was removed while the run was training") in results[1].summary["reason"]
     assert different(folders[0], whole) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import resume_in
 
 from rl_decay.config.identity import experiment_keys, fingerprint
 from rl_decay.config.schema import unflat
@@ -37,21 +38,21 @@ def assert_same_tables(folder: Path, expected: Path, began: bool = True) -> None
     """Equal rows; the numbers to 1e-4, because another processor gives other last bits. A run that had begun keeps its
     columns; one that starts now may have more.
     """
-    for name in (layout.METRICS, layout.EVALUATIONS):
+    for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV):
         ours, theirs = tables.read(folder / name), tables.read(expected / name)
         assert list(ours) == list(theirs) or (not began and ours.keys() > theirs.keys())
         for column in theirs.keys() - {SPEED}:
             np.testing.assert_allclose(ours[column], theirs[column], rtol=1e-4, atol=1e-7, err_msg=column)
 
 
-def test_a_run_continues_as_it_would_have(begun, resume_in):
+def test_a_run_continues_as_it_would_have(begun):
     folder, expected = begun("run")
     assert resume_in(folder.parent, folder).code == 0
     assert read_summary(folder)["status"] == "finished"
     assert_same_tables(folder, expected)
 
 
-def test_a_sweep_continues_as_it_would_have(begun, resume_in):
+def test_a_sweep_continues_as_it_would_have(begun):
     folder, expected = begun("sweep")
     assert resume_in(folder.parent, folder, "--workers", "1").code == 0
     names = sorted(path.name for path in expected.iterdir())

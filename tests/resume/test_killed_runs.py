@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 from trained import train_configs
+from variants import thorough
 
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
@@ -60,8 +61,12 @@ EVERY = {"segments": 1, "total_steps": 4 * ITERATION, "evaluation__early": 1, "e
 
 @pytest.mark.parametrize(
     "count, stride",
-    [(1, 1), (3, 17), pytest.param(3, 1, marks=pytest.mark.slow)],
-    ids=["alone", "population", "population-everywhere"],
+    [
+        pytest.param(1, 9, id="alone-somewhere"),
+        thorough(1, 1, id="alone"),
+        thorough(3, 17, id="population"),
+        pytest.param(3, 1, id="population-everywhere", marks=pytest.mark.slow),
+    ],
 )
 def test_killed_at_every_state_of_the_disk_and_continued(population, folders, killed, train_all, unlike, count, stride):
     # segments=1: four iterations without a reset, so checkpoints lie inside a segment and episodes run across them
@@ -80,17 +85,18 @@ def test_killed_at_every_state_of_the_disk_and_continued(population, folders, ki
     assert at > count * (3 * 4 * 2 + 2 * 2 * 3)
 
 
-def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population, folders, killed, unlike):
+# tables cut back (3 states at most), the summary replaced (3), a new event file (2), the rows of iteration 3 in three
+# files (6), and then a process like any other: 14 states
+@pytest.mark.parametrize("states", [range(2, 15, 4), thorough(range(1, 15))], ids=["somewhere", "everywhere"])
+def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population, folders, killed, unlike, states):
     configs, whole = population(1, **EVERY), folders("whole", 1)
     train_configs(configs, whole)
     (begun,) = folders("begun", 1)
     # the first process dies behind its checkpoint of iteration 2, with a row of a later iteration written
     assert killed(partial(train_configs, configs, [begun]), at=34)
-    assert saved(begun) == 2 < len((begun / layout.METRICS).read_text().splitlines()) - 1
+    assert saved(begun) == 2 < len((begun / layout.METRICS_CSV).read_text().splitlines()) - 1
     found = {}
-    # tables cut back (3 states at most), the summary replaced (3), a new event file (2), the rows of iteration 3 in
-    # three files (6), and then a process like any other: 14 states
-    for at in range(1, 15):
+    for at in states:
         cut = folders(f"at{at}", 1)
         shutil.copytree(begun, cut[0])
         assert killed(partial(train_configs, configs, cut), at=at)
@@ -109,10 +115,10 @@ def saved(folder):
     "shape, count, kills",
     [
         ("continuous-async", 1, 3),
-        ("discrete-async-segments", 1, 3),
-        ("discrete-sync", 1, 3),
-        ("continuous-sync-segments", 3, 3),
         ("wrapped-sync-segments", 1, 3),
+        thorough("discrete-async-segments", 1, 3),
+        thorough("discrete-sync", 1, 3),
+        thorough("continuous-sync-segments", 3, 3),
     ],
 )
 def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, count, kills):
@@ -160,7 +166,7 @@ class Signalling:
             signal.raise_signal(signal.SIGTERM)
 
 
-@pytest.mark.parametrize("iteration", [1, 2, 5, 6])
+@pytest.mark.parametrize("iteration", [5, *map(thorough, (1, 2, 6))])
 @pytest.mark.parametrize("shape", ["continuous-sync-segments", "wrapped-sync-segments"])
 def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folders, unlike, iteration, shape):
     configs, whole, cut = population(2, **SHAPES[shape]), *(folders(n, 2) for n in ("a", "b"))
@@ -174,6 +180,7 @@ def test_stopped_by_sigterm_after_any_iteration_and_continued(population, folder
     assert unlike(whole, cut, ignore=("iteration_", "files")) == []
 
 
+@pytest.mark.thorough
 def test_stopped_by_sigterm_at_any_moment_with_environments_in_processes(population, folders, killed, unlike):
     configs, whole, cut = population(1, **SHAPES["continuous-async"]), folders("whole", 1), folders("cut", 1)
     train_configs(configs, whole)

@@ -7,9 +7,11 @@ import signal
 from contextlib import contextmanager
 
 import pytest
+from commands import printed_command, resume_in, typed
+from variants import keeping, thorough
 
 from rl_decay import resume
-from rl_decay.console.tables import Terminal
+from rl_decay.console.terminal import Terminal
 from rl_decay.runs import layout
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.lock import RunLock
@@ -122,12 +124,12 @@ def stamps_of(folder):
 @pytest.mark.parametrize(
     "saves, stood",
     [  # two members save six times: after iterations 2, 4 and 5
-        (1, ["2", "new"]),
+        thorough(1, ["2", "new"]),
         (3, ["2", "4"]),
-        (6 + 3, ["2", "4", "finished", "finished"]),
+        thorough(6 + 3, ["2", "4", "finished", "finished"]),
     ],
 )
-def test_a_killed_sweep_is_completed(asked_for, cut_short, resume_in, same, saves, stood):
+def test_a_killed_sweep_is_completed(asked_for, cut_short, same, saves, stood):
     cut_short(saves, resume_in, asked_for, "my sweep", "--workers", "1")
     assert places(asked_for) == stood
     before = stamps(asked_for)
@@ -137,6 +139,7 @@ def test_a_killed_sweep_is_completed(asked_for, cut_short, resume_in, same, save
     same(asked_for, 4)
 
 
+@pytest.mark.thorough
 def test_a_sweep_killed_twice_is_completed_by_repeating_its_command(sweep, cut_short, same, tmp_path):
     cut_short(1, sweep, tmp_path, POPULATION, *TWO)
     assert places(tmp_path) == ["2", "new"]
@@ -148,7 +151,7 @@ def test_a_sweep_killed_twice_is_completed_by_repeating_its_command(sweep, cut_s
     same(tmp_path, 2)
 
 
-def test_a_finished_sweep_is_left_as_it_is(finished, resume_in):
+def test_a_finished_sweep_is_left_as_it_is(finished):
     before = stamps(finished)
     ended = resume_in(finished, "my sweep")
     assert (ended.code, ended.err) == (0, "")
@@ -169,7 +172,7 @@ def test_the_command_of_a_finished_sweep_changes_nothing(sweep, finished, launch
     assert stamps(finished, but) == before
 
 
-@pytest.mark.parametrize("launcher", [POPULATION, BASIC], ids=["population", "basic"])
+@pytest.mark.parametrize("launcher", keeping(["population"], {"population": POPULATION, "basic": BASIC}))
 def test_a_sweep_grows_by_more_seeds(sweep, whole, same, tmp_path, launcher):
     (first,) = [job for job in jobs(whole).values() if read_summary(job)["overrides"][-2:] == ["seed=0", TWO[1]]]
     shutil.copytree(first, tmp_path / "my sweep" / first.name)
@@ -180,7 +183,8 @@ def test_a_sweep_grows_by_more_seeds(sweep, whole, same, tmp_path, launcher):
     same(tmp_path, 2)
 
 
-def test_a_sweep_that_grew_is_continued_as_a_whole(sweep, cut_short, resume_in, same, tmp_path):
+@pytest.mark.thorough
+def test_a_sweep_that_grew_is_continued_as_a_whole(sweep, cut_short, same, tmp_path):
     cut_short(1, sweep, tmp_path, POPULATION, *TWO)
     cut_short(2, sweep, tmp_path, POPULATION, "seed=0", "algo.epochs=2", "resume=auto")
     assert places(tmp_path) == ["2", "4", "new"]
@@ -188,8 +192,8 @@ def test_a_sweep_that_grew_is_continued_as_a_whole(sweep, cut_short, resume_in, 
     same(tmp_path, 3)
 
 
-@pytest.mark.parametrize("again", ["record", "command"])
-def test_what_the_basic_launcher_began_is_completed(sweep, cut_short, resume_in, same, tmp_path, again):
+@pytest.mark.parametrize("again", ["record", thorough("command")])
+def test_what_the_basic_launcher_began_is_completed(sweep, cut_short, same, tmp_path, again):
     cut_short(2, sweep, tmp_path, BASIC, *TWO)
     assert places(tmp_path) == ["4"]
     record = (tmp_path, "my sweep", "--workers", "1")
@@ -198,7 +202,7 @@ def test_what_the_basic_launcher_began_is_completed(sweep, cut_short, resume_in,
     same(tmp_path, 2)
 
 
-def test_a_run_that_another_training_holds_is_left_alone(asked_for, cut_short, resume_in):
+def test_a_run_that_another_training_holds_is_left_alone(asked_for, cut_short):
     cut_short(3, resume_in, asked_for, "my sweep", "--workers", "1")
     (held,) = [job for job in jobs(asked_for).values() if read_summary(job)["seed"] == 0]
     with RunLock(held):
@@ -226,23 +230,22 @@ def stopped_after(monkeypatch):
     return stopping
 
 
-def test_the_command_that_a_stopped_sweep_prints_continues_it(sweep, stopped_after, command, resume_in, same, tmp_path):
+def test_the_command_that_a_stopped_sweep_prints_continues_it(sweep, stopped_after, same, tmp_path):
     with stopped_after(3):
         ended = sweep(tmp_path, POPULATION, *TWO)
     assert (ended.code, places(tmp_path)) == (130, ["3", "3"])
-    ended = resume_in(tmp_path, *command(ended.out), "--workers", "1")
+    ended = resume_in(tmp_path, *printed_command(ended.out), "--workers", "1")
     assert (ended.code, ended.err) == (0, "")
     same(tmp_path, 2, ignore=("iteration_", "files"))  # a stop keeps a copy of its own
 
 
-def test_the_command_that_a_stopped_run_prints_continues_it_when_typed(
-    train_in, tiny, stopped_after, command, typed, differences, tmp_path
-):
+@pytest.mark.thorough
+def test_the_printed_command_continues_a_stopped_run_when_typed(train_in, tiny, stopped_after, differences, tmp_path):
     train_in(tmp_path, *tiny, "hydra.run.dir=whole")
     with stopped_after(3):
         ended = train_in(tmp_path, *tiny, "hydra.run.dir=my run")
     assert ended.code == 130
-    continued = typed(tmp_path, "-m", "rl_decay.resume", *command(ended.out))
+    continued = typed(tmp_path, "-m", "rl_decay.resume", *printed_command(ended.out))
     assert (continued.code, continued.err) == (0, "")
     assert read_summary(tmp_path / "my run")["resumed"] == [{"iteration": 3}]
     assert differences(tmp_path / "whole", tmp_path / "my run", ("iteration_", "files")) == []
@@ -256,14 +259,14 @@ def test_the_command_that_a_stopped_run_prints_continues_it_when_typed(
         (["actor.lr=0.1"], "actor.lr=0.1"),
     ],
 )
-def test_another_experiment_is_refused_for_a_finished_sweep_too(finished, resume_in, words, said):
+def test_another_experiment_is_refused_for_a_finished_sweep_too(finished, words, said):
     before = stamps_of(finished)
     ended = resume_in(finished, "my sweep", *words, "--workers", "1")
     assert ended.code == 1 and ended.err.startswith("error: ") and said in ended.err
     assert stamps_of(finished) == before
 
 
-def test_a_job_that_never_began_is_not_made_longer_at_the_second_try_either(finished, resume_in):
+def test_a_job_that_never_began_is_not_made_longer_at_the_second_try_either(finished):
     gone = next(iter(jobs(finished).values()))
     shutil.rmtree(gone)
     for _ in range(2):
@@ -274,7 +277,7 @@ def test_a_job_that_never_began_is_not_made_longer_at_the_second_try_either(fini
     assert [said["iterations"] for said in others] == 3 * [10]
 
 
-def test_a_damaged_summary_is_named_before_anything_starts(finished, resume_in):
+def test_a_damaged_summary_is_named_before_anything_starts(finished):
     damaged, gone, *_ = jobs(finished).values()
     (damaged / layout.SUMMARY).write_text("{")
     shutil.rmtree(gone)
@@ -298,14 +301,14 @@ def test_a_single_run_is_not_written_into_a_sweep(finished, train_in):
     assert stamps_of(finished) == before
 
 
-def test_a_folder_without_runs_is_told_from_one_that_is_missing(resume_in, tmp_path):
+def test_a_folder_without_runs_is_told_from_one_that_is_missing(tmp_path):
     (tmp_path / "empty").mkdir()
     for name, words in {"empty": "holds neither a run nor a sweep", "missing": "no such folder"}.items():
         ended = resume_in(tmp_path, name)
         assert (ended.code, ended.err.count("\n")) == (1, 1) and words in ended.err
 
 
-def test_a_finished_sweep_of_another_device_needs_none(finished, resume_in, monkeypatch):
+def test_a_finished_sweep_of_another_device_needs_none(finished, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     for file in [finished / "my sweep" / layout.JOBS, *(job / layout.SUMMARY for job in jobs(finished).values())]:
         file.write_text(file.read_text().replace('"device": "cpu"', '"device": "cuda"'))

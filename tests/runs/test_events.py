@@ -8,7 +8,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 
-from rl_decay.runs.durable import cut
+from rl_decay.runs.durable import truncate_synced
 from rl_decay.runs.events import EventFile
 
 
@@ -92,7 +92,7 @@ def test_a_resumed_run_is_one_run(tmp_path):
         events.scalars(step, {"a": -1.0})
     events.flush()
     watching = accumulated(tmp_path)  # a TensorBoard that saw the points that are now cut off
-    cut(events.path, length)
+    truncate_synced(events.path, length)
     resumed = EventFile(tmp_path, start_time=2000)
     resumed.restart(5)
     for step in range(5, 10):
@@ -107,9 +107,9 @@ def test_a_file_cut_to_nothing_or_torn_still_reads(tmp_path):
     events.scalars(1, {"a": 1.0})
     length = events.flush()
     events.scalars(2, {"a": 2.0})
-    cut(events.path, events.flush() - 3)
+    truncate_synced(events.path, events.flush() - 3)
     assert curve(tmp_path, "a") == [(1, 1.0)]
-    cut(events.path, 0)
+    truncate_synced(events.path, 0)
     resumed = EventFile(tmp_path, start_time=2000)
     resumed.scalars(1, {"a": 5.0})
     assert resumed.flush() == length
@@ -121,7 +121,7 @@ def test_neither_torch_nor_tensorflow_is_imported(tmp_path, python):
 import sys
 from rl_decay.runs.events import EventFile
 events = EventFile(sys.argv[1])
-events.layout({"a": {"b": ["c"]}})
+events.add_chart_layout({"a": {"b": ["c"]}})
 events.hparams({"a": 1}, ["c"])
 events.scalars(1, {"c": 1.0})
 events.session_end("finished")

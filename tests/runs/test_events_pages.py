@@ -15,7 +15,7 @@ from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
 
-from rl_decay.runs.durable import cut
+from rl_decay.runs.durable import truncate_synced
 from rl_decay.runs.events import SESSION_STATUS, EventFile
 from rl_decay.runs.layout import FINISHED, INTERRUPTED, RUNNING, STATUSES
 
@@ -43,7 +43,7 @@ def hparams_table(folder) -> tuple[Any, dict[str, Any]]:
 def test_a_layout_puts_both_rates_into_one_chart(tmp_path):
     (tmp_path / "run").mkdir()
     events = EventFile(tmp_path / "run")
-    events.layout({"learning rate": {"actor & critic": ["lr/actor", "lr/critic"]}})
+    events.add_chart_layout({"learning rate": {"actor & critic": ["lr/actor", "lr/critic"]}})
     events.flush()
     found = served(tmp_path).read_tensors(
         RequestContext(), experiment_id="", plugin_name="custom_scalars", downsample=1
@@ -121,7 +121,7 @@ def test_a_resumed_run_ends_as_it_ended_last(tmp_path):
     events.session_end(INTERRUPTED)
     events.flush()
     assert hparams_table(tmp_path)[1]["run"].sessions[0].status == api_pb2.STATUS_UNKNOWN
-    cut(events.path, length)
+    truncate_synced(events.path, length)
     resumed = EventFile(tmp_path / "run", start_time=2000)
     resumed.session_end(FINISHED)
     resumed.flush()

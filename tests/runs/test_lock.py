@@ -6,11 +6,13 @@ import pytest
 
 from rl_decay.errors import UserError
 from rl_decay.runs.claim import FolderClaim
-from rl_decay.runs.lock import LockLostError, RunLock, SweepLock, is_held, refuse_sweep_in_use
+from rl_decay.runs.lock import LockLostError, RunLock, is_held
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 
 HOLD = """
 import sys
-from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
+from rl_decay.runs.lock import RunLock, is_held
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 with RunLock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -67,7 +69,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_a_forked_child_does_not_keep_the_lock(tmp_path, python):
     code = """
 import os, sys
-from rl_decay.runs.lock import RunLock, SweepLock, is_held, refuse_sweep_in_use
+from rl_decay.runs.lock import RunLock, is_held
+from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 with RunLock(sys.argv[1]):
     child = os.fork()
     if child == 0:

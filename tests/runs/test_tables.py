@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from rl_decay.errors import UserError
-from rl_decay.runs.tables import CsvTable, cut, read
+from rl_decay.runs.durable import truncate_synced
+from rl_decay.runs.tables import CsvTable, read
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_cut_and_continue_equals_uninterrupted(path):
     table.append({"a": 99})
     table.flush()
     path.write_text(path.read_text() + "4")  # killed while writing
-    cut(path, length)
+    truncate_synced(path, length)
     resumed = CsvTable(path, ["a"])
     resumed.append({"a": 2})
     resumed.flush()

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from variants import thorough
 
 
-@pytest.mark.parametrize("launcher", ["basic", "population"])
+@pytest.mark.parametrize("launcher", [thorough("basic"), "population"])
 def test_callbacks_fire_once_per_job(breaking, train_py, tiny, tmp_path, summaries, launcher):
     count = ("hydra.launcher.workers=1",) if launcher == "population" else ()
     recorder = "+hydra.callbacks.recorder._target_=sweep_tasks.Recorder"

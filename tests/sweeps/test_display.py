@@ -8,7 +8,7 @@ from rl_decay.config.schema import Config
 from rl_decay.runs.jobs import Job
 from rl_decay.sweeps import display, reporter
 from rl_decay.sweeps.display import SweepDisplay
-from rl_decay.sweeps.reporter import Ended, Progress, Reporter
+from rl_decay.sweeps.reporter import PopulationEnded, Progress, Reporter
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_runs_that_train_are_not_counted_as_ended(jobs, clock, caplog):
     shown.update(progress(99, ended=1))
     assert caplog.messages[-1].startswith("1 of 3 ended")
     clock(11.0)
-    shown.update(Ended(0))
+    shown.update(PopulationEnded(0))
     assert caplog.messages[-1].startswith("3 of 3 ended") and caplog.messages[-1].endswith("ETA 0 s")
 
 

@@ -1,10 +1,12 @@
 """One job that breaks, one worker that dies: the others go on, and the reason is told."""
 
 import pytest
+from variants import thorough
 
 
+@pytest.mark.thorough
 def test_a_diverging_member_leaves_its_neighbours_as_they_were(train_py, tiny, tmp_path, summaries, differences):
-    three = ("schedule=none", "total_steps=320", "critic.lr=1e-3,1e30,2e-3")
+    three = ("schedule=none", "total_steps=96", "critic.lr=1e-3,1e30,2e-3")
     codes = [
         train_py(*tiny, *three, "hydra/launcher=basic", "hydra.sweep.dir=basic").code,
         train_py(*tiny, *three, "hydra.launcher.workers=1", "hydra.sweep.dir=population").code,
@@ -19,15 +21,16 @@ def test_a_diverging_member_leaves_its_neighbours_as_they_were(train_py, tiny, t
         assert (summary["status"] == "diverged") == (summary["reason"] is not None)
 
 
+@pytest.mark.usefixtures("breaking")
 @pytest.mark.parametrize(
     "workers, task, reason",
     [
-        (2, "Exiting-v0", "died with exit code 3"),
+        thorough(2, "Exiting-v0", "died with exit code 3"),
         (1, "Raising-v0", "OSError: the simulator is out of fuel"),
     ],
 )
 def test_what_breaks_takes_no_other_population_along(
-    breaking, train_py, tiny, tmp_path, summaries, differences, workers, task, reason
+    train_py, tiny, tmp_path, summaries, differences, workers, task, reason
 ):
     sound = (*tiny, "env=generic", "env.num_envs=2")
     ended = train_py(*sound, f"env.id=sweep_tasks:{task},Pendulum-v1", f"hydra.launcher.workers={workers}")

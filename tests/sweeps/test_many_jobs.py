@@ -12,8 +12,8 @@ from omegaconf import OmegaConf, open_dict
 from rl_decay.config.schema import Config, flat
 from rl_decay.hydra_app import grid
 from rl_decay.hydra_app.compose import register
-from rl_decay.hydra_app.jobs import Composed, pack
 from rl_decay.hydra_app.launch import launch
+from rl_decay.hydra_app.sweep_jobs import Composed, pack
 from rl_decay.runs.endings import Ending, lines
 from rl_decay.sweeps import workers
 from rl_decay.sweeps.sweep import Options
@@ -41,7 +41,7 @@ class Loader:
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """The calls of Python functions that it takes to start and end a sweep of so many jobs without training."""
-    monkeypatch.setattr(workers, "train", lambda *_: workers.Outcome(whole=True))
+    monkeypatch.setattr(workers, "train", lambda *_: workers.Outcome(complete=True))
     silent = SimpleNamespace(on_job_start=lambda **_: None, on_job_end=lambda **_: None)
 
     def count(jobs):

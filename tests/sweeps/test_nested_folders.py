@@ -4,24 +4,19 @@ import json
 import shutil
 
 import pytest
+from variants import every, keeping
+
+from rl_decay import resume
 
 NESTED = ("hydra.sweep.subdir=${env.id}/seed${seed}", "env=generic", "env.id=CartPole-v1,Acrobot-v1", "seed=0,1")
 NAMES = [f"{task}/seed{seed}" for task in ("Acrobot-v1", "CartPole-v1") for seed in (0, 1)]
 LAUNCHERS = {"population": ("hydra.launcher.workers=1",), "basic": ("hydra/launcher=basic",)}
 
 
-@pytest.fixture(params=LAUNCHERS)
+@pytest.fixture(params=keeping(["population"], {name: name for name in LAUNCHERS}))
 def launcher(request):
     """The words that choose a launcher."""
     return LAUNCHERS[request.param]
-
-
-@pytest.fixture(scope="session")
-def resumed():
-    """Run `python -m rl_decay.resume` in this process: resumed(*arguments) -> exit code."""
-    from rl_decay import resume
-
-    return lambda *arguments: resume.main([str(argument) for argument in arguments])
 
 
 def statuses(sweep):
@@ -29,7 +24,7 @@ def statuses(sweep):
     return {name: (summary["status"], summary.get("env_id")) for name, summary in sorted(found.items())}
 
 
-def test_it_is_listed_reported_and_continued_as_one(train_py, tiny, tmp_path, launcher, resumed, capsys):
+def test_it_is_listed_reported_and_continued_as_one(train_py, tiny, tmp_path, launcher, capsys):
     sweep = tmp_path / "sweep"
     ended = train_py(*tiny, *NESTED, *launcher, "compare=auto")
     assert (ended.code, ended.err) == (0, "")
@@ -39,9 +34,9 @@ def test_it_is_listed_reported_and_continued_as_one(train_py, tiny, tmp_path, la
     assert "no comparison: " in ended.out and "CartPole-v1" in ended.out  # different tasks, and it found them
     shutil.rmtree(sweep / "CartPole-v1" / "seed1")  # as if it had never begun
     between = sweep / "CartPole-v1"
-    assert resumed(between) == 1
+    assert resume.main([str(between)]) == 1
     assert f"lies inside a sweep; continue it as a whole: python -m rl_decay.resume {sweep}" in capsys.readouterr().err
-    assert resumed(sweep, "--workers", "1") == 0
+    assert resume.main([str(sweep), "--workers", "1"]) == 0
     assert "3 of 4 runs have ended already" in capsys.readouterr().out
     assert statuses(sweep) == {name: ("finished", name.partition("/")[0]) for name in NAMES}
 
@@ -54,6 +49,7 @@ def test_a_failure_deep_inside_is_reported(breaking, train_py, tiny, tmp_path, l
     assert "deep/er/sweep_tasks:Raising-v0: " in ended.out.splitlines()[-1]
 
 
+@pytest.mark.thorough
 def test_a_job_that_cannot_be_run_is_counted_deep_inside_too(train_py, tiny):
     ended = train_py(*tiny, "actor.lr=1e-3,-1", "hydra/launcher=basic", "hydra.sweep.subdir='a/b/${actor.lr}'")
     ended.refused("1 of 2 runs failed")
@@ -62,16 +58,19 @@ def test_a_job_that_cannot_be_run_is_counted_deep_inside_too(train_py, tiny):
 
 @pytest.mark.parametrize(
     "launcher_name, subdir, words",
-    [
-        ("population", "/tmp/elsewhere_${seed}", ["hydra.sweep.subdir=/tmp/elsewhere_0", "relative name"]),
-        ("basic", "../x${seed}", ["hydra.sweep.subdir=../x0", "relative name"]),
-        ("population", "a/../../x${seed}", ["a/../../x0", "relative name"]),
-        ("population", ".", ["hydra.sweep.subdir=.", "relative name"]),
-        ("basic", "''", ["hydra.sweep.subdir=", "relative name"]),
-        ("population", "same", ["jobs 0", "and 1", "same folder"]),
-        ("basic", "'${env.id}'", ["jobs 0", "and 1", "same folder"]),
-        ("basic", "x/./y", ["same folder"]),
-    ],
+    every(
+        4,
+        [
+            ("population", "/tmp/elsewhere_${seed}", ["hydra.sweep.subdir=/tmp/elsewhere_0", "relative name"]),
+            ("basic", "../x${seed}", ["hydra.sweep.subdir=../x0", "relative name"]),
+            ("population", "a/../../x${seed}", ["a/../../x0", "relative name"]),
+            ("population", ".", ["hydra.sweep.subdir=.", "relative name"]),
+            ("basic", "''", ["hydra.sweep.subdir=", "relative name"]),
+            ("population", "same", ["jobs 0", "and 1", "same folder"]),
+            ("basic", "'${env.id}'", ["jobs 0", "and 1", "same folder"]),
+            ("basic", "x/./y", ["same folder"]),
+        ],
+    ),
 )
 def test_folders_that_are_none_of_the_jobs_own_are_refused(train_py, tiny, tmp_path, launcher_name, subdir, words):
     train_py(*tiny, "seed=0,1", *LAUNCHERS[launcher_name], f"hydra.sweep.subdir={subdir}").refused(*words)

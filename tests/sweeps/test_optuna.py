@@ -5,15 +5,21 @@ import math
 
 import pytest
 from omegaconf import OmegaConf
+from variants import thorough
 
 from rl_decay.hydra_app.objective import objective
 from rl_decay.runs.jobs import write_jobs
 from rl_decay.runs.summary import write_summary
 
 
+@pytest.mark.thorough
 def test_tuning(shell, tiny, tmp_path, summaries):
     ended = shell(
-        *tiny, "experiment=tune", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2", "hydra.launcher.workers=1"
+        *tiny,
+        "experiment=tune",
+        "hydra.sweeper.n_trials=4",
+        "hydra.sweeper.n_jobs=2",
+        "hydra.launcher.workers=1",
     )
     assert ended.code == 0, ended
     said = summaries(tmp_path / "sweep")
@@ -29,7 +35,7 @@ def test_tuning(shell, tiny, tmp_path, summaries):
 
 
 @pytest.mark.parametrize(
-    "launcher", ["hydra.launcher.workers=1", pytest.param("hydra/launcher=basic", marks=pytest.mark.slow)]
+    "launcher", [thorough("hydra.launcher.workers=1"), pytest.param("hydra/launcher=basic", marks=pytest.mark.slow)]
 )
 def test_trials_that_diverge_or_fail_do_not_end_a_study(breaking, shell, tiny, tmp_path, launcher):
     # two tasks, of which one fails, and two rates, of which one diverges; in a process because importing Optuna warns

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from variants import thorough
 
 from rl_decay.sweeps import workers
 
@@ -25,13 +26,13 @@ def test_hydra_finds_it():
     assert "PopulationLauncher" in [c.__name__ for c in Plugins.instance().discover(Launcher)]
 
 
-@pytest.mark.parametrize("cores, used", [(1, 1), (3, 3), (64, 4)])
+@pytest.mark.parametrize("cores, used", [(3, 3), thorough(1, 1), thorough(64, 4)])
 def test_as_many_workers_as_cores_or_jobs(train_py, tiny, monkeypatch, cores, used):
     asked = []
 
     def train(populations, count, listen):
         asked.append((count, len(populations)))
-        return workers.Outcome(whole=True)
+        return workers.Outcome(complete=True)
 
     monkeypatch.setattr(workers, "usable_cores", lambda: cores)
     monkeypatch.setattr(workers, "train", train)

@@ -1,6 +1,7 @@
 """What is refused before any job starts, in one line."""
 
 import pytest
+from variants import every
 
 from rl_decay.hydra_app.compose import one_line
 
@@ -11,17 +12,20 @@ def untouched(folder):
 
 @pytest.mark.parametrize(
     "words, said",
-    [
-        (("seed=1,2", "hydra.sweep.subdir=same"), ("jobs 0", "and 1", "same folder", "seed=1", "seed=2")),
-        (("seed=3,3",), ("jobs 0", "and 1", "same folder")),
-        (("seed=0", "actor.lr=1e-3,-1"), ("job 1", "actor.lr=-1")),
-        (("seed=0,1", "algo.minibatches=2,5"), ("job 2", "algo.minibatches=5")),
-        (("+schedule.foo=1,2",), ("job 0", "schedule.foo")),
-        (("schedule/actor=linear,none", "schedule.actor.final=0.1"), ("job 1", "schedule.actor.final=0.1")),
-        (("seed=0,1", "hydra.launcher.worker=2"), ("worker",)),
-        (("seed=0,1", "hydra/launcher=populations"), ("hydra/launcher", "populations")),
-        (("schedule=none,cosine",), ("schedule",)),
-    ],
+    every(
+        3,
+        [
+            (("seed=1,2", "hydra.sweep.subdir=same"), ("jobs 0", "and 1", "same folder", "seed=1", "seed=2")),
+            (("seed=3,3",), ("jobs 0", "and 1", "same folder")),
+            (("seed=0", "actor.lr=1e-3,-1"), ("job 1", "actor.lr=-1")),
+            (("seed=0,1", "algo.minibatches=2,5"), ("job 2", "algo.minibatches=5")),
+            (("+schedule.foo=1,2",), ("job 0", "schedule.foo")),
+            (("schedule/actor=linear,none", "schedule.actor.final=0.1"), ("job 1", "schedule.actor.final=0.1")),
+            (("seed=0,1", "hydra.launcher.worker=2"), ("worker",)),
+            (("seed=0,1", "hydra/launcher=populations"), ("hydra/launcher", "populations")),
+            (("schedule=none,cosine",), ("schedule",)),
+        ],
+    ),
     ids=lambda value: value[-1] if isinstance(value[0], str) else None,
 )
 def test_nothing_starts(train_py, tiny, tmp_path, words, said):
@@ -29,12 +33,15 @@ def test_nothing_starts(train_py, tiny, tmp_path, words, said):
     assert untouched(tmp_path)
 
 
-@pytest.mark.parametrize("option", ["workers=0", "workers=two", "workers=1.5", "max_members=0", "max_members=-2"])
+@pytest.mark.parametrize(
+    "option", every(3, ["workers=0", "workers=two", "workers=1.5", "max_members=0", "max_members=-2"])
+)
 def test_a_launcher_option_without_sense_is_named(train_py, tiny, tmp_path, option):
     train_py(*tiny, "seed=0,1", f"hydra.launcher.{option}").refused(option)
     assert untouched(tmp_path)
 
 
+@pytest.mark.thorough
 def test_fewer_than_no_workers_are_refused_too(started, tiny, tmp_path):
     process = started(*tiny, "seed=0,1", "hydra.launcher.workers=-1")
     _, err = process.communicate(timeout=600)  # a process of its own, because with no worker it might never end

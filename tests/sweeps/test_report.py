@@ -1,6 +1,7 @@
 """The report at the end of a multirun, whatever launcher; it never decides how the sweep ended."""
 
 import pytest
+from variants import thorough
 
 from rl_decay.compare import command
 
@@ -8,7 +9,7 @@ ONE = ("hydra.launcher.workers=1",)  # inside this process
 TWO_ARMS = ("compare=auto", "schedule=none,linear", "seed=0,1", "evaluation.late=9")
 
 
-@pytest.mark.parametrize("launcher", ["hydra.launcher.workers=1", "hydra/launcher=basic"])
+@pytest.mark.parametrize("launcher", ["hydra.launcher.workers=1", thorough("hydra/launcher=basic")])
 def test_a_multirun_ends_with_its_comparison(train_py, tiny, tmp_path, launcher):
     ended = train_py(*tiny, *TWO_ARMS, launcher)
     assert (ended.code, ended.err) == (0, "")
@@ -17,12 +18,6 @@ def test_a_multirun_ends_with_its_comparison(train_py, tiny, tmp_path, launcher)
     sweep = tmp_path / "sweep"
     assert {"index.html", "report.md", "runs.csv"} <= {path.name for path in (sweep / "report").iterdir()}
     assert {path.name for path in (sweep / "arms").iterdir()} == {"schedule=none", "schedule=linear", "report"}
-
-
-def test_it_can_be_switched_off(train_py, tiny, tmp_path):
-    ended = train_py(*tiny, *TWO_ARMS, *ONE, "compare=none")
-    assert ended.code == 0 and "baseline" not in ended.out
-    assert not (tmp_path / "sweep" / "report").exists()
 
 
 def test_runs_that_cannot_be_compared_are_no_failure(train_py, tiny, tmp_path):
@@ -36,15 +31,19 @@ def test_a_fault_of_the_report_is_no_failure(train_py, tiny, monkeypatch):
         raise ZeroDivisionError("out of ink")
 
     monkeypatch.setattr(command, "compare", broken)
-    ended = train_py(*tiny, *TWO_ARMS, *ONE)
+    ended = train_py(*tiny, *TWO_ARMS, *ONE, "seed=0", "total_steps=32")
     assert ended.code == 0
     assert "no comparison: ZeroDivisionError: out of ink" in ended.out
 
 
-def test_a_sweep_that_is_continued_ends_with_it_too(train_py, tiny, tmp_path, monkeypatch, capsys):
+def test_it_can_be_switched_off_and_a_sweep_that_is_continued_ends_with_it_too(
+    train_py, tiny, tmp_path, monkeypatch, capsys
+):
     from rl_decay import resume
 
-    assert train_py(*tiny, *TWO_ARMS, *ONE, "compare=none").code == 0
+    ended = train_py(*tiny, *TWO_ARMS, *ONE, "compare=none")
+    assert ended.code == 0 and "baseline" not in ended.out
+    assert not (tmp_path / "sweep" / "report").exists()
     assert resume.main([str(tmp_path / "sweep"), "compare=auto", "--workers", "1"]) == 0
     assert "4 of 4 runs have ended already" in (out := capsys.readouterr().out)
     assert "schedule=none (baseline)" in out and (tmp_path / "sweep" / "report").is_dir()

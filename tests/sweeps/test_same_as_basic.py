@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from variants import keeping
 
 from rl_decay.evaluate import __main__ as evaluate
 
@@ -45,10 +46,10 @@ def alone(train_in, tiny, tmp_path_factory):
     return train_in(folder, *tiny, *SIX, "hydra.launcher.workers=1"), folder / "sweep"
 
 
-@pytest.fixture(scope="module", params=LAUNCHERS.values(), ids=list(LAUNCHERS))
+@pytest.fixture(scope="module", params=keeping(["one worker"], {name: [*words] for name, words in LAUNCHERS.items()}))
 def sweep(request, train_in, tiny, tmp_path_factory, alone):
     """The same six jobs by another launcher."""
-    if request.param == LAUNCHERS["one worker"]:
+    if request.param == [*LAUNCHERS["one worker"]]:
         return alone[1]
     folder = tmp_path_factory.mktemp("other")
     ended = train_in(folder, *tiny, *SIX, *request.param)
@@ -118,6 +119,7 @@ def test_a_checkpoint_replays(alone, capsys):
     assert "CartPole-v1" in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_continuous_actions_normalised_with_swept_kl_and_gamma(train_py, tiny, tmp_path, differences):
     task = (*tiny, "env=pendulum", "normalize.obs=true", "normalize.reward=true", "algo.epochs=3")
     swept = ("algo.target_kl=1e-4,null", "algo.gamma=0.9,0.99")

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
+from commands import until
+from variants import thorough
 
 from rl_decay.evaluate.policy import load_policy
 
@@ -39,14 +41,13 @@ def members(group):
 @pytest.mark.parametrize(
     "workers, number, send",
     [
-        (1, signal.SIGINT, os.killpg),
-        (2, signal.SIGINT, os.killpg),
-        (2, signal.SIGTERM, os.kill),
-        (2, signal.SIGHUP, os.killpg),
+        thorough(1, signal.SIGINT, os.killpg, id="SIGINT-1"),
+        pytest.param(2, signal.SIGINT, os.killpg, id="SIGINT-2"),
+        thorough(2, signal.SIGTERM, os.kill, id="SIGTERM-2"),
+        thorough(2, signal.SIGHUP, os.killpg, id="SIGHUP-2"),
     ],
-    ids=["SIGINT-1", "SIGINT-2", "SIGTERM-2", "SIGHUP-2"],
 )
-def test_a_signal_ends_a_sweep_in_order(started, until, tiny, tmp_path, summaries, workers, number, send):
+def test_a_signal_ends_a_sweep_in_order(started, tiny, tmp_path, summaries, workers, number, send):
     tiny = [word for word in tiny if not word.startswith("total_steps")]
     process = started(*tiny, *LONG, "seed=0,1", f"hydra.launcher.workers={workers}")
     until(lambda: sum("iteration 2/" in log.read_text() for log in tmp_path.glob("sweep/*/train.log")) == 2, process)
@@ -62,7 +63,8 @@ def test_a_signal_ends_a_sweep_in_order(started, until, tiny, tmp_path, summarie
         assert load_policy(tmp_path / "sweep" / name).iteration == summary["iterations"] >= 2
 
 
-def test_ctrl_c_while_the_workers_start_leaves_no_traceback(started, until, tiny):
+@pytest.mark.thorough
+def test_ctrl_c_while_the_workers_start_leaves_no_traceback(started, tiny):
     process = started(*tiny, "seed=0,1", "hydra.launcher.workers=2")
     # train.py, a helper of multiprocessing, and the first of two workers that import PyTorch
     until(lambda: len(members(process.pid)) >= 3, process)

@@ -17,8 +17,8 @@ import pytest
 from rl_decay.config.schema import Config
 from rl_decay.runs.jobs import Job
 from rl_decay.sweeps import workers
-from rl_decay.sweeps.reporter import Ended, Progress
-from rl_decay.sweeps.worker import Farewell, Heartbeat, _Line
+from rl_decay.sweeps.reporter import PopulationEnded, Progress
+from rl_decay.sweeps.worker import Farewell, Heartbeat, _MainProcess
 
 PROGRESS = Progress(0, iteration=1, num_iterations=3, start=0, ended=0, valid_steps=32, returns=(1.0,))
 
@@ -93,7 +93,7 @@ def test_a_worker_that_does_not_answer_is_named_once_and_not_killed(worker, answ
     assert f"worker process {process.pid} (jobs 3 to 4)" in warning
     assert "swapped out or stopped" in warning and f"kill -9 {process.pid}" in warning
     assert not process.killed
-    assert (outcome.whole, outcome.unrecorded, heard) == (True, [(jobs[0].folder, "no room")], [Ended(0)])
+    assert (outcome.complete, outcome.unrecorded, heard) == (True, [(jobs[0].folder, "no room")], [PopulationEnded(0)])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no /proc tells the state of a process")
@@ -116,8 +116,8 @@ def test_a_silent_worker_is_called_stopped_only_if_it_is(worker, answering, capl
 
 def test_a_worker_may_be_silent_longer_until_its_first_progress(worker, answering, caplog, monkeypatch):
     channel, _, jobs = worker
-    monkeypatch.setattr(workers, "SILENCE", -math.inf)
-    monkeypatch.setattr(workers, "STARTING", math.inf)
+    monkeypatch.setattr(workers, "HEARTBEAT_TIMEOUT", -math.inf)
+    monkeypatch.setattr(workers, "STARTUP_TIMEOUT", math.inf)
     for message in (Heartbeat(), Heartbeat(), PROGRESS):
         channel.send(message)
     answering("does not answer", channel.close)
@@ -147,7 +147,7 @@ def test_a_worker_that_dies_in_the_middle_of_a_message_ends_no_other(worker):
     channel, _, jobs = worker
     os.write(channel.fileno(), struct.pack("!i", 1000) + b"the first of 1000 bytes")
     channel.close()
-    assert workers.train([jobs], 2, lambda progress: None).whole
+    assert workers.train([jobs], 2, lambda progress: None).complete
     assert [summary_of(job)["status"] for job in jobs] == ["failed", "failed"]
 
 
@@ -169,7 +169,7 @@ def test_a_second_signal_ends_the_workers_at_once(worker, answering):
     _, process, jobs = worker
     answering("does not answer", stop_twice)
     outcome = workers.train([jobs], 2, lambda progress: None)
-    assert process.killed and not outcome.whole
+    assert process.killed and not outcome.complete
     assert [summary_of(job)["reason"] for job in jobs] == 2 * [
         "a second signal: what came after the last checkpoint is lost"
     ]
@@ -184,7 +184,7 @@ def test_recording_after_a_second_signal_may_take_its_time(monkeypatch, tmp_path
     def start(index, population):
         return workers._Worker(index, population, processes[index], pipes[index][0], deadline=-math.inf)
 
-    def record(population, status, reason, begin):
+    def record(population, status, reason, make_folders):
         found.append((all(process.killed for process in processes), signal.getsignal(signal.SIGINT) == before))
         return []
 
@@ -241,7 +241,7 @@ def test_a_signal_before_the_first_iteration_reaches_a_population_of_this_proces
 
     monkeypatch.setattr(workers, "train_jobs", interrupted_while_it_is_made)
     outcome = workers.train([jobs[:1], jobs[1:]], 1, lambda message: None)
-    assert asked_after == ["SIGINT"] and not outcome.whole
+    assert asked_after == ["SIGINT"] and not outcome.complete
 
 
 def test_a_signal_in_the_last_iteration_of_a_population_stops_those_that_have_not_begun(configure, tmp_path):
@@ -252,9 +252,9 @@ def test_a_signal_in_the_last_iteration_of_a_population_stops_those_that_have_no
             signal.raise_signal(signal.SIGINT)
 
     outcome = workers.train([jobs[:1], jobs[1:]], 1, in_the_last_iteration)
-    assert not outcome.whole and not jobs[1].folder.exists()
+    assert not outcome.complete and not jobs[1].folder.exists()
     assert summary_of(jobs[0])["status"] == "finished"
-    assert workers.train([jobs[1:]], 1, in_the_last_iteration).whole  # nothing was left to begin
+    assert workers.train([jobs[1:]], 1, in_the_last_iteration).complete  # nothing was left to begin
 
 
 def test_a_signal_while_a_worker_starts_reaches_the_sweep(monkeypatch, tmp_path):
@@ -269,19 +269,19 @@ def test_a_signal_while_a_worker_starts_reaches_the_sweep(monkeypatch, tmp_path)
 
     monkeypatch.setattr(multiprocessing.get_context("spawn"), "Process", Interrupted)
     outcome = workers.train([jobs[:1], jobs[1:]], 2, lambda message: None)
-    assert not outcome.whole and not jobs[1].folder.exists()
+    assert not outcome.complete and not jobs[1].folder.exists()
 
 
 def test_only_a_farewell_waits_for_a_main_process_that_was_stopped(monkeypatch):
     ours, theirs = multiprocessing.Pipe()
     sent = []
     monkeypatch.setattr(theirs, "send", lambda message: sent.append(type(message)))  # the real one would wait
-    line = _Line(theirs)
+    main_process = _MainProcess(theirs)
     with socket.socket(fileno=os.dup(theirs.fileno())) as pipe, suppress(BlockingIOError):
         while True:
             pipe.send(b"unread", socket.MSG_DONTWAIT)
-    line.send(PROGRESS)
-    line.close(Farewell(()))
+    main_process.send(PROGRESS)
+    main_process.close(Farewell(()))
     assert Progress not in sent and sent[-1] == Farewell
     ours.close()
 
@@ -312,7 +312,7 @@ def test_a_worker_process_starts_with_the_signals_held_back(tmp_path):
 
 WORK = """
 import json, multiprocessing, pathlib, signal
-from rl_decay.sweeps import population, worker
+from rl_decay.sweeps import train_jobs, worker
 
 def chatty(*_):
     for number in range(100_000):
@@ -322,7 +322,7 @@ def chatty(*_):
     pathlib.Path("done").write_text(json.dumps([ignored, mask]))
     return []
 
-population.train_jobs = chatty
+train_jobs.train_jobs = chatty
 ours, theirs = multiprocessing.Pipe()
 worker.work(0, [], theirs)
 """

@@ -39,6 +39,7 @@ def test_the_soft_limit_becomes_the_hard_one(few_files):
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (few_files, few_files)
 
 
+@pytest.mark.thorough
 def test_more_members_than_open_files_train_together(tmp_path):
     ended = subprocess.run([sys.executable, "-c", MANY_MEMBERS, str(tmp_path)], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "{'finished'}\n"), ended.stderr

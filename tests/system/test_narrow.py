@@ -9,7 +9,7 @@ from rich.table import Table
 
 from rl_decay.config.plan import Note, plan
 from rl_decay.config.schema import Config
-from rl_decay.console.tables import plan_table, results_table, schedule_table
+from rl_decay.console.run_tables import plan_table, results_table, schedule_table
 from rl_decay.runs.jobs import Job
 from rl_decay.sweeps.display import populations_table
 from rl_decay.system.narrow import fitted

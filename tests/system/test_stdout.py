@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_runs import small_words
 
 from rl_decay.system import stdout
 
@@ -70,8 +71,7 @@ def test_a_character_that_the_terminal_lacks_is_escaped(tmp_path):
 
 
 TRAIN = Path(__file__).parents[2] / "train.py"
-SMALL = "env.num_envs=2 algo.num_steps=16 algo.minibatches=2 evaluation.episodes=2 net.hidden=[16,16] device=cpu"
-SMALL += " total_steps=96"
+SMALL = " ".join(small_words(total_steps=96))
 SWEEP = "-m hydra.sweep.dir=mine seed=0,1 hydra.launcher.workers=1"
 
 

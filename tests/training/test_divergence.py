@@ -7,7 +7,7 @@ import pytest
 from rl_decay.ppo.agent import PPO
 from rl_decay.rng import ENV, evaluation_seeds, reset_seeds
 from rl_decay.runs import layout
-from rl_decay.runs.recorder import RunSink
+from rl_decay.runs.recorder import RunRecorder
 
 SEEDS = (0, 1, 2)
 
@@ -113,7 +113,7 @@ def test_a_run_that_has_ended_neither_acts_nor_learns(configure, train, monkeypa
         updates.append((active.tolist(), moved.tolist(), rollout.actions[:, 1].abs().sum().item()))
         return result
 
-    evaluation, broken = RunSink.evaluation, []
+    evaluation, broken = RunRecorder.evaluation, []
 
     def breaking(run, iteration, returns, lengths, cut):
         if run.config.seed == 1 and iteration == 2:
@@ -122,7 +122,7 @@ def test_a_run_that_has_ended_neither_acts_nor_learns(configure, train, monkeypa
         return evaluation(run, iteration, returns, lengths, cut)
 
     monkeypatch.setattr(PPO, "update", watched)
-    monkeypatch.setattr(RunSink, "evaluation", breaking)
+    monkeypatch.setattr(RunRecorder, "evaluation", breaking)
     results = train(*(configure(seed=s, evaluation__late=1, evaluation__early=1) for s in (0, 1)))
     assert broken == [2]
     assert [r.status for r in results] == [layout.FINISHED, layout.DIVERGED]

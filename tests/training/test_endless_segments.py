@@ -73,6 +73,6 @@ def test_a_task_without_a_limit_is_marked_with_what_its_evaluations_cost(configu
 
 def test_evaluations_count_the_episodes_that_were_cut(car, train):
     (result,) = train(car())
-    table = read(result.folder / layout.EVALUATIONS)
+    table = read(result.folder / layout.EVALUATIONS_CSV)
     assert (table["cut"].tolist(), table["episode_length"].tolist()) == ([2.0], [5.0])
     assert result.summary["evaluation_cap"] == 5

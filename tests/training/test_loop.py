@@ -113,7 +113,7 @@ def test_a_rate_that_reaches_zero_stops_its_network_alone(configure, train, colu
 def test_the_best_checkpoint_is_that_of_the_best_evaluation(configure, train):
     (result,) = train(configure(total_steps=6 * 64, evaluation__early=3, evaluation__late=3, actor__lr=0.02))
     folder = result.folder / layout.CHECKPOINTS
-    head, *rows = [line.split(",") for line in (result.folder / layout.EVALUATIONS).read_text().splitlines()]
+    head, *rows = [line.split(",") for line in (result.folder / layout.EVALUATIONS_CSV).read_text().splitlines()]
     means = [float(row[head.index("return_mean")]) for row in rows]
     iterations = [int(row[head.index("iteration")]) for row in rows]
     assert checkpoints.load(folder / layout.BEST)["iteration"] == iterations[means.index(max(means))]
@@ -131,7 +131,7 @@ def test_a_run_that_never_began_says_so(configure, tmp_path, kind, status):
     assert (summary["status"], summary["reason"]) == (status, "training did not begin")
 
 
-@pytest.mark.parametrize("name", [layout.METRICS, layout.EVALUATIONS, layout.CHECKPOINTS])
+@pytest.mark.parametrize("name", [layout.METRICS_CSV, layout.EVALUATIONS_CSV, layout.CHECKPOINTS])
 def test_the_remains_of_a_run_are_not_continued(name, configure, tmp_path):
     (tmp_path / name).mkdir()
     with pytest.raises(UserError, match="holds a run already"):
@@ -146,4 +146,4 @@ def test_a_folder_that_cannot_be_written(configure):
 def test_a_longer_time_limit_is_the_tasks(configure, train):
     # an episode of Pendulum lasts until its time limit, in training as in evaluation
     (result,) = train(configure(env__id="Pendulum-v1", env__kwargs={"max_episode_steps": 300}))
-    assert read(result.folder / layout.EVALUATIONS)["episode_length"][-1] == 300
+    assert read(result.folder / layout.EVALUATIONS_CSV)["episode_length"][-1] == 300

@@ -11,7 +11,7 @@ from rl_decay import compare, resume
 from rl_decay.errors import UserError
 from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.evaluate.replay import replay
-from rl_decay.runs.naming import run_folder
+from rl_decay.runs.folder import default_folder
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.training import population
@@ -66,7 +66,7 @@ def test_the_derived_id_is_recorded_and_names_the_folder(configure, tmp_path):
     assert result.summary["env_id"] == result.summary["config"]["env.id"] == "odd_tasks:Slide"
     assert result.summary["unit"] == "return"
     assert any(note.startswith("evaluations: odd_tasks:Slide names no time limit") for note in result.summary["notes"])
-    folder = run_folder(population.with_full_id(population.check(config)), "20200101-000000")
+    folder = default_folder(population.with_full_id(population.check(config)), "20200101-000000")
     assert folder.startswith("runs/odd_tasks:Slide/linear-linear/seed0-20200101-000000-")
     assert folder.endswith(result.summary["fingerprint"][:8])
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rl_decay.compare.model import GROUPS, TRAINING, Arm, Run
+from rl_decay.compare.model import TRAINING, Arm, Run
 from rl_decay.config.arm_names import differing, differing_within, names, text
 from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.identity import SHARED
 from rl_decay.errors import UserError
 from rl_decay.metrics.tasks import keep_returns
+from rl_decay.types import GROUPS
 
 TOLERANCE = 1.05  # between the budgets of two programs, each of which rounds to whole rollouts of its own
 SHOWN = 3  # values in a refusal

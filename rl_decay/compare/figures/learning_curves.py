@@ -11,7 +11,8 @@ import numpy as np
 from rl_decay.compare.analysis import study
 from rl_decay.compare.analysis.alignment import baseline_first, curve_kind, in_returns, rate_curve
 from rl_decay.compare.figures.style import OVERLAID, Look, empty_figure, label, legend_above, legend_height
-from rl_decay.compare.model import GROUPS, Arm, Comparison
+from rl_decay.compare.model import Arm, Comparison
+from rl_decay.types import GROUPS
 
 COLUMNS = 2
 LARGE, SMALL = 5.0, 3.0  # height of a panel in inches, its legend aside

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rl_decay.compare.model import GROUPS, TRAINING, Points, Run, Unfinished
+from rl_decay.compare.model import TRAINING, Points, Run, Unfinished
 from rl_decay.compare.reading.measures import measure_training, training_curve
 from rl_decay.compare.reading.own import Loaded, collect
 from rl_decay.errors import UserError
@@ -22,6 +22,7 @@ from rl_decay.metrics.tasks import score, unit
 from rl_decay.runs import layout
 from rl_decay.runs.event_reader import Events, read_events
 from rl_decay.runs.files import entries, exists
+from rl_decay.types import GROUPS
 
 EPISODES = 100  # in the mean of a training return, as in charts/return_100 and rollout/ep_rew_mean
 MOST_DIGITS = 100  # of a seed, or of a number of env steps

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.model import EVALUATION, GROUPS, OWN, PYTHON, TRAIN_PY, TRAINING, Points, Run, Unfinished
+from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, Points, Run, Unfinished
 from rl_decay.compare.reading.measures import measure, measure_training, training_curve
 from rl_decay.compare.reading.unfinished import unfinished
 from rl_decay.config.arm_names import text
@@ -23,6 +23,7 @@ from rl_decay.metrics.tasks import keep_returns, score, scored_task, unit
 from rl_decay.runs import files, layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import columns, evaluation_curve
+from rl_decay.types import GROUPS
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
 RETURN_100 = "charts/return_100"
@@ -194,7 +195,7 @@ def _ended_run(
 def _iterations(folder: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """COLUMNS of metrics.csv; if the table is damaged, empty columns and a line about that."""
     try:
-        return columns(folder / layout.METRICS, COLUMNS), []
+        return columns(folder / layout.METRICS_CSV, COLUMNS), []
     except UserError as error:
         return dict.fromkeys(COLUMNS, np.empty(0)), [f"{error}; the run counts, its learning rates are not shown"]
 
@@ -216,7 +217,7 @@ def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
 
 def _evaluated(folder: Path, status: str, end: int) -> Points:
     """The evaluation curve. A finished run has an evaluation at its end; else rows are missing: UserError."""
-    path = folder / layout.EVALUATIONS
+    path = folder / layout.EVALUATIONS_CSV
     steps, returns = evaluation_curve(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):

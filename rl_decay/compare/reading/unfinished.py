@@ -25,7 +25,7 @@ def unfinished(folder: Path, summary: Mapping[str, Any], end: int) -> Unfinished
     if status == layout.RUNNING and not is_held(folder):
         status = KILLED
     # The summary counts steps when a run ends; a killed one has them in its table alone.
-    reached = max(int(summary["env_steps"]), _last_step(folder / layout.METRICS))
+    reached = max(int(summary["env_steps"]), _last_step(folder / layout.METRICS_CSV))
     progress = min(reached / end, 1.0) if end > 0 else 0.0
     reason = one_line(summary.get("reason") or REASONS.get(status, "no reason given"))
     return Unfinished(folder, status, progress, reason)

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.analysis.alignment import align, in_returns, rate_curve
-from rl_decay.compare.model import GROUPS, Arm, Comparison, Points, Run
+from rl_decay.compare.model import Arm, Comparison, Points, Run
 from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.runs import layout
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.files import require_inside
+from rl_decay.types import GROUPS
 
 REPORT = "report"  # the run with the figures
 LONGEST_NAME = 100  # of a folder
@@ -97,7 +98,7 @@ def _new_events(folder: Path) -> EventFile:
 def _write_arm(folder: Path, comparison: Comparison, arm: Arm) -> Path:
     events = _new_events(folder)
     events.restart(0)  # a TensorBoard that is looking forgets the points of the file before
-    events.layout(layout.CHARTS)
+    events.add_chart_layout(layout.CHARTS)
     # The same keys as a single run, so that HParams shows runs and arms in one table; an arm has no seed.
     config = {**arm.runs[0].config, "seed": None}
     events.hparams(config, layout.FINAL_TAGS, first=tuple(arm.values))

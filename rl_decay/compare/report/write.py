@@ -10,7 +10,7 @@ from rl_decay.compare.model import Comparison
 from rl_decay.compare.report import contents
 from rl_decay.compare.report.csv_files import arms_csv, contrasts_csv, runs_csv
 from rl_decay.compare.report.document import to_html, to_markdown
-from rl_decay.runs.durable import replace
+from rl_decay.runs.durable import write_atomically
 
 PAGE, TEXT = "index.html", "report.md"
 INSTALL = "pip install -c constraints.txt -e '.[report]'"
@@ -31,7 +31,7 @@ def write(comparison: Comparison, folder: str | Path, figures: Mapping[str, byte
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(comparison, figures)
     for name, data in files.items():
-        replace(folder / name, data)
+        write_atomically(folder / name, data)
     # An old picture beside a new text would show other numbers than the text.
     optional = {PAGE, *map(_png_name, plots.DRAWINGS)}
     for name in optional - files.keys():

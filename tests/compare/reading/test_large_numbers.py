@@ -55,7 +55,7 @@ def test_the_command_for_distant_seeds_lists_them(make_run, tmp_path, seeds, wor
 def test_runs_of_a_quintillion_steps(make_run, tmp_path):
     """100 iterations of 10^16 env steps: beyond 2^53, but whole and increasing in float64."""
     folder, factor = make_run(tmp_path / "long"), 10**14
-    for name in (layout.METRICS, layout.EVALUATIONS):
+    for name in (layout.METRICS_CSV, layout.EVALUATIONS_CSV):
         head, *rows = (folder / name).read_text().splitlines()
         longer = [f"{int(float(step)) * factor},{rest}" for step, _, rest in (row.partition(",") for row in rows)]
         (folder / name).write_text("\n".join([head, *longer, ""]))

@@ -49,7 +49,7 @@ def test_the_curve_and_the_rates_are_those_of_the_tables(make_run, tmp_path):
 
 
 def test_columns_are_those_of_the_reader_of_tables(make_run, tmp_path):
-    path = make_run(tmp_path / "run") / layout.METRICS
+    path = make_run(tmp_path / "run") / layout.METRICS_CSV
     whole, some = read(path), columns(path, ("lr/critic", "env_steps", "losses/entropy"))
     assert list(some) == ["lr/critic", "env_steps", "losses/entropy"]
     assert all(np.array_equal(some[name], whole[name], equal_nan=True) for name in some)
@@ -125,31 +125,31 @@ def test_running_is_killed_unless_somebody_holds_the_lock(make_run, tmp_path):
 
 
 def cut_short(folder):
-    path = folder / layout.EVALUATIONS
+    path = folder / layout.EVALUATIONS_CSV
     path.write_text("\n".join(path.read_text().splitlines()[:-3]) + "\n")
 
 
 def torn(folder):
-    path = folder / layout.EVALUATIONS
+    path = folder / layout.EVALUATIONS_CSV
     path.write_text(path.read_text()[:-4])  # the last row has no end
 
 
 def ragged(folder):
-    with open(folder / layout.EVALUATIONS, "a") as file:
+    with open(folder / layout.EVALUATIONS_CSV, "a") as file:
         file.write("1,2,3\n")
 
 
 def binary(folder):
-    (folder / layout.EVALUATIONS).write_bytes(b"env_steps,return_mean\n\xff\xfe,1\n")
+    (folder / layout.EVALUATIONS_CSV).write_bytes(b"env_steps,return_mean\n\xff\xfe,1\n")
 
 
 def words(folder):
-    path = folder / layout.EVALUATIONS
+    path = folder / layout.EVALUATIONS_CSV
     path.write_text(path.read_text().replace("10000", "many"))
 
 
 def backwards(folder):
-    path = folder / layout.EVALUATIONS
+    path = folder / layout.EVALUATIONS_CSV
     head, *rows = path.read_text().splitlines()
     path.write_text("\n".join([head, *reversed(rows)]) + "\n")
 
@@ -161,8 +161,8 @@ DAMAGES = {
     "no steps": lambda f: rewrite(f, config={"total_steps": "many"}),
     "no environments": lambda f: rewrite(f, config=read_summary(f)["config"] | {"env.num_envs": 0}),
     "unknown curve": lambda f: rewrite(f, config=read_summary(f)["config"] | {"schedule.actor.curve": "spiral"}),
-    "no table": lambda f: (f / layout.EVALUATIONS).unlink(),
-    "empty table": lambda f: (f / layout.EVALUATIONS).write_text(""),
+    "no table": lambda f: (f / layout.EVALUATIONS_CSV).unlink(),
+    "empty table": lambda f: (f / layout.EVALUATIONS_CSV).write_text(""),
     "cut short": cut_short,
     "torn": torn,
     "ragged": ragged,
@@ -184,14 +184,14 @@ def test_a_damaged_run_is_a_line_that_names_its_file(make_run, tmp_path, damage)
 def test_a_diverged_run_counts_whatever_became_of_its_tables(make_run, tmp_path):
     folder = make_run(tmp_path / "run", scores=[0.1], grid=10, status="diverged")
     binary(folder)
-    (folder / layout.METRICS).write_text("nothing\n")
+    (folder / layout.METRICS_CSV).write_text("nothing\n")
     found = own.load([folder])
     assert found.runs[0].status == "diverged" and not len(found.runs[0].steps) and len(found.skipped) == 2
 
 
 def test_without_its_metrics_table_a_run_counts_and_shows_no_rates(make_run, tmp_path):
     folder = make_run(tmp_path / "run")
-    (folder / layout.METRICS).write_text("env_steps\n1\n")
+    (folder / layout.METRICS_CSV).write_text("env_steps\n1\n")
     found = own.load([folder])
     assert found.runs[0].rates == {} and found.runs[0].metrics["final"] > 0.9
     assert len(found.skipped) == 1 and "metrics.csv" in found.skipped[0]
@@ -242,7 +242,7 @@ def test_three_hundred_runs_of_two_hundred_evaluations_load(make_run, tmp_path):
 
 def test_a_pipe_in_the_place_of_a_killed_runs_table_is_not_waited_for(make_run, tmp_path):
     folder = make_run(tmp_path / "run", status="running")
-    (folder / layout.METRICS).unlink()
-    os.mkfifo(folder / layout.METRICS)
+    (folder / layout.METRICS_CSV).unlink()
+    os.mkfifo(folder / layout.METRICS_CSV)
     (skipped,) = own.load([folder]).unfinished
     assert skipped.folder == folder and skipped.status == "killed"

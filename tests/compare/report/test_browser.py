@@ -81,7 +81,7 @@ def sweep(tmp_path, make_sweep):
     comparison = command.compare([folder], command.Options())
     for run in (run for arm in comparison.arms for run in arm.runs):
         events = EventFile(run.folder)
-        events.layout(CHARTS)
+        events.add_chart_layout(CHARTS)
         events.hparams(run.config, FINAL_TAGS, first=("schedule.actor.curve", "schedule.critic.curve", "seed"))
         for role, (steps, rates) in run.rates.items():
             for step, rate in zip(steps, rates):

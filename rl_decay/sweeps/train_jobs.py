@@ -1,4 +1,4 @@
-"""Train one population of a sweep, inside a worker process or not."""
+"""Train one population of a sweep in the present process, which may be a worker or the main process."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from rl_decay.config.plan import Plan
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, error_words
 from rl_decay.runs.layout import FAILED
-from rl_decay.sweeps.endings import Unrecorded, record_endings
 from rl_decay.sweeps.grouping import Population
-from rl_decay.sweeps.reporter import Asked, Listener, Reporter
+from rl_decay.sweeps.record_endings import Unrecorded, record_endings
+from rl_decay.sweeps.reporter import Listener, Reporter, StopReason
 from rl_decay.training.population import train_population
 
 
-def train_jobs(index: int, population: Population, listen: Listener, asked: Asked) -> list[Unrecorded]:
+def train_jobs(index: int, population: Population, listen: Listener, stop_reason: StopReason) -> list[Unrecorded]:
     """Train a population in this process; returns the failures that no summary.json could take.
 
-    What it raises is written into the summaries of the jobs that had not ended.
+    An exception ends this population alone: it is written into the summaries of its jobs that had not ended.
     """
 
     def show(config: Config, plan: Plan, device: str) -> Reporter:
-        return Reporter(index, population, plan, listen, asked)
+        return Reporter(index, population, plan, listen, stop_reason)
 
     try:
         results = train_population(population, show=show)

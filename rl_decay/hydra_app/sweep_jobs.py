@@ -1,4 +1,4 @@
-"""From a sweep's overrides to its jobs, and the list of them that is left in its folder; no torch."""
+"""Compose the jobs of a sweep from their overrides; no torch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from rl_decay.hydra_app.compose import checked
 from rl_decay.hydra_app.program import program
 from rl_decay.runs.jobs import Job, title
 
-SWEEP_KEY, SUBDIR_KEY = "hydra.sweep.dir", "hydra.sweep.subdir"
+SWEEP_KEY = "hydra.sweep.dir"
+SUBDIR_KEY = "hydra.sweep.subdir"
 
 
 @dataclass(frozen=True)
 class Composed:
-    """A job as Hydra sees it, its folder, and the job as training sees it; None if it cannot be run."""
+    """A composed job: Hydra's configuration (packed), the folder, and the Job for training (None: it cannot be run)."""
 
     packed: bytes
     folder: Path
@@ -33,7 +34,7 @@ class Composed:
 
     @property
     def hydra_config(self) -> DictConfig:
-        """Hydra's configuration of the job. It is kept packed: a thousand of them would take hundreds of megabytes."""
+        """Hydra's configuration of the job, kept packed until now: a thousand would take hundreds of megabytes."""
         return pickle.loads(zlib.decompress(self.packed))
 
 
@@ -43,12 +44,12 @@ def pack(cfg: DictConfig) -> bytes:
 
 
 def is_grid(hydra: Any) -> bool:
-    """Whether the sweeper of Hydra's configuration knows all its jobs before the first; others choose as they go."""
+    """Whether the sweeper of Hydra's configuration knows all jobs from the start; Optuna chooses them one by one."""
     return str((hydra.sweeper or {}).get("_target_")).endswith("GridSweeper")
 
 
 def trial(config: Config) -> Config:
-    """The configuration of a job that a sweeper chose: where it chooses one twice, the run that is there answers."""
+    """The configuration of a job that a sweeper chose. With resume=auto, choosing it twice gives the existing run."""
     return replace(config, resume="auto")
 
 
@@ -60,20 +61,23 @@ def compose_folder(
     cfg = loader.load_sweep_config(config, list(overrides))
     with open_dict(cfg):
         cfg.hydra.job.id = cfg.hydra.job.num = number
+    # Interpolations such as ${hydra:job.num} in a folder's name read this global configuration.
     HydraConfig.instance().set_config(cfg)
-    own = Path(str(cfg.hydra.sweep.dir)).absolute()
-    if own != sweep:
+    job_sweep = Path(str(cfg.hydra.sweep.dir)).absolute()
+    if job_sweep != sweep:
         raise UserError(
-            f"{_title(cfg, number)}: {SWEEP_KEY}={own}: is another folder than the sweep's own, {sweep}; a sweep has "
-            f"one folder, so put what tells its jobs apart into {SUBDIR_KEY}"
+            f"{_title(cfg, number)}: {SWEEP_KEY}={job_sweep}: is another folder than the sweep's own, {sweep}; a sweep "
+            f"has one folder, so put what tells its jobs apart into {SUBDIR_KEY}"
         )
     folder = Path(*(part for part in (sweep / str(cfg.hydra.sweep.subdir)).parts if part != "."))
-    below = folder.parts[len(sweep.parts) :]
-    if sweep not in folder.parents or ".." in below or not all(part.isprintable() for part in below):
+    parts_below = folder.parts[len(sweep.parts) :]
+    printable = all(part.isprintable() for part in parts_below)
+    if sweep not in folder.parents or ".." in parts_below or not printable:
         raise UserError(
             f"{_title(cfg, number)}: {SUBDIR_KEY}={cfg.hydra.sweep.subdir}: is no folder below {SWEEP_KEY}={sweep}; "
             "the runs of a sweep lie in its folder, so give a relative name that can be printed"
         )
+    # Hydra sets this in `run_job`, which the launcher `population` does not call.
     with read_write(cfg.hydra.runtime), open_dict(cfg.hydra.runtime):
         cfg.hydra.runtime.output_dir = str(folder)
     program().folders.append(folder)
@@ -81,7 +85,7 @@ def compose_folder(
 
 
 def job_of(cfg: DictConfig, folder: Path, number: int) -> Job:
-    """The job of a composed configuration; UserError names it where it cannot be run."""
+    """The Job of a composed configuration; UserError, which names the job, if it cannot be run."""
     try:
         return Job(number, checked(cfg), folder, tuple(cfg.hydra.overrides.task), f"{cfg.hydra.job.name}.log")
     except UserError as error:
@@ -89,6 +93,7 @@ def job_of(cfg: DictConfig, folder: Path, number: int) -> Job:
 
 
 def _title(cfg: DictConfig, number: int) -> str:
-    words = OmegaConf.to_container(cfg.hydra.overrides.task)
-    assert isinstance(words, list)
-    return f"job {title(number, filter_overrides(words))}"
+    """The name of a job in messages, with its own overrides but not Hydra's."""
+    overrides = OmegaConf.to_container(cfg.hydra.overrides.task)
+    assert isinstance(overrides, list)
+    return f"job {title(number, filter_overrides(overrides))}"
