@@ -12,6 +12,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from rl_decay.envs.examine import codec_of
 from rl_decay.hydra_app.compose import checked
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +32,13 @@ def test_every_command_composes(command):
     words = [w for w in shlex.split(command) if not w.startswith("--")]
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         checked(compose("config", list(variants(words))))
+
+
+def test_the_wrappers_of_the_example_fit_its_task():
+    (command,) = [c for c in COMMANDS if "env.wrappers" in c]
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        config = checked(compose("config", shlex.split(command)))
+    assert codec_of(config.env).obs_space.shape == (4, 4)  # four observations of Pendulum-v1, each with the time
 
 
 def test_the_scheduler_example_runs():

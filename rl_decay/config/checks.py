@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rl_decay.config.code_keys import task_id, wrapper_items
 from rl_decay.config.ranges import FLOAT32_WORDS, LARGEST_FLOAT32, check_value
 from rl_decay.config.schedules import BASE_KEYS, role_curves
 from rl_decay.config.schema import Config, flat, walk
@@ -25,7 +26,7 @@ RESERVED = {
     "vectorization_mode": "vec chooses how copies are stepped",
     "autoreset_mode": "training needs next-step resets",
     "vector_kwargs": "training chooses them",
-    "wrappers": "put the wrapper around the task where it is registered",
+    "wrappers": "env.wrappers puts wrappers around each copy",
 }
 TIME_LIMIT = "max_episode_steps"  # the argument by which Gymnasium limits any task's episodes
 NO_LIMIT = -1  # the value of TIME_LIMIT for endless episodes
@@ -43,7 +44,9 @@ def check(config: Config) -> Config:
     config = plain_config(config)
     for key, value, about in walk(config):
         check_value(key, value, about)
+    config.env.id = task_id(config.env)
     _check_kwargs(config.env.kwargs)
+    wrapper_items(config.env.wrappers)  # raises for an item that is not written as one
     role_curves(config.schedule)  # raises for an unknown curve, and for a knob that its curve does not take
     _check_scheduled(config)
     _check_rollout(config)

@@ -48,7 +48,16 @@ class Env:
     """The task and how many copies of it one run plays."""
 
     id: str = _key("CartPole-v1", "a registered Gymnasium id, or module:Id-v0", code=True)
+    entry_point: str | None = _key(
+        None, "module:Name of a class or function that makes the task, in place of env.id", later=True, code=True
+    )
     kwargs: dict[str, Any] = _key({}, "arguments of the environment's constructor")
+    wrappers: list[Any] = _key(
+        [],
+        "put around each copy, the last outermost: import paths, or {wrapper: path, ...}",
+        later=True,
+        code=True,
+    )
     num_envs: int = _key(8, "environments per run", at_least=1)
     timeout: float | None = _key(
         None,

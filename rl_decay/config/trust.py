@@ -19,23 +19,31 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.schema import Config, walk
+from rl_decay.config.code_keys import ENTRY_POINT, code_modules
 from rl_decay.errors import UserError
 
-TRUST = "let this module of the recorded env.id run its code; installed ones need no word"  # help of --trust
-CODE_KEYS = tuple(key for key, _, about in walk(Config()) if about["code"])
+# help of --trust
+TRUST = "let this module, which the record names, run its code; an installed one needs it for env.entry_point alone"
 
 
 def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Path | str) -> None:
     """Refuse a flat configuration from the file `source` if it names code that nobody has vouched for.
 
     A module may be imported if it is installed, if `trust` names it or a package that it lies in, or if this process
-    has imported it already. UserError otherwise: it names the file, the module, its place and the way out.
+    has imported it already. An entry point needs `trust` in any case: it may be any function of its module, and it is
+    called with arguments from the file. UserError otherwise: it names the file, the module, its place and the way out.
     """
-    for key, module in code_modules(values).items():
-        if module in sys.modules or _is_named(module, trust) or is_installed(module):
+    for key, value, module in code_modules(values):
+        if _is_named(module, trust):
             continue
-        start = f"{source}: {key}={values[key]} names the module {module}"
+        start = f"{source}: {key}={value} names the module {module}"
+        if key == ENTRY_POINT:
+            raise UserError(
+                f"{start}, whose code would be called with the arguments in this file: if you know that code, add "
+                f'--trust {module} (in Python: trust=["{module}"])'
+            )
+        if module in sys.modules or is_installed(module):
+            continue
         place = _place(module)
         if place is None:
             raise UserError(
@@ -51,18 +59,8 @@ def require_trust(values: Mapping[str, Any], trust: Collection[str], source: Pat
 
 def modules_to_trust(values: Mapping[str, Any]) -> list[str]:
     """The modules for which a command that reads this flat configuration from a file needs `--trust`."""
-    return [module for module in code_modules(values).values() if not is_installed(module)]
-
-
-def code_modules(values: Mapping[str, Any]) -> dict[str, str]:
-    """{key: module} of the keys that name a module: `a.b` of env.id=a.b:Reach-v0."""
-    modules = {}
-    for key in CODE_KEYS:
-        # Cut as envs/task_ids.py does before it imports the module: any difference would be a way around this check.
-        module, colon, _ = str(values.get(key)).rpartition(":")
-        if colon:
-            modules[key] = module
-    return modules
+    named = code_modules(values)
+    return [module for key, _, module in named if key == ENTRY_POINT or not is_installed(module)]
 
 
 def is_installed(module: str) -> bool:

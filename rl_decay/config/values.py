@@ -64,7 +64,7 @@ def _leaf(key: str, kind: Any, value: Any) -> Any:
         if value is None:
             return None
         kind = next(part for part in get_args(kind) if part is not NoneType)
-    convert, words = CONVERSIONS[get_origin(kind) or kind]
+    convert, words = CONVERSIONS.get(kind) or CONVERSIONS[get_origin(kind) or kind]
     converted = convert(value)
     if converted is None:
         raise UserError(f"{key}={shown(value, repr)}: must be {words}{'; or null' if is_optional else ''}")
@@ -101,6 +101,16 @@ def _arguments(value: Any) -> dict[str, Any] | None:
         return None
 
 
+def _items(value: Any) -> list[Any] | None:
+    """Wrappers of a task; None unless it is a list whose dicts, at every depth, have texts as names."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return None
+    try:
+        return _nested(list(value))
+    except (TypeError, RecursionError):
+        return None
+
+
 def _nested(value: Any) -> Any:
     """A value in JSON's types as far as these reach; `check` refuses the rest, which is handed on unchanged."""
     value = plain(value)
@@ -121,6 +131,7 @@ CONVERSIONS: dict[Any, tuple[Callable[[Any], Any], str]] = {
     int: (whole_number, "a whole number"),
     float: (number, "a number"),
     str: (_text, "text"),
+    list[Any]: (_items, "a list of import paths, or of dicts with `wrapper` and its arguments"),
     list: (_whole_numbers, "a list of whole numbers"),
     dict: (_arguments, "a dict of plain values, each with a name"),
 }

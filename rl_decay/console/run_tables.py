@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rl_decay.config.checks import preset_note
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.config.schedules import BASE_KEYS, role_curves, unused_knobs
 from rl_decay.config.schema import Config, flat
@@ -26,6 +27,8 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
+    if config.env.wrappers:
+        table.add_row("wrappers", ", then ".join(wrapper_paths(config.env.wrappers)))
     if plan.observation_parts:
         table.add_row("observation parts", Text(plan.observation_parts))  # no markup: the task's own words
     table.add_row("device", f"{device}, {_count(config.threads, 'thread')}, compile={config.compile}")

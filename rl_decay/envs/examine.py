@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 
+import gymnasium as gym
 from gymnasium.spaces import Box
 
+from rl_decay.config.code_keys import wrapper_items
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
 from rl_decay.envs.backends import make_vec_env
@@ -110,4 +112,21 @@ def _precision(history: Sequence[Row], flattening: Flattening) -> Iterator[tuple
 def codec_of(env: Env) -> Codec:
     """The codec of a task's spaces, from one copy that is not played; UserError and random generators as `examine`."""
     with preserved_generators(), closing(make_env(env)) as copy:
-        return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)
+        try:
+            return _codec(env, copy)
+        except UserError as error:
+            raise _blamed(error, env, copy) from None
+
+
+def _codec(env: Env, copy: gym.Env) -> Codec:
+    return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)
+
+
+def _blamed(error: UserError, env: Env, copy: gym.Env) -> UserError:
+    """The error about a copy's spaces, with the configured wrapper that made them what they are if one did."""
+    for item in reversed(wrapper_items(env.wrappers)):  # from the outermost inwards
+        copy = copy.env  # pyright: ignore[reportAttributeAccessIssue]
+        with suppress(UserError):
+            _codec(env, copy)
+            return UserError(f"{item.place}: its spaces cannot be trained on; {error}")
+    return error

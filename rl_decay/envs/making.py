@@ -6,6 +6,7 @@ import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -15,10 +16,12 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
+from rl_decay.envs.entry_points import named, specification
 from rl_decay.envs.faults import FaultReported, task_error
 from rl_decay.envs.parts import misshapen
 from rl_decay.envs.quiet_worker import end_processes, held_back, new_children, quiet_worker
-from rl_decay.envs.task_ids import module_hint, require_registered
+from rl_decay.envs.task_ids import module_hint
+from rl_decay.envs.wrapping import Rebuilt, configured
 from rl_decay.errors import UserError, one_line
 from rl_decay.system.descriptors import require_descriptors
 
@@ -70,10 +73,15 @@ def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
 
 
 def make_env(env: Env, **options: Any) -> gym.Env:
-    """One copy of the task; UserError if there is no such task."""
+    """One copy of the task in its configured wrappers; UserError if there is no such task, or no such wrapper."""
+    task = specification(env)
+    wrappers = configured(env.wrappers)
     with _errors_explained(env):
         # options last: the kwargs of an older run may hold a render_mode, which a configuration no longer may
-        return gym.make(env.id, **{**env.kwargs, **options})
+        copy = gym.make(task, **{**env.kwargs, **options})
+    for wrapper in wrappers:
+        copy = wrapper(copy)
+    return copy
 
 
 def make_copies(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) -> VectorEnv:
@@ -89,17 +97,21 @@ def make_copies(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) ->
         require_descriptors(
             FILES_PER_PROCESS * slots, what, "raise that limit, choose vec=sync, or train fewer members together"
         )
+    task = specification(env)
+    own: list[Wrapping] = [*configured(env.wrappers)]
+    if own:  # without wrappers a copy is not made anew: its seeded reset is enough, and its constructor may be slow
+        own.append(partial(Rebuilt, make=partial(make_env, env)))
     before = multiprocessing.active_children()
     quiet = held_back() if vec == "async" else nullcontext()
     try:
         with _errors_explained(env), quiet, warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*ERROR: ")  # Gymnasium warns of a worker's error before it raises it
             return gym.make_vec(
-                env.id,
+                task,
                 num_envs=slots,
                 vectorization_mode=vec,
                 vector_kwargs=options,
-                wrappers=[*wrappers, *checks],
+                wrappers=[*own, *wrappers, *checks],
                 **env.kwargs,
             )
     except BaseException:
@@ -110,13 +122,12 @@ def make_copies(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping]) ->
 @contextmanager
 def _errors_explained(env: Env) -> Iterator[None]:
     """Turn every error of making a task into a UserError: unknown ids, unfit arguments, faults of its constructor."""
-    require_registered(env.id)
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, UserError):  # UserError: a configured wrapper has named itself
         raise
     except BaseException as error:  # a task's constructor may raise anything
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         if isinstance(error, gym.error.Error):  # Gymnasium's own words
-            raise UserError(f"env.id={env.id}{kwargs}: {one_line(error)}{module_hint(env.id, error)}") from error
-        raise task_error(f"env.id={env.id}{kwargs}:", error) from error
+            raise UserError(f"{named(env)}{kwargs}: {one_line(error)}{module_hint(env.id, error)}") from error
+        raise task_error(f"{named(env)}{kwargs}:", error) from error

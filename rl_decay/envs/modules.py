@@ -1,4 +1,4 @@
-"""Where Python looks for the module that a task's id names.
+"""Where Python looks for a module that the keys of a task name.
 
 Does not import Gymnasium, which takes half a second: the command line needs this module before it needs a task.
 """
@@ -14,13 +14,12 @@ from pathlib import Path
 VERSIONED = re.compile(r"-v\d+$")  # an id with its version
 
 
-def look_in(folder: str | Path, env_id: str) -> None:
-    """Append `folder` to Python's search path if the module of a typed `module:Id-v0` lies there, and nowhere before.
+def look_in(folder: str | Path, module: str) -> None:
+    """Append `folder` to Python's search path if a module lies there, and nowhere before; "" is no module.
 
-    Only for an id that a person typed: an id from a recorded file must not import a file of the current folder.
+    Only for a name that a person typed: one from a recorded file must not import a file of the current folder.
     Worker processes inherit the search path.
     """
-    module, _, _ = env_id.rpartition(":")
     top = module.split(".")[0]
     place = Path(folder).absolute()
     if not top or str(place) in sys.path or _importable(top):

@@ -9,7 +9,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
 from rl_decay.envs.extras import require_extra
-from rl_decay.envs.faults import task_error
+from rl_decay.envs.imports import imported
 from rl_decay.envs.modules import VERSIONED
 from rl_decay.errors import UserError, one_line
 
@@ -64,7 +64,7 @@ def require_registered(env_id: str) -> None:
     module, name = split_id(env_id)
     require_extra(env_id, module, name)
     if module:
-        _import(env_id, module)
+        imported(module, f"env.id={env_id}")
         registered: Any = gym.registry.get(name)
         if registered is None and with_version(env_id) == env_id:
             raise UserError(f"env.id={env_id}: the module {module} registers no task {name}")
@@ -89,19 +89,3 @@ def split_id(env_id: str) -> tuple[str, str]:
     """Module and name of an id `module:name`; the module is "" if the id names no module."""
     module, _, name = env_id.rpartition(":")
     return module, name
-
-
-def _import(env_id: str, module: str) -> None:
-    try:
-        importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):  # an import inside the module failed
-            raise task_error(f"env.id={env_id}: its module cannot be imported:", error) from error
-        raise UserError(
-            f"env.id={env_id}: no module {error.name} is installed, nor lies in a folder where Python looks; name its "
-            "folder in front of the command: PYTHONPATH=<folder>"
-        ) from error
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # the module's own code may raise anything, SystemExit too
-        raise task_error(f"env.id={env_id}: its module cannot be imported:", error) from error

@@ -10,6 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.trust import TRUST
 from rl_decay.evaluate.policy import Policy, load_policy
 from rl_decay.evaluate.replay import replay
@@ -57,7 +58,7 @@ def _table(policy: Policy, result: Evaluation) -> Table:
     table = Table("episodes", "return", "std", "min", "max", "length", "score", box=box.SIMPLE_HEAD)
     table.title = f"{policy.env.id} after iteration {policy.iteration}"
     returns = result.returns[0]  # of the only member
-    task = scored_task(policy.env.id, policy.env.kwargs)
+    task = scored_task(policy.env.id, policy.env.kwargs, wrapper_paths(policy.env.wrappers))
     mean_score = "-"
     if unit(task) == "score":
         mean_score = f"{float(score(task, returns.mean())):.3f}"

@@ -80,8 +80,9 @@ class Policy:
 def load_policy(run_folder: str | Path, checkpoint_name: str = "latest", trust: Collection[str] = ()) -> Policy:
     """The policy of a run: its `latest` or `best` checkpoint, or a path.
 
-    The checkpoint names the task. A task env.id=module:Id-v0 imports that module: a module that is not installed must
-    be in `trust`, for the file may come from somebody else. UserError if it is not, or if there is no such checkpoint.
+    The checkpoint names the task, and the file may come from somebody else. A module that env.id or env.wrappers names
+    must be in `trust` unless it is installed, and that of env.entry_point in any case. UserError if it is not, or if
+    there is no such checkpoint.
     """
     named = Path(run_folder) / CHECKPOINTS / f"{checkpoint_name}.pt"
     path = named if checkpoint_name in ("latest", "best") else Path(checkpoint_name)

@@ -13,8 +13,9 @@ from omegaconf import Container, DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from rl_decay.config.checks import check
+from rl_decay.config.code_keys import split_wrapper, task_id, two_tasks, wrapper_paths
 from rl_decay.config.identity import fingerprint
-from rl_decay.config.schema import Config, flat
+from rl_decay.config.schema import Config, Env, flat
 from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
 from rl_decay.runs.continuation import with_absolute_paths
@@ -37,14 +38,26 @@ def strict(cfg: DictConfig) -> Config:
         raise UserError(_unresolved_key(section) or explanation(error)) from None
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
-    config.env.id = _full_id(config.env.id)
+    typed_words = OmegaConf.select(cfg, "hydra.overrides.task") or ()
+    if config.env.entry_point is not None and any(word.lstrip("+").startswith("env.id=") for word in typed_words):
+        raise two_tasks(config.env)  # here, because `check` cannot tell a typed CartPole-v1 from the default
+    config.env.id = task_id(config.env)
+    _find_modules(config.env)
+    if config.env.entry_point is None:
+        config.env.id = _full_id(config.env.id)
     return config
+
+
+def _find_modules(env: Env) -> None:
+    """Let Python find the modules of a typed task in the folder of the command, which Hydra may have left."""
+    folder = HydraConfig.get().runtime.cwd if HydraConfig.initialized() else Path.cwd()
+    look_in(folder, env.id.rpartition(":")[0])  # an entry point's, too
+    for path in wrapper_paths(env.wrappers):
+        look_in(folder, split_wrapper(path)[0])
 
 
 def _full_id(env_id: str) -> str:
     """The typed id of a task with its version, which may depend on the registered versions."""
-    # The module of a task may lie in the folder of the command, and Hydra may have left that folder.
-    look_in(HydraConfig.get().runtime.cwd if HydraConfig.initialized() else Path.cwd(), env_id)
     if VERSIONED.search(env_id):
         return env_id
     # Imported here, because Gymnasium takes half a second: too long for every --help.

@@ -10,7 +10,7 @@ that the metrics look for. `random` is the mean of 100 episodes of a uniformly r
 solved; for CartPole the ceiling of the return; where Gymnasium names no threshold, a published PPO result.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -71,9 +71,33 @@ def fitting_preset(env_id: str) -> str:
     return GENERIC if task is None or task.preset is None else task.preset
 
 
-def scored_task(env_id: str, kwargs: Mapping[str, Any]) -> str:
-    """The id to look up a task's score constants by; none where its arguments may change what it returns."""
-    return "" if kwargs else env_id
+# Wrappers of Gymnasium that change observations or actions alone: rewards and lengths of episodes stay the task's own.
+KEEP_RETURNS = frozenset(
+    f"gymnasium.wrappers.{name}"
+    for name in (
+        *("DelayObservation", "DiscretizeObservation", "DtypeObservation", "FilterObservation", "FlattenObservation"),
+        *("FrameStackObservation", "GrayscaleObservation", "RescaleObservation", "ReshapeObservation"),
+        *("ResizeObservation", "TimeAwareObservation"),
+        *("ClipAction", "DiscretizeAction", "RescaleAction"),
+        *("OrderEnforcing", "PassiveEnvChecker", "RecordEpisodeStatistics"),
+    )
+)
+
+
+def keep_returns(wrapper_paths: Iterable[str]) -> bool:
+    """Whether wrappers, given by their import paths, are known to leave rewards and lengths of episodes alone."""
+    return all(path in KEEP_RETURNS for path in wrapper_paths)
+
+
+def scored_task(env_id: str, kwargs: Mapping[str, Any], wrapper_paths: Iterable[str] = ()) -> str:
+    """The id to look up a task's score constants by; none where arguments or wrappers may change what it returns.
+
+    >>> scored_task("Pendulum-v1", {}, ["gymnasium.wrappers.TimeAwareObservation"])
+    'Pendulum-v1'
+    >>> scored_task("Pendulum-v1", {}, ["gymnasium.wrappers.ClipReward"])
+    ''
+    """
+    return env_id if not kwargs and keep_returns(wrapper_paths) else ""
 
 
 def unit(env_id: str) -> Literal["score", "return"]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.plan import Plan
 from rl_decay.config.schema import Config
 from rl_decay.metrics.tasks import scored_task
@@ -51,7 +52,8 @@ class RunRecorder:
         self.saved = {layout.LATEST} if resumed else set()  # names of the checkpoints that should exist
         self.recorded = True  # False: summary.json could not be written, and only `summary()` says how the run ended
         self._header = header
-        self._curve = EvaluationCurve(scored_task(config.env.id, config.env.kwargs), plan.total_steps)
+        task = scored_task(config.env.id, config.env.kwargs, wrapper_paths(config.env.wrappers))
+        self._curve = EvaluationCurve(task, plan.total_steps)
         self._last_returns: deque[float] = deque(maxlen=RETURNS_SHOWN)  # of training episodes
         self._closed = False
         self._older_lengths = dict(resumed["files"]) if resumed else {}  # of files from former processes

@@ -98,7 +98,9 @@ def train_population(jobs: Sequence[Job], *, show: ShowPlan | None = None) -> li
 
 
 def with_full_id(config: Config) -> Config:
-    """The configuration with the version of its task in `env.id`, chosen as Gymnasium does."""
+    """The configuration with the version of its task in `env.id`, chosen as Gymnasium does; an entry point has none."""
+    if config.env.entry_point is not None:
+        return config
     full = with_version(config.env.id)
     return config if full == config.env.id else replace(config, env=replace(config.env, id=full))
 

@@ -63,7 +63,7 @@ def test_every_key_of_the_schema_has_a_kind_which_its_default_fits():
 
 @pytest.mark.parametrize("key", KINDS)
 def test_a_recorded_value_of_a_wrong_kind_is_refused_by_file_and_key(key):
-    for value in ([None], {"a": [1]} if key != "env.kwargs" else 1, 1j):
+    for value in ([None] if key != "env.wrappers" else "a.B", {"a": [1]} if key != "env.kwargs" else 1, 1j):
         with pytest.raises(UserError, match=f"^a file: {key}"):
             config_to_compare(WHOLE | {key: value}, "a file")
 

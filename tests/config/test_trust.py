@@ -14,10 +14,38 @@ from rl_decay.errors import UserError
 @pytest.mark.parametrize("key", [key for key, _, about in walk(Config()) if about["code"]])
 def test_every_key_that_names_code_is_checked(key, places, tmp_path):
     module(places["here"], "toy_task", package=True)
-    with pytest.raises(UserError, match=f"{key}=toy_task.inner:X-v0 names the module toy_task.inner"):
-        trust.require_trust({key: "toy_task.inner:X-v0"}, ["toy_task.other", "toy_task.inn", "toy", ""], tmp_path)
+    if key == "env.wrappers":
+        value, shown = ["gymnasium.wrappers.ClipAction", "toy_task.inner.X"], r"env.wrappers\[1\]=toy_task.inner.X"
+    else:
+        value = "toy_task.inner:X-v0"
+        shown = f"{key}={value}"
+    with pytest.raises(UserError, match=f"{shown} names the module toy_task.inner"):
+        trust.require_trust({key: value}, ["toy_task.other", "toy_task.inn", "toy", ""], tmp_path)
     for name in ("toy_task", "toy_task.inner"):
-        trust.require_trust({key: "toy_task.inner:X-v0"}, [name], tmp_path)
+        trust.require_trust({key: value}, [name], tmp_path)
+        assert trust.modules_to_trust({key: value})[-1] == "toy_task.inner"
+
+
+@pytest.mark.parametrize("entry_point", ["os:system", "subprocess:check_output", "gymnasium:make", "torch.hub:load"])
+def test_an_entry_point_needs_a_word_though_its_module_is_installed_or_imported(entry_point, tmp_path):
+    """A recorded file could otherwise call any function, with arguments of its own."""
+    module = entry_point.partition(":")[0]
+    values = {"env.id": entry_point, "env.entry_point": entry_point}
+    with pytest.raises(UserError, match=f"called with the arguments in this file.*add --trust {module}"):
+        trust.require_trust({"env.entry_point": entry_point}, [], tmp_path)
+    trust.require_trust(values, [module], tmp_path)
+    assert module in trust.modules_to_trust(values)
+
+
+def test_wrappers_of_gymnasium_and_imported_ones_need_no_word(tmp_path):
+    items = ["gymnasium.wrappers.ClipAction", {"wrapper": "gymnasium.wrappers.FrameStackObservation", "stack_size": 4}]
+    trust.require_trust({"env.wrappers": [*items, f"{__name__}.Wrapper"]}, [], tmp_path)
+    assert trust.modules_to_trust({"env.wrappers": items}) == []
+
+
+@pytest.mark.parametrize("items", [[3], [None], ["Bare"], [{"stack_size": 4}], [{"wrapper": 3}], "a.B", 7])
+def test_items_that_name_no_module_are_left_to_the_check(items, tmp_path):
+    trust.require_trust({"env.wrappers": items}, [], tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,15 @@ def test_the_plan_says_of_segments_what_is_true(iterations, limit, said, configu
     assert any(said in line for line in lines), lines
 
 
+def test_the_plan_names_the_wrappers_in_their_order(configure):
+    wrappers = ["gymnasium.wrappers.ClipAction", {"wrapper": "a.B", "x": 1}]
+    for items, expected in ((wrappers, "gymnasium.wrappers.ClipAction, then a.B"), ([], None)):
+        config = configure(env__wrappers=items)
+        table = plan_table(config, plan(config, 500), "cpu")
+        rows = dict(zip(*(column.cells for column in table.columns)))
+        assert rows.get("wrappers") == expected
+
+
 def test_the_plan_says_that_resets_count(configure):
     config = configure()
     assert "256 asked, 256 trained, resets included" in words(plan_table(config, plan(config, 500), "cpu"))

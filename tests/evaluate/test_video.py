@@ -101,6 +101,27 @@ def test_the_time_limit_is_no_cut(written, tmp_path):
     assert render(Idle("tests/FilmedLimit-v0"), tmp_path / "a.mp4", 0) == Film(40, 20.0, cut=False)
 
 
+@pytest.mark.filterwarnings("ignore:.*The reward returned by")  # of Gymnasium's checker: it is a list
+@pytest.mark.parametrize("registered", [True, False])
+def test_the_wrapped_task_is_filmed(registered, written, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "filmed_tasks", sys.modules[__name__])
+    seen = []
+
+    class Watching(Idle):
+        def __call__(self, obs):
+            seen.append(obs[-1])  # steps since the reset
+            return super().__call__(obs)
+
+    policy, wrappers = Watching(), ["gymnasium.wrappers.TimeAwareObservation"]
+    if registered:
+        policy.env = Env(id="tests/FilmedLimit-v0", wrappers=wrappers)
+    else:
+        named = "filmed_tasks:Filmed"
+        policy.env = Env(id=named, entry_point=named, wrappers=wrappers, kwargs={"max_episode_steps": 40})
+    assert render(policy, tmp_path / "a.mp4", 0) == Film(40, 20.0, cut=False)
+    assert seen == list(range(40))
+
+
 def test_frames_that_are_not_kept_are_not_rendered(written, tmp_path):
     # 90 steps a second, 30 frames a second: steps 0, 3, 6, 9 and the last, 10
     render(Idle(length=10, fps=90), tmp_path / "a.mp4", 0)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from rl_decay.metrics import TASKS, score, unit
+from rl_decay.metrics.tasks import KEEP_RETURNS, scored_task
 
 # Tasks whose reference is not the threshold: it is below the ceiling, or there is none.
 OTHER_REFERENCES = {"CartPole-v1", "Pendulum-v1", "Walker2d-v5", "Humanoid-v5"}
@@ -37,3 +38,16 @@ def test_tasks_without_constants_keep_their_returns():
     assert unit("my_package:Mine-v0") == "return"
     np.testing.assert_array_equal(score("my_package:Mine-v0", [[-3, 7.5]]), [[-3, 7.5]])
     assert unit("CartPole-v0") == "return"
+
+
+@pytest.mark.parametrize("path", sorted(KEEP_RETURNS))
+def test_wrappers_that_leave_returns_alone_are_gymnasiums_and_touch_no_reward(path):
+    wrapper = getattr(gymnasium.wrappers, path.removeprefix("gymnasium.wrappers."))
+    assert issubclass(wrapper, gymnasium.Wrapper) and not issubclass(wrapper, gymnasium.RewardWrapper)
+    assert scored_task("CartPole-v1", {}, [path, path]) == "CartPole-v1"
+
+
+@pytest.mark.parametrize("path", ["gymnasium.wrappers.ClipReward", "gymnasium.wrappers.RepeatAction", "my.Flat", ""])
+def test_a_score_is_for_the_task_as_it_was_registered(path):
+    assert scored_task("CartPole-v1", {}, ["gymnasium.wrappers.ClipAction", path]) == ""
+    assert scored_task("CartPole-v1", {"sutton_barto_reward": True}) == ""

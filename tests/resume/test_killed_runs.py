@@ -18,6 +18,11 @@ SHAPES = {
     "continuous-sync": {"env__id": "tests/Push-v0", "segments": 1},
     "continuous-sync-segments": {"env__id": "tests/Push-v0", "segments": 3},
     "continuous-async": {"env__id": "tests/Push-v0", "segments": 1, "vec": "async"},
+    "wrapped-sync-segments": {
+        "env__id": "tests/Push-v0",
+        "env__wrappers": ["odd_wrappers.Counting", "odd_wrappers.Lengthening"],
+        "segments": 3,
+    },
     "discrete-sync": {"env__id": "tests/Corridor-v0", "segments": 1},
     "discrete-sync-segments": {"env__id": "CartPole-v1", "segments": 3},
     "components-sync": {"env__id": "tests/Panel-v0", "env__kwargs": {"action": "dials"}, "segments": 1},
@@ -117,6 +122,7 @@ def saved(folder):
     "shape, count, kills",
     [
         ("continuous-async", 1, 3),
+        ("wrapped-sync-segments", 1, 3),
         thorough("discrete-async-segments", 1, 3),
         thorough("discrete-sync", 1, 3),
         thorough("continuous-sync-segments", 3, 3),
@@ -133,7 +139,7 @@ def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, coun
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_sigkill_at_many_moments(killed_at_random, shape, count, seed):
-    assert killed_at_random(shape, count, 5, seed) == []  # 8 shapes x 2 x 3 seeds x 5 kills: 240 kills
+    assert killed_at_random(shape, count, 5, seed) == []  # 9 shapes x 2 x 3 seeds x 5 kills: 270 kills
 
 
 @pytest.fixture
@@ -174,6 +180,7 @@ class Signalling:
     [
         (5, "continuous-sync-segments"),
         (5, "components-sync"),
+        (5, "wrapped-sync-segments"),
         *(thorough(iteration, "continuous-sync-segments") for iteration in (1, 2, 6)),
     ],
 )

@@ -23,6 +23,8 @@ OTHER = {  # a second value for every key whose type alone does not give one
     "algo.value_clip": 0.2,
     "algo.target_kl": 0.01,
     "checkpoint.every": 3,
+    "env.entry_point": "a:B",
+    "env.wrappers": ["a.B"],
 }
 
 

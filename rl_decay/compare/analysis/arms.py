@@ -8,8 +8,10 @@ from typing import Any
 
 from rl_decay.compare.model import TRAINING, Arm, Run
 from rl_decay.config.arm_names import differing, differing_within, names, text
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.identity import SHARED
 from rl_decay.errors import UserError
+from rl_decay.metrics.tasks import keep_returns
 from rl_decay.types import GROUPS
 
 TOLERANCE = 1.05  # between the budgets of two programs, each of which rounds to whole rollouts of its own
@@ -70,9 +72,16 @@ def _check(runs: Sequence[Run], across_tasks: bool) -> None:
         # A task is the id and, after a space, the arguments of the environment.
         advice = "compare one task at a time, or give --across-tasks"
         _require_equal(runs, "env.id", lambda run: run.task.partition(" ")[0], advice)
+        _require_equal(runs, "env.wrappers", _changing_wrappers, f"their returns mean different things; {advice}")
         _require_equal(runs, "env.kwargs", lambda run: run.task.partition(" ")[2], advice)
     for task in dict.fromkeys(run.task for run in runs):
         _check_task([run for run in runs if run.task == task])
+
+
+def _changing_wrappers(run: Run) -> Any:
+    """The wrappers of a run's task if they may change its returns, else none."""
+    wrappers = run.config.get("env.wrappers", ())
+    return "" if keep_returns(wrapper_paths(wrappers)) else wrappers
 
 
 def _check_task(runs: Sequence[Run]) -> None:

@@ -14,11 +14,12 @@ from rl_decay.compare.model import EVALUATION, OWN, PYTHON, TRAIN_PY, TRAINING, 
 from rl_decay.compare.reading.measures import measure, measure_training, training_curve
 from rl_decay.compare.reading.unfinished import unfinished
 from rl_decay.config.arm_names import text
+from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.identity import arm_keys
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
-from rl_decay.metrics.tasks import score, scored_task, unit
+from rl_decay.metrics.tasks import keep_returns, score, scored_task, unit
 from rl_decay.runs import files, layout
 from rl_decay.runs.summary import read_summary
 from rl_decay.runs.tables import columns, evaluation_curve
@@ -91,9 +92,15 @@ def collect(
     return Loaded(tuple(runs), tuple(others), tuple(skipped))
 
 
-def task_name(env_id: str, kwargs: Mapping[str, Any]) -> str:
-    """The id of the environment, and its arguments after a space if it has any: other arguments, another task."""
-    return f"{env_id} {text(kwargs)}" if kwargs else env_id
+def task_name(env_id: str, kwargs: Mapping[str, Any], wrappers: Sequence[Any] = ()) -> str:
+    """The id of the environment, and after a space its arguments if it has any: other arguments, another task.
+
+    Wrappers that may change returns count as an argument; those that leave them alone only make another arm.
+    """
+    arguments = dict(kwargs)
+    if not keep_returns(wrapper_paths(wrappers)):
+        arguments["wrappers"] = list(wrappers)  # a name that no task's own argument may have
+    return f"{env_id} {text(arguments)}" if arguments else env_id
 
 
 def _below(folder: Path, is_run: Callable[[Path], bool], skipped: list[str]) -> list[Path]:
@@ -156,13 +163,13 @@ def _ended_run(
         # A diverged run counts with fixed values: leaving it out for want of a curve would flatter its arm.
         steps = returns = np.empty(0)
         lines.append(f"{error}; the run diverged and counts as such")
-    task = scored_task(config["env.id"], config["env.kwargs"])
+    task = scored_task(config["env.id"], config["env.kwargs"], wrapper_paths(config["env.wrappers"]))
     scores = score(task, returns)
     metrics = measure_training if training else measure
     typed = summary["overrides"] or config["env.preset"] != "none"  # presets belong to the command line
     run = Run(
         folder=folder,
-        task=task_name(config["env.id"], config["env.kwargs"]),
+        task=task_name(config["env.id"], config["env.kwargs"], config["env.wrappers"]),
         seed=int(summary["seed"]),
         config=config,
         status=summary["status"],
