@@ -20,7 +20,7 @@ from rl_decay.runs import layout
 from rl_decay.training.population import Result
 
 collect_ignore = ["support"]  # modules that tests import, once, by their own name
-MAY_SKIP = ("slow", "gpu", "browser")
+MAY_SKIP = ("slow", "gpu", "browser", "dmc")
 # A process that a shell started in the background ignores Ctrl-C, one that `nohup` started a closed terminal; so would
 # all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -36,7 +36,8 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table.add_row("environment steps", f"{plan.asked_steps:,} asked, {plan.total_steps:,} trained, resets included")
     table.add_row("segments", _segments(plan))
     episodes = _count(config.evaluation.episodes, "episode")
-    table.add_row("evaluations", f"{len(plan.evaluation_points)}, of {episodes} each")
+    share = evaluation_share(config, plan)
+    table.add_row("evaluations", f"{len(plan.evaluation_points)}, of {episodes} each: at most {share:.0%} of all steps")
     if plan.start:
         table.add_row("continued", f"after iteration {plan.start:,}")
     if config.horizon != "refuse":
@@ -49,6 +50,12 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
         # As Text, in which rich reads no markup: a note may quote the messages of a task, brackets included.
         table.add_row(Text(label, "yellow"), Text(text, "yellow"))
     return table
+
+
+def evaluation_share(config: Config, plan: Plan) -> float:
+    """The largest share that evaluations can have of all steps, training and evaluations, if every episode is cut."""
+    steps = len(plan.evaluation_points) * config.evaluation.episodes * plan.evaluation_cap
+    return steps / (steps + plan.total_steps)
 
 
 def schedule_table(config: Config, plan: Plan) -> Table:

@@ -125,6 +125,8 @@ def explanation(error: OmegaConfBaseException) -> str:
     # 1e6 is a float to Hydra; show the person how to write the whole number.
     if number := re.search(r"Value '([\d.]+)' of type 'float' could not be converted to Integer", str(error)):
         hint = f"; write {float(number[1]):_.0f}"
+    if key.rpartition(".")[2] == "batch_size":  # rows per minibatch, in Stable-Baselines3's words
+        hint = "; give algo.minibatches = env.num_envs * algo.num_steps / batch_size"
     return f"{key}: {_reason(error)}{hint}"
 
 

@@ -6,8 +6,9 @@ Score constants say what a random and what a good policy return on a task, so th
 
 The constants belong to the task, never to a run: normalising by the data under test would hide the very differences
 that the metrics look for. `random` is the mean of 100 episodes of a uniformly random policy as published by SLM-Lab
-(slm_lab/spec/_random_baseline.json), to two decimals. `reference` is the return at which Gymnasium calls the task
-solved; for CartPole the ceiling of the return; where Gymnasium names no threshold, a published PPO result.
+(slm_lab/spec/_random_baseline.json), to two decimals, or as measured where its entry says so. `reference` is the return
+at which Gymnasium calls the task solved; for CartPole and DeepMind Control the ceiling of the return; where Gymnasium
+names no threshold, a published PPO result.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike
 from rl_decay.metrics.arrays import Floats
 
 THRESHOLD = "Gymnasium reward_threshold"
+CEILING = "ceiling: at most 1 per step, 1000 steps; random: 100 episodes, seeds 0-99, dm-control 1.0.41"
 GENERIC = "generic"  # the preset for every task without one of its own
 
 
@@ -53,6 +55,11 @@ TASKS: dict[str, Task] = {
     "InvertedDoublePendulum-v5": Task(47.60, 9100.0, THRESHOLD, preset="inverted_double_pendulum"),
     "Pusher-v5": Task(-149.22, 0.0, THRESHOLD, preset="pusher"),  # random: 100 episodes, seeds 0-99, mujoco 3.8.1
     "Reacher-v5": Task(-43.19, -3.75, THRESHOLD, preset="reacher"),
+    "dm_control/cartpole-swingup-v0": Task(26.43, 1000.0, CEILING, preset="dm_cartpole_swingup"),
+    "dm_control/cheetah-run-v0": Task(3.58, 1000.0, CEILING, preset="dm_cheetah_run"),
+    "dm_control/walker-walk-v0": Task(32.31, 1000.0, CEILING, preset="dm_walker_walk"),
+    "dm_control/reacher-easy-v0": Task(54.70, 1000.0, CEILING, preset="dm_reacher_easy"),
+    "dm_control/finger-spin-v0": Task(0.91, 1000.0, CEILING, preset="dm_finger_spin"),
 }
 
 

@@ -1,7 +1,9 @@
 """The files in conf/: small, complete, and every one of them runs."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
+import gymnasium
 import pytest
 from omegaconf import OmegaConf
 from trained import train_configs
@@ -10,17 +12,21 @@ from variants import every
 from rl_decay.config.checks import preset_note
 from rl_decay.config.plan import plan
 from rl_decay.config.schema import Config, Env, flat
+from rl_decay.console.run_tables import evaluation_share
 from rl_decay.hydra_app.compose import checked
 from rl_decay.metrics.tasks import GENERIC, TASKS
 from rl_decay.schedules import CURVES
 
 CONF = Path(__file__).parents[2] / "conf"
+WITHOUT_DMC = find_spec("dm_control") is None
 OPTIONS = sorted(
     f"{file.parent.relative_to(CONF)}={file.stem}"
     for file in CONF.rglob("*.yaml")
     if file.parent != CONF and file.relative_to(CONF).parts[0] != "hydra"
 )
 PRESETS = {task: entry.preset for task, entry in TASKS.items() if entry.preset is not None}
+# Classic tasks learn within few and cheap steps, and with fewer episodes their oscillation would be noise.
+SHORT_BUDGETS = {"cartpole", "acrobot", "pendulum", "mountain_car_continuous"}
 SMALL = (
     "total_steps=64",
     "env.num_envs=2",
@@ -33,13 +39,33 @@ SMALL = (
 )
 
 
-@pytest.mark.parametrize("option", every(6, OPTIONS))
+@pytest.mark.parametrize("option", every(6, [option for option in OPTIONS if not option.startswith("env=dm_")]))
 def test_every_option_composes_builds_and_runs_two_iterations(compose, tmp_path, option):
     overrides = [option] if option.startswith("logger=") else ["logger=none", option]
     config = checked(compose(*overrides, *SMALL))
     (result,) = train_configs([config], [tmp_path / "run"])
     assert (result.status, result.summary["iterations"]) == ("finished", 2)
     assert bool(list(result.folder.glob("events.out.tfevents.*"))) == (option == "logger=tensorboard")
+
+
+@pytest.mark.dmc
+@pytest.mark.thorough
+@pytest.mark.skipif(WITHOUT_DMC, reason="needs the extra dmc")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*X11")  # dm-control's imports, without a display
+@pytest.mark.parametrize("option", [option for option in OPTIONS if option.startswith("env=dm_")])
+def test_every_task_of_deepmind_control_runs_two_iterations(compose, tmp_path, option):
+    config = checked(compose("logger=none", option, *SMALL))
+    (result,) = train_configs([config], [tmp_path / "run"])
+    assert (result.status, result.summary["iterations"]) == ("finished", 2)
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS.values()) - SHORT_BUDGETS))
+def test_evaluations_of_a_preset_are_a_small_share_of_its_steps(compose, name):
+    config = checked(compose(f"env={name}"))
+    task = gymnasium.spec(config.env.id) if "dm_control/" not in config.env.id else None
+    plan_ = plan(config, task.max_episode_steps if task else None)
+    assert evaluation_share(config, plan_) < 0.15
+    assert len([p for p in plan_.evaluation_points if p > 0.7 * plan_.num_iterations]) >= 8  # osc_late is defined
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "env").iterdir()))
