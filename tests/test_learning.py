@@ -21,13 +21,13 @@ LEAST = {  # mean over seeds of the mean return of the last 100 training episode
 
 
 @pytest.mark.parametrize("name", LEAST)
-def test_it_learns(name):
-    row = returns.measure(name, seeds=5)
+def test_it_learns(name, tmp_path):
+    row = returns.measure(name, tmp_path)
     assert sum(row["training"]) / 5 >= LEAST[name], row
 
 
-def test_the_default_solves_cartpole_for_every_seed():
-    row = returns.measure("cartpole", seeds=5)
+def test_the_default_solves_cartpole_for_every_seed(tmp_path):
+    row = returns.measure("cartpole", tmp_path)
     assert min(row["evaluation"]) >= 475, row
 
 
