@@ -143,10 +143,10 @@ def write_readme() -> None:
     readme = ROOT / "README.md"
     before, rest = readme.read_text().split(BEGIN)
     _, after = rest.split(END)
-    readme.write_text(f"{before}{BEGIN}\n{markdown(_recorded())}\n{END}{after}")
+    readme.write_text(f"{before}{BEGIN}\n{markdown(recorded())}\n{END}{after}")
 
 
-def _recorded() -> dict[str, dict[str, Any]]:
+def recorded() -> dict[str, dict[str, Any]]:
     """The rows of the results file by name."""
     rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []
     return {row["name"]: row for row in rows}
@@ -170,7 +170,7 @@ def main() -> None:
     for name in args.only:
         measured = measure(name, RUNS / name)
         print(name, _spread(measured["training"]), _spread(measured["evaluation"]), measured["statuses"], flush=True)
-        rows = _recorded() | {name: measured}
+        rows = recorded() | {name: measured}
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps([rows[n] for n in ROWS if n in rows], indent=1) + "\n")
 

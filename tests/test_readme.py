@@ -1,7 +1,6 @@
 """What the README shows: its code runs, its commands compose, its table is the one of the results file."""
 
 import importlib
-import json
 import re
 import runpy
 import shlex
@@ -62,7 +61,7 @@ def test_the_python_example_runs(tmp_path, monkeypatch):
 def test_the_results_table_is_the_files():
     returns = SimpleNamespace(**runpy.run_path(str(ROOT / "benchmarks" / "returns.py")))
     table = README.split(returns.BEGIN)[1].split(returns.END)[0]
-    assert table.strip() == returns.markdown(json.loads(returns.RESULTS.read_text())).strip()
+    assert table.strip() == returns.markdown(returns.recorded()).strip()
 
 
 def test_every_group_option_is_mentioned():
