@@ -119,7 +119,7 @@ def misfit_of_actions(actions: Tensor | None, steps: int, num_envs: int, spaces:
         return f"actions is not {_words(expected)}"
     if spaces.continuous:
         return None if actions.isfinite().all() else "actions are not finite"
-    options = torch.tensor(spaces.nvec or spaces.num_actions)
+    options = torch.tensor(spaces.nvec or spaces.num_actions, dtype=torch.int64, device="cpu")
     return None if ((actions >= 0) & (actions < options)).all() else "actions are out of range"
 
 

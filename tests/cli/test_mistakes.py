@@ -47,7 +47,7 @@ BEFORE_TRAINING = [
     # tasks that cannot be made
     (["env.id=Nope-v0"], ["env.id=Nope-v0"]),
     (["env.id=no_such_module:Nope-v0"], ["env.id=no_such_module:Nope-v0"]),
-    (["env.id=Blackjack-v1"], ["env.id=Blackjack-v1", "Tuple", "Box or Discrete"]),
+    (["env.id=tests/Spoken-v0"], ["env.id=tests/Spoken-v0", "Text", "Box, Discrete"]),
     (["+env.kwargs.wheels=3"], ["env.id=CartPole-v1", "wheels"]),
     (["env=pendulum", "+env.kwargs.g=nan"], ["env.kwargs", "nan"]),
     (["env.rescale_actions=true"], ["env.rescale_actions=true", "Discrete(2)"]),

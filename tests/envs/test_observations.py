@@ -12,10 +12,10 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
-from rl_decay.console.tables import plan_table
 from trained import train_configs
 
 from rl_decay.config.schema import Env
+from rl_decay.console.run_tables import plan_table
 from rl_decay.envs.examine import examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.making import ShapeChecked
@@ -219,7 +219,7 @@ def test_an_observation_of_other_parts_is_told(how, words, vec):
     with closing(GymnasiumVec(env, 2, vec, task.wrappers)) as envs:
         envs.reset([1, 2])
         with pytest.raises(UserError, match=f"its step failed with ValueError: {words}$"):
-            envs.step(np.zeros(2, np.int64))
+            envs.raw_step(np.zeros(2, np.int64))
 
 
 def test_precision_and_global_generators_are_asked_of_every_part():

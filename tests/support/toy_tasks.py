@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, Text
 from panel import Panel
 
 from rl_decay.envs import repeatable
@@ -126,6 +126,21 @@ class Faulty(gym.Env):
         return observations.get(self.how, obs), rewards.get(self.how, reward), *rest
 
 
+class Spoken(gym.Env):
+    """A task that describes what it sees in words, which no network here reads."""
+
+    observation_space = Text(20)
+    action_space = Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return "a wall", {}
+
+    def step(self, action):
+        return "a door", 1.0, False, True, {}
+
+
+gym.register("tests/Spoken-v0", Spoken, disable_env_checker=True)
 gym.register("tests/Push-v0", Push, disable_env_checker=True)
 gym.register("tests/Corridor-v0", Corridor, disable_env_checker=True)
 gym.register("tests/Faulty-v0", Faulty, disable_env_checker=True)

@@ -49,9 +49,10 @@ def test_what_breaks_takes_no_other_population_along(
     assert differences(tmp_path / "sweep" / name, tmp_path / "alone" / name) == []
 
 
-@pytest.mark.parametrize("vec", ["sync", "async"])
+@pytest.mark.usefixtures("breaking")
+@pytest.mark.parametrize("vec", ["sync", thorough("async")])
 def test_a_member_whose_task_breaks_leaves_its_neighbours_as_they_were(
-    breaking, train_py, tiny, tmp_path, summaries, differences, vec
+    train_py, tiny, tmp_path, summaries, differences, vec
 ):
     seeds = MemberStreams([1], Spaces(3, 1, continuous=True)).env_seeds(0, 2)
     task = (f"env.kwargs={{seeds:[{seeds[0]}]}}", "env.id=sweep_tasks:Choosy-v0", "env.num_envs=2", "segments=1")
