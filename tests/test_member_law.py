@@ -93,6 +93,12 @@ CASES = {
         "algo__target_kl": 1e-5,
         "algo__value_clip": 0.2,
     },
+    "squashed actions, one environment": {
+        "env__id": "tests/Push-v0",
+        "env__kwargs": {"size": 17},
+        "env__num_envs": 1,
+        "net__squash": "tanh",
+    },
     "rescaled actions, no hidden layer": {
         "env__id": "tests/Push-v0",
         "env__kwargs": {"size": 3},

@@ -50,6 +50,11 @@ def check(config: Config) -> Config:
     role_curves(config.schedule)  # raises for an unknown curve, and for a knob that its curve does not take
     _check_scheduled(config)
     _check_rollout(config)
+    if config.net.squash != "none" and config.env.rescale_actions:
+        raise UserError(
+            f"net.squash={config.net.squash}: maps actions onto their bounds, as env.rescale_actions=true does; set "
+            "net.squash=none or env.rescale_actions=false"
+        )
     if config.horizon != "refuse" and config.resume == "never":
         raise UserError(f"horizon={config.horizon}: only a run that is continued can become longer; add resume=auto")
     if config.env.timeout is not None and config.vec != "async":

@@ -28,8 +28,9 @@ from rl_decay.config.schema import Config, Role, Schedule, flat, walk
 
 # Keys in which a run may differ from its checkpoint after `horizon=...` made it longer.
 MAY_DIFFER_WHEN_LONGER = ("total_steps", "horizon")
-# Keys that give the network its shape and its inputs their scale: weights are of no use under other values.
-SHAPING = ("net.hidden", "net.activation", "normalize.obs", "normalize.reward")
+# Keys that give the network its shape, its inputs their scale and its outputs their meaning: weights are of no use
+# under other values.
+SHAPING = ("net.hidden", "net.activation", "net.squash", "normalize.obs", "normalize.reward")
 SHARED = tuple(f"schedule.{knob}" for knob in KNOBS)
 ROLE_KNOBS = tuple(f"schedule.{role}.{knob}" for role in ROLES for knob in KNOBS)
 OUTSIDE_ARMS = ("seed", *(key for key, _, about in walk(Config()) if not about["experiment"]))

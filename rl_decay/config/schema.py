@@ -79,6 +79,14 @@ class Net:
     hidden: list[int] = _key([64, 64], "width of each hidden layer", at_least=1)
     activation: str = _key("tanh", "function between two layers", choices=("tanh", "relu"))
     log_std: float = _key(0.0, "initial log standard deviation of a continuous policy", above=ANY_FINITE)
+    # The policy stays the Gaussian before tanh: its log-probabilities, and the entropy of its bonus.
+    squash: str = _key(
+        "none",
+        "how continuous actions keep to their bounds: none clips them, tanh squashes a Gaussian onto finite bounds "
+        "(the entropy bonus is that of the Gaussian)",
+        choices=("none", "tanh"),
+        later=True,
+    )
 
 
 @dataclass

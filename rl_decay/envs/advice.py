@@ -17,13 +17,14 @@ BOUNDLESS = 1e6  # tasks without bounds often declare such large ones
 MANY_INPUTS = 10_000  # more numbers in an observation get advice
 
 
-def advice(env: Env, parts: Sequence[Part], action_space: gym.Space) -> Iterator[tuple[str, str]]:
+def advice(env: Env, parts: Sequence[Part], action_space: gym.Space, squash: str = "none") -> Iterator[tuple[str, str]]:
     """Yield (label, text) for each space that makes learning hard: bounds of actions, sizes of observations."""
-    if isinstance(action_space, Box) and not env.rescale_actions and (bounds := far_bounds(action_space)):
+    is_mapped = env.rescale_actions or squash != "none"
+    if isinstance(action_space, Box) and not is_mapped and (bounds := far_bounds(action_space)):
         yield (
             "action bounds",
             f"{env.id} takes actions in [{bounds[0]:g}, {bounds[1]:g}], far from the [-1, 1] around which a new policy "
-            "acts: env.rescale_actions=true maps the one onto the other",
+            "acts: env.rescale_actions=true maps the one onto the other, net.squash=tanh does it without clipping",
         )
     for part in parts:
         shape = " x ".join(map(str, part.shape))

@@ -15,8 +15,8 @@ from rl_decay.envs.making import Wrapping
 class BackEnd(Protocol):
     """Makes slots of a task. Wrappers go around each copy; a back-end without copies in Python ignores them."""
 
-    def __call__(self, env: Env, slots: int, *, wrappers: Sequence[Wrapping] = ()) -> VecEnv:
-        """`slots` slots of the task `env`; UserError if it cannot be made."""
+    def __call__(self, env: Env, slots: int, *, wrappers: Sequence[Wrapping] = (), squash: str = "none") -> VecEnv:
+        """`slots` slots of the task `env`, with actions mapped as `net.squash` says; UserError if it cannot be made."""
         ...
 
 
@@ -27,10 +27,10 @@ BACK_ENDS: Mapping[str, BackEnd] = {
 }
 
 
-def make_vec_env(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping] = ()) -> VecEnv:
+def make_vec_env(env: Env, slots: int, vec: str, wrappers: Sequence[Wrapping] = (), *, squash: str = "none") -> VecEnv:
     """`slots` slots of a task in the back-end that the key `vec` names; the caller closes them.
 
-    `wrappers`, which `examine` chose for the task, go around each copy, the last one outermost. UserError if the task
-    cannot be made.
+    `wrappers`, which `examine` chose for the task, go around each copy, the last one outermost; `squash` is the value
+    of net.squash. UserError if the task cannot be made, or has actions that cannot be squashed.
     """
-    return BACK_ENDS[vec](env, slots, wrappers=wrappers)
+    return BACK_ENDS[vec](env, slots, wrappers=wrappers, squash=squash)

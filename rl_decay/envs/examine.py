@@ -38,14 +38,17 @@ class Task:
     parts: str = ""  # of its Dict or Tuple observations, in the order of their columns
 
 
-def examine(env: Env, vec: str = "sync") -> Task:
+def examine(env: Env, vec: str = "sync", squash: str = "none") -> Task:
     """Play two copies of the task in the back-end that the key `vec` names, and judge what they did.
+
+    `squash` is the value of net.squash: it decides which actions the copies get.
 
     UserError if the task cannot be made, has unsupported spaces, or methods that are not Gymnasium's. A task that fails
     while it is played is accepted: training will meet the same error, and record it in the run's folder. The global
     random generators of this process are left unchanged.
     """
-    with preserved_generators(), closing(make_vec_env(env, 2, vec, (OneNumberReward, OwnGenerators))) as copies:
+    own = (OneNumberReward, OwnGenerators)
+    with preserved_generators(), closing(make_vec_env(env, 2, vec, own, squash=squash)) as copies:
         if not isinstance(copies, TaskCopies):  # the back-end simulates the task itself: no foreign code to examine
             return Task(copies.spaces)
         flattening = copies.codec.flattening
@@ -63,7 +66,7 @@ def examine(env: Env, vec: str = "sync") -> Task:
         notes = [
             *_notes(history, again, global_generators),
             *_precision(history, flattening),
-            *advice(env, flattening.parts, copies.codec.action_space),
+            *advice(env, flattening.parts, copies.codec.action_space, squash),
         ]
         return Task(copies.spaces, tuple(notes), _wrappers(global_generators, unpacked), parts)
 
@@ -109,24 +112,24 @@ def _precision(history: Sequence[Row], flattening: Flattening) -> Iterator[tuple
             yield "precision", f"{loss}; subtract the constant in the task, or in a wrapper around it"
 
 
-def codec_of(env: Env) -> Codec:
+def codec_of(env: Env, squash: str = "none") -> Codec:
     """The codec of a task's spaces, from one copy that is not played; UserError and random generators as `examine`."""
     with preserved_generators(), closing(make_env(env)) as copy:
         try:
-            return _codec(env, copy)
+            return _codec(env, copy, squash)
         except UserError as error:
-            raise _blamed(error, env, copy) from None
+            raise _blamed(error, env, copy, squash) from None
 
 
-def _codec(env: Env, copy: gym.Env) -> Codec:
-    return Codec(env.id, copy.observation_space, copy.action_space, env.rescale_actions)
+def _codec(env: Env, copy: gym.Env, squash: str) -> Codec:
+    return Codec(env.id, copy.observation_space, copy.action_space, rescale=env.rescale_actions, squash=squash)
 
 
-def _blamed(error: UserError, env: Env, copy: gym.Env) -> UserError:
+def _blamed(error: UserError, env: Env, copy: gym.Env, squash: str) -> UserError:
     """The error about a copy's spaces, with the configured wrapper that made them what they are if one did."""
     for item in reversed(wrapper_items(env.wrappers)):  # from the outermost inwards
         copy = copy.env  # pyright: ignore[reportAttributeAccessIssue]
         with suppress(UserError):
-            _codec(env, copy)
+            _codec(env, copy, squash)
             return UserError(f"{item.place}: its spaces cannot be trained on; {error}")
     return error

@@ -23,16 +23,19 @@ from rl_decay.errors import UserError
 class GymnasiumVec:
     """`slots` copies of a registered task under NEXT_STEP autoreset, with flat observations and actions.
 
-    `wrappers`, which `examine` chose for the task, go around each copy, the last one outermost.
+    `wrappers`, which `examine` chose for the task, go around each copy, the last one outermost; `squash` as in `Codec`.
     """
 
-    def __init__(self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = ()):
+    def __init__(
+        self, env: Env, slots: int, vec: str = "sync", wrappers: Sequence[Wrapping] = (), squash: str = "none"
+    ):
         vector: Any = make_copies(env, slots, vec, wrappers)
         self._obs_space = vector.observation_space
         self._after_done = np.zeros(slots, bool)  # slots whose next step is the reset, a filler row
         self._slots = _slots(vector, env)
         try:
-            self.codec = Codec(env.id, vector.single_observation_space, vector.single_action_space, env.rescale_actions)
+            spaces = vector.single_observation_space, vector.single_action_space
+            self.codec = Codec(env.id, *spaces, rescale=env.rescale_actions, squash=squash)
         except UserError:
             self.close()  # nobody else could: there is no object yet
             raise

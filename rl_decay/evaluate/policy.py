@@ -20,7 +20,8 @@ from rl_decay.training.content import Shape, misshapen
 
 
 class Policy:
-    """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser included.
+    """`policy(obs) -> action`, deterministic, NumPy in and out, the observation normaliser and the mapping onto bounds
+    included.
 
     obs is one observation of the task's own shape, or a batch [S, ...] of them (of a Dict task a dict of batches, of a
     Tuple task a tuple of them); the action comes alike. `config` is the run's flat configuration, `iteration` the
@@ -32,7 +33,8 @@ class Policy:
         self.iteration = checkpoint.iteration
         self.evaluation_cap = checkpoint.evaluation_cap
         self.env = env_of(self.config)
-        self.codec = codec_of(self.env)
+        self.squash: str = self.config["net.squash"]
+        self.codec = codec_of(self.env, self.squash)
         hidden = tuple(self.config["net.hidden"])
         self._shape = NetShape(self.codec.spaces, hidden, self.config["net.activation"])
         self._check(checkpoint, source)  # before a tensor is used: the file may be of another task or damaged

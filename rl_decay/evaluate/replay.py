@@ -28,9 +28,9 @@ def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
     needed = count * memory.COPY[vec]
     refuse_beyond(needed, free_memory(), f"--episodes {one_line(count, longest=40)}: as many environments need")
     seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
-    wrappers = examine(policy.env, vec).wrappers
+    wrappers = examine(policy.env, vec, policy.squash).wrappers
     # The back-end, wrappers, seeds and cap of the run: the same policy then gets the same returns, bit for bit.
-    with preserved_generators(), closing(make_vec_env(policy.env, count, vec, wrappers)) as envs:
+    with preserved_generators(), closing(make_vec_env(policy.env, count, vec, wrappers, squash=policy.squash)) as envs:
         cap = recorded_cap(envs.time_limit, policy.evaluation_cap)
         evaluation = evaluate(policy.act, envs, seeds, 1, torch.device("cpu"), cap=cap)
     for error in evaluation.faults.values():

@@ -46,7 +46,7 @@ def render(policy: Policy, path: Path, seed: int, max_steps: int | None = None) 
         from moviepy.video.io.ImageSequenceClip import ImageSequenceClip  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise _extra(error) from error
-    wrappers = examine(policy.env).wrappers
+    wrappers = examine(policy.env, squash=policy.squash).wrappers
     with preserved_generators(), closing(make_env(policy.env, render_mode="rgb_array")) as env:
         limit = max_steps or episode_cap(time_limit(policy.env, env), policy.evaluation_cap)
         for wrapper in wrappers:

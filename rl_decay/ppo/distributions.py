@@ -110,7 +110,11 @@ class MultiCategorical:
 
 @dataclass
 class DiagGaussian:
-    """Independent normal actions with means [M, ..., A] and a log standard deviation [M, A] per member."""
+    """Independent normal actions with means [M, ..., A] and a log standard deviation [M, A] per member.
+
+    With net.squash=tanh these are the actions before tanh, which the environment's codec takes. The log-probability of
+    the squashed action differs by log(1 - tanh(a)^2), the same under every policy, so that ratio and KL are equal.
+    """
 
     mean: Tensor
     log_std: Tensor
@@ -137,7 +141,10 @@ class DiagGaussian:
         return per_component.sum(-1)
 
     def entropy(self) -> Tensor:
-        """Sum of log_std + log(2 pi e) / 2, in nats, the same for every state [M, ...]."""
+        """Sum of log_std + log(2 pi e) / 2, in nats, the same for every state [M, ...].
+
+        The entropy of tanh(a) is smaller by the mean of -log(1 - tanh(a)^2), which has no closed form; it is left out.
+        """
         per_component = self._broadcast_log_std() + NORMAL_ENTROPY
         return per_component.expand_as(self.mean).sum(-1)
 

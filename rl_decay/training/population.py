@@ -153,8 +153,8 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
     shared = first.config  # in its structural keys
     stack.enter_context(preserved_generators())
     # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
-    require_memory(shared, codec_of(shared.env).spaces, count, device)
-    task = examine(shared.env, shared.vec)
+    require_memory(shared, codec_of(shared.env, shared.net.squash).spaces, count, device)
+    task = examine(shared.env, shared.vec, shared.net.squash)
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
     timetable = plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
@@ -192,7 +192,8 @@ def _replay(trainer: Trainer, checkpoints: Sequence[Checkpoint]) -> None:
 
 def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> VecEnv:
     """So many copies of the task, closed when the stack is."""
-    return stack.enter_context(closing(make_vec_env(config.env, slots, config.vec, task.wrappers)))
+    envs = make_vec_env(config.env, slots, config.vec, task.wrappers, squash=config.net.squash)
+    return stack.enter_context(closing(envs))
 
 
 def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:

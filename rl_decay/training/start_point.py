@@ -179,7 +179,7 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
     path = absolute(str(config.init_from))
     try:
         checkpoint = Checkpoint.load(path)
-        known, keys = flat(config_to_compare(checkpoint.config, path)), experiment_keys(config)
+        known = flat(config_to_compare(checkpoint.config, path))
     except UserError as error:
         raise UserError(f"init_from={error}") from None
     if checkpoint.spaces != spaces:
@@ -187,9 +187,10 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
             f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
             f"{config.env.id}"
         )
+    own = flat(config)  # not `experiment_keys`: a key marked `later` is missing there at its default
     for key in SHAPING:
-        if known[key] != keys[key]:
-            raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {keys[key]}")
+        if known[key] != own[key]:
+            raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {own[key]}")
     agent = checkpoint.agent
     taken = {group: {"parameters": fresh[group]["parameters"]} for group in ("actor", "critic")}
     for name in ("obs_moments", "reward_scaler"):

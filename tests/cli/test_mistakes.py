@@ -54,6 +54,7 @@ BEFORE_TRAINING = [
     (["+env.kwargs.wheels=3"], ["env.id=CartPole-v1", "wheels"]),
     (["env=pendulum", "+env.kwargs.g=nan"], ["env.kwargs", "nan"]),
     (["env.rescale_actions=true"], ["env.rescale_actions=true", "Discrete(2)"]),
+    (["net.squash=tanh"], ["net.squash=tanh", "Discrete(2)", "net.squash=none"]),
     # words that are no overrides
     (["schedule"], ["schedule"]),
     (["seed=1,2"], ["seed=1,2", "multirun"]),

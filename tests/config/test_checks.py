@@ -147,6 +147,12 @@ def test_clip_and_entropy_do_not_use_shared_knobs():
     assert unused_knobs(check(configured(values)).schedule) == ["schedule.final=0.5"]
 
 
+def test_actions_are_mapped_onto_their_bounds_in_one_way_only():
+    message = refused({"net.squash": "tanh", "env.rescale_actions": True})
+    assert "net.squash=tanh" in message and "env.rescale_actions=true" in message
+    check(configured({"net.squash": "tanh"}))
+
+
 @pytest.mark.parametrize("minibatches", [3, 5, 7, 100, 1000, 1024, 4096])
 def test_minibatches_that_do_not_divide_a_rollout_name_some_that_do(minibatches):
     # 8 * 128 = 1024 rows; 1024 minibatches would hold a single row each, which has no standard deviation

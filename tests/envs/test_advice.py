@@ -57,9 +57,10 @@ def test_finite_bounds_far_from_those_of_a_new_policy_name_the_key(low, high, fa
     space = Box(low, high, (2,), np.float32)
     assert labels(STATE, space) == (["action bounds"] if far else [])
     assert labels(STATE, space, rescale_actions=True) == []
+    assert list(advice(Env(), Flattening("Mine-v0", STATE).parts, space, "tanh")) == []
     if far:
         ((_, text),) = advice_on(Env(id="Mine-v0"), STATE, space)
-        assert f"[{low:g}, {high:g}]" in text and "env.rescale_actions=true" in text
+        assert f"[{low:g}, {high:g}]" in text and "env.rescale_actions=true" in text and "net.squash=tanh" in text
 
 
 def test_one_dimension_of_an_action_is_enough():

@@ -16,7 +16,7 @@ import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Sequence, Text, Tuple
 
 from rl_decay.config.schema import Env
-from rl_decay.envs.examine import examine
+from rl_decay.envs.examine import codec_of, examine
 from rl_decay.envs.gymnasium_vec import GymnasiumVec
 from rl_decay.envs.making import make_env
 from rl_decay.errors import UserError
@@ -91,6 +91,18 @@ def test_action_spaces(action, reason):
 def test_rescaling_needs_finite_bounds(vec, action):
     with pytest.raises(UserError, match=r"env\.rescale_actions=true: tests/AnySpaces-v0 .* env\.rescale_actions=false"):
         GymnasiumVec(task(action=action, rescale=True), 1, vec)
+    with pytest.raises(UserError, match=r"net\.squash=tanh: tests/AnySpaces-v0 .* net\.squash=none"):
+        GymnasiumVec(task(action=action), 1, vec, squash="tanh")
+
+
+@pytest.mark.parametrize(("setting", "rescale"), [("env.rescale_actions=true", True), ("net.squash=tanh", False)])
+def test_the_infinite_bounds_are_named(setting, rescale):
+    low = np.array([[0.0, -3.0], [-1.0, -np.inf]], np.float32)
+    env = task(action=Box(low, 7.0, (2, 2), np.float32), rescale=rescale)
+    with pytest.raises(UserError) as error:
+        codec_of(env, "none" if rescale else "tanh")
+    assert str(error.value).startswith(setting)
+    assert "(component 3 lies in [-inf, 7])" in str(error.value) and "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("env_id", ["NoSuchTask-v0", "CartPole-v999", "no_such_module:Task-v0", "not an id"])

@@ -12,8 +12,8 @@ BOX = Box(-1.0, 1.0, (3,))
 UNEVEN = Box(np.array([-2.0, 0.0], np.float32), np.array([2.0, 10.0], np.float32))
 
 
-def codec(obs=BOX, action=UNEVEN, rescale=False):
-    return Codec("tests/Any-v0", obs, action, rescale)
+def codec(obs=BOX, action=UNEVEN, rescale=False, squash="none"):
+    return Codec("tests/Any-v0", obs, action, rescale=rescale, squash=squash)
 
 
 def test_a_discrete_observation_is_one_hot():
@@ -98,11 +98,20 @@ def test_rescaling_maps_minus_one_to_one_onto_the_bounds():
     assert codec(rescale=True).decode(actions).tolist() == expected
 
 
-@pytest.mark.parametrize("rescale", [False, True])
+def test_squashing_bends_every_action_into_the_bounds():
+    # The bounds are [-2, 2] and [0, 10], and tanh(0.5493061) = 0.5: low, middle, high, three quarters and a quarter.
+    actions = np.array([[-40.0, -40.0], [0.0, 0.0], [40.0, 40.0], [0.5493061, -0.5493061], [1.0, 1.0]], np.float32)
+    before = actions.copy()
+    expected = [[-2.0, 0.0], [0.0, 5.0], [2.0, 10.0], [1.0, 2.5], [4 * 0.8807971 - 2, 8.807971]]
+    np.testing.assert_allclose(codec(squash="tanh").decode(actions), expected, rtol=1e-6)
+    assert actions.tolist() == before.tolist()  # the stored action is the one before tanh
+
+
+@pytest.mark.parametrize("mapping", [{}, {"rescale": True}, {"squash": "tanh"}], ids=["clip", "rescale", "squash"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_decoded_actions_are_members_of_the_space(rescale, dtype):
+def test_decoded_actions_are_members_of_the_space(mapping, dtype):
     space = Box(np.array([[-1.3, 0.1], [2.0, -7.0]], dtype), np.array([[1.7, 0.3], [2.5, 100.0]], dtype), dtype=dtype)
-    c = codec(action=space, rescale=rescale)
+    c = codec(action=space, **mapping)
     assert c.spaces.num_actions == 4
     for action in c.decode(3 * np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)):
         assert action in space
@@ -133,6 +142,8 @@ def test_bounds_too_far_apart_to_be_mapped_onto_are_refused(bound, dtype):
     far = Box(-bound, bound, (1,), dtype)
     with pytest.raises(UserError, match=r"env.rescale_actions=true: .* too far apart .* env.rescale_actions=false"):
         codec(action=far, rescale=True)
+    with pytest.raises(UserError, match=r"net.squash=tanh: .* too far apart .* net.squash=none"):
+        codec(action=far, squash="tanh")
     assert codec(action=far).decode(np.array([[0.5]], np.float32)).tolist() == [[0.5]]
     near = Box(-bound / 4, bound / 4, (1,), dtype)
     assert np.isfinite(codec(action=near, rescale=True).decode(np.array([[1.0], [-1.0]], np.float32))).all()

@@ -1,6 +1,7 @@
 """load_policy: the actions of the agent that was trained, for one observation or many."""
 
 import random
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -9,17 +10,40 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Dict, MultiDiscrete, Tuple
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array, iterate
+from toy_tasks import Push
 from trained import train_configs
 
 import rl_decay
 from rl_decay.errors import UserError
+from rl_decay.evaluate.replay import replay
 from rl_decay.ppo.agent import PPO
 from rl_decay.runs.summary import write_summary
 from rl_decay.training import population
+from rl_decay.training.checkpoints import Checkpoint
 
+LOW = np.array([-3.0, 0.0], np.float32)
+HIGH = np.array([1.0, 10.0], np.float32)
+
+
+class Recorded(Push):
+    """Two forces with uneven bounds; every observation and the action that it was answered with are remembered."""
+
+    steps: ClassVar[list[tuple[np.ndarray, np.ndarray]]] = []
+
+    def __init__(self):
+        super().__init__(size=2)
+        self.action_space = Box(LOW, HIGH)
+
+    def step(self, action):
+        Recorded.steps.append((self.x.astype(np.float32), action.copy()))
+        return super().step(action)
+
+
+gym.register("tests/Recorded-v0", Recorded, disable_env_checker=True)
 RUNS = {
     "discrete": {"env__id": "CartPole-v1"},
     "continuous": {"env__id": "Pendulum-v1"},
+    "squashed": {"env__id": "tests/Recorded-v0", "net__squash": "tanh", "normalize__obs": True},
     "rescaled": {"env__id": "Pendulum-v1", "env__rescale_actions": True},
     "normalised": {"env__id": "tests/Push-v0", "env__kwargs": {"size": 3}, "normalize__obs": True},
     "counted": {"env__id": "tests/Corridor-v0"},
@@ -73,6 +97,32 @@ def test_one_observation_gives_one_action(trained):
         assert np.shape(alone) == policy.codec.action_space.shape
         np.testing.assert_allclose(alone, action, rtol=1e-5, atol=1e-6)
         assert policy.codec.action_space.contains(alone)
+
+
+def test_the_task_gets_the_squashed_actions_in_training_and_replay_and_from_the_policy(configure, tmp_path):
+    Recorded.steps.clear()
+    config = configure(**RUNS["squashed"], segments=1, env__num_envs=1, evaluation__late=1, checkpoint__every=2)
+    (result,) = train_configs([config], [tmp_path / "mine"])
+    policy = rl_decay.load_policy(result.folder)
+    saved = Checkpoint.load(result.folder / "checkpoints" / "latest.pt")
+    stored = saved.actions.flatten(0, 1).numpy()
+    assert (np.abs(stored) > 1).any()  # before tanh
+    trained_with = policy.codec.decode(stored)
+    received = {action.tobytes() for _, action in Recorded.steps}
+    fillers = saved.actions.shape[0] // 12 + 1  # the rows of resets: their actions reach no task
+    assert sum(action.tobytes() not in received for action in trained_with) <= fillers
+
+    Recorded.steps.clear()
+    again = replay(policy)
+    assert again.returns.mean() == pytest.approx(result.final_return, rel=1e-6)
+    played = Recorded.steps[-again.lengths.sum() :]  # without the examination's
+    obs = np.stack([before for before, _ in played])
+    actions = np.stack([action for _, action in played])
+    assert (actions > LOW).all() and (actions < HIGH).all() and np.ptp(actions) > 0
+    np.testing.assert_allclose(policy(obs), actions, rtol=1e-5, atol=1e-6)
+    mean = policy.act(torch.from_numpy(obs).unsqueeze(0)).squeeze(0).numpy()
+    by_hand = LOW + (np.tanh(mean) + 1) / 2 * (HIGH - LOW)
+    np.testing.assert_allclose(actions, by_hand, rtol=1e-5, atol=1e-6)
 
 
 def test_another_shape_is_refused(trained):

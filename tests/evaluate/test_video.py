@@ -49,6 +49,7 @@ class Idle:
     """A policy that does nothing."""
 
     evaluation_cap = None
+    squash = "none"
 
     def __init__(self, env_id="tests/Filmed-v0", **kwargs):
         self.env = Env(id=env_id, kwargs=kwargs)

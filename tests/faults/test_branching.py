@@ -105,6 +105,7 @@ def test_a_branch_may_change_what_its_weights_do_not_depend_on(small, source, tm
         ("net__hidden", [8, 8]),
         ("net__hidden", [16]),
         ("net__activation", "relu"),
+        ("net__squash", "tanh"),
         ("normalize__obs", False),
         ("normalize__reward", False),
     ],

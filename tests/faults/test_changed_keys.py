@@ -35,6 +35,7 @@ OTHER = {
     "net.hidden": [8, 8],
     "net.activation": "relu",
     "net.log_std": 0.5,
+    "net.squash": "tanh",
     "actor.lr": 1e-3,
     "critic.lr": 1e-3,
     "schedule.warmup": 0.2,

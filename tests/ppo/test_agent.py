@@ -42,6 +42,16 @@ def test_the_first_minibatch_sees_the_policy_that_acted(spaces, agent, rollout, 
     assert report["losses/approx_kl"].item() > 1e-4  # the second epoch's
 
 
+def test_squashing_changes_no_bit_of_an_update(agent, rollout, orders, rates, configure, bits):
+    """Actions are stored as they are before tanh, whose Jacobian cancels in the ratio."""
+    learned = []
+    for squash in ("none", "tanh"):
+        ppo = agent(CONTINUOUS, configure(net__squash=squash))
+        ppo.update(rollout(CONTINUOUS, [0]), orders([0]), rates(1), active(1))
+        learned.append(bits(ppo))
+    assert learned[0] == learned[1]
+
+
 def test_rates_reach_their_groups(agent, rollout, orders, rates, configure):
     ppo, values = agent(DISCRETE, configure(), configure()), rates(2)
     values["actor"], values["critic"] = torch.tensor([0.0, 1e-3]), torch.tensor([2e-3, 0.0])

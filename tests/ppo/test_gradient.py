@@ -2,10 +2,13 @@
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
+from rl_decay.ppo.distributions import DiagGaussian
 from rl_decay.ppo.gradient import PPOGradient
 from rl_decay.ppo.losses import Coefficients, ppo_loss
 from rl_decay.ppo.net_shape import NetShape
@@ -78,6 +81,33 @@ def test_in_double_precision_they_agree_to_rounding(continuous):
     coefficients = Coefficients(*(x.double() for x in vars(coefficients).values()))
     gradient, _ = PPOGradient(shape, flat, 0.3)(batch, coefficients)
     torch.testing.assert_close(gradient, by_autograd(shape, flat, batch, coefficients, 0.3)[0], rtol=1e-12, atol=1e-14)
+
+
+class Squashed(DiagGaussian):
+    """The density of tanh(action), by PyTorch's change of variables; the entropy bonus is the Gaussian's."""
+
+    def log_prob(self, actions):
+        normal = Independent(Normal(self.mean, self._broadcast_log_std().exp()), 1)
+        return TransformedDistribution(normal, TanhTransform()).log_prob(actions.tanh())
+
+
+class SquashedShape(NetShape):
+    def distribution(self, actor_out, log_std):
+        return Squashed(actor_out, log_std)
+
+
+def test_it_is_the_gradient_of_squashed_actions_too():
+    """Ratio, KL and gradient of the densities after tanh are those of the Gaussian, which training uses."""
+    shape, flat, batch, coefficients = problem(6, continuous=True)
+    flat, batch = flat.double(), Minibatch(*(x.double() for x in vars(batch).values()))
+    coefficients = Coefficients(*(x.double() for x in vars(coefficients).values()))
+    gradient, terms = PPOGradient(shape, flat, 0.3)(batch, coefficients)
+    squashed = SquashedShape(shape.spaces, shape.hidden, shape.activation)
+    jacobian = (1 - batch.actions.tanh().square()).log().sum(-1)
+    squashed_batch = replace(batch, old_log_probs=batch.old_log_probs - jacobian)
+    expected, expected_terms = by_autograd(squashed, flat, squashed_batch, coefficients, 0.3)
+    torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(terms, expected_terms, rtol=1e-9, atol=1e-11)
 
 
 @pytest.mark.parametrize("continuous", KINDS)

@@ -23,6 +23,7 @@ SHAPES = {
         "env__wrappers": ["odd_wrappers.Counting", "odd_wrappers.Lengthening"],
         "segments": 3,
     },
+    "squashed-sync": {"env__id": "tests/Push-v0", "net__squash": "tanh", "segments": 1},
     "discrete-sync": {"env__id": "tests/Corridor-v0", "segments": 1},
     "discrete-sync-segments": {"env__id": "CartPole-v1", "segments": 3},
     "components-sync": {"env__id": "tests/Panel-v0", "env__kwargs": {"action": "dials"}, "segments": 1},
