@@ -21,8 +21,11 @@ BEFORE_TRAINING = [
     # options that there are not
     (["schedule=no_such_curve"], ["schedule/no_such_curve", "linear, linear_warmup, none"]),
     (["schedule/critic=no_such_curve"], ["schedule/critic/no_such_curve", "linear, linear_warmup, none"]),
-    (["env=lunar"], ["env/lunar", "acrobot, cartpole, generic"]),
-    (["experiment=none_such"], ["experiment/none_such", "cleanrl, constant_critic, debug, reversed"]),
+    (["env=lunar"], ["env/lunar", "acrobot, ant, bipedal_walker, cartpole"]),
+    (
+        ["experiment=none_such"],
+        ["experiment/none_such", "cleanrl, cleanrl_continuous, constant_critic, debug, reversed"],
+    ),
     (["schedule=5"], ["group", "int"]),
     # values that cannot be run
     (["actor.lr=-1"], ["actor.lr=-1"]),

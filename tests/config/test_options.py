@@ -51,12 +51,11 @@ def test_every_option_composes_builds_and_runs_two_iterations(compose, tmp_path,
 @pytest.mark.dmc
 @pytest.mark.thorough
 @pytest.mark.skipif(WITHOUT_DMC, reason="needs the extra dmc")
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:.*X11")  # dm-control's imports, without a display
 @pytest.mark.parametrize("option", [option for option in OPTIONS if option.startswith("env=dm_")])
-def test_every_task_of_deepmind_control_runs_two_iterations(compose, tmp_path, option):
-    config = checked(compose("logger=none", option, *SMALL))
-    (result,) = train_configs([config], [tmp_path / "run"])
-    assert (result.status, result.summary["iterations"]) == ("finished", 2)
+def test_every_task_of_deepmind_control_runs_two_iterations(shell, option):
+    """In a process of its own: dm-control logs through absl, which closes the stream that pytest captures."""
+    ended = shell(option, "logger=none", *SMALL)
+    assert ended.code == 0 and "iteration 2/2" in ended.out, ended
 
 
 @pytest.mark.parametrize("name", sorted(set(PRESETS.values()) - SHORT_BUDGETS))
