@@ -82,8 +82,7 @@ class Net:
     # The policy stays the Gaussian before tanh: its log-probabilities, and the entropy of its bonus.
     squash: str = _key(
         "none",
-        "how continuous actions keep to their bounds: none clips them, tanh squashes a Gaussian onto finite bounds "
-        "(the entropy bonus is that of the Gaussian)",
+        "function of continuous actions onto finite bounds, in place of clipping; the entropy bonus is that before it",
         choices=("none", "tanh"),
         later=True,
     )

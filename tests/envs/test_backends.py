@@ -20,7 +20,7 @@ class Counters:
 
     made: ClassVar[list[int]] = []
 
-    def __init__(self, env, slots, *, wrappers=()):
+    def __init__(self, env, slots, *, wrappers=(), squash="none"):
         self.spaces, self.time_limit = Spaces(obs_size=4, num_actions=2, continuous=False), 5
         self.steps = np.zeros(slots, int)
         self.made.append(slots)

@@ -101,16 +101,17 @@ def test_one_observation_gives_one_action(trained):
 
 def test_the_task_gets_the_squashed_actions_in_training_and_replay_and_from_the_policy(configure, tmp_path):
     Recorded.steps.clear()
-    config = configure(**RUNS["squashed"], segments=1, env__num_envs=1, evaluation__late=1, checkpoint__every=2)
-    (result,) = train_configs([config], [tmp_path / "mine"])
+    saving = {"segments": 1, "checkpoint__every": 3, "checkpoint__keep": 2}
+    (result,) = train_configs([configure(**RUNS["squashed"], **saving)], [tmp_path / "mine"])
     policy = rl_decay.load_policy(result.folder)
-    saved = Checkpoint.load(result.folder / "checkpoints" / "latest.pt")
+    inside = min((result.folder / "checkpoints").glob("*[0-9].pt"))  # of iteration 3 of 4, within the only segment
+    saved = Checkpoint.load(inside)
     stored = saved.actions.flatten(0, 1).numpy()
     assert (np.abs(stored) > 1).any()  # before tanh
     trained_with = policy.codec.decode(stored)
     received = {action.tobytes() for _, action in Recorded.steps}
-    fillers = saved.actions.shape[0] // 12 + 1  # the rows of resets: their actions reach no task
-    assert sum(action.tobytes() not in received for action in trained_with) <= fillers
+    share = np.mean([action.tobytes() in received for action in trained_with])
+    assert 0.5 < share < 1  # all but those of filler rows, which reach no task
 
     Recorded.steps.clear()
     again = replay(policy)

@@ -128,6 +128,7 @@ def saved(folder):
         thorough("discrete-sync", 1, 3),
         thorough("continuous-sync-segments", 3, 3),
         thorough("components-sync", 3, 3),
+        thorough("squashed-sync", 3, 3),
         ("components-async-segments", 1, 3),
     ],
 )
@@ -140,7 +141,7 @@ def test_sigkill_at_any_moment_any_number_of_times(killed_at_random, shape, coun
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("seed", range(3))
 def test_sigkill_at_many_moments(killed_at_random, shape, count, seed):
-    assert killed_at_random(shape, count, 5, seed) == []  # 9 shapes x 2 x 3 seeds x 5 kills: 270 kills
+    assert killed_at_random(shape, count, 5, seed) == []  # 10 shapes x 2 x 3 seeds x 5 kills: 300 kills
 
 
 @pytest.fixture
@@ -182,6 +183,7 @@ class Signalling:
         (5, "continuous-sync-segments"),
         (5, "components-sync"),
         (5, "wrapped-sync-segments"),
+        (5, "squashed-sync"),
         *(thorough(iteration, "continuous-sync-segments") for iteration in (1, 2, 6)),
     ],
 )
