@@ -69,7 +69,9 @@ def _bounds(space: Box | Discrete | MultiDiscrete | MultiBinary) -> tuple[Any, A
 def _numbers(bound: Any) -> Any:
     """A bound in nested lists; null for an infinite number, which JSON cannot hold."""
     values = np.asarray(bound)
-    return np.where(np.isfinite(values), values, None).tolist()
+    listed = values.astype(object)
+    listed[~np.isfinite(values)] = None
+    return listed.tolist()
 
 
 def _version(package: str) -> str:
