@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rl_decay.config.checks import NO_LIMIT, TIME_LIMIT
 from rl_decay.config.schema import Env
+from rl_decay.envs.drawing import advised
 from rl_decay.envs.entry_points import named, specification
 from rl_decay.envs.faults import FaultReported, task_error
 from rl_decay.envs.parts import misshapen
@@ -130,4 +131,5 @@ def _errors_explained(env: Env) -> Iterator[None]:
         kwargs = f" with env.kwargs={env.kwargs}" if env.kwargs else ""
         if isinstance(error, gym.error.Error):  # Gymnasium's own words
             raise UserError(f"{named(env)}{kwargs}: {one_line(error)}{module_hint(env.id, error)}") from error
-        raise task_error(f"{named(env)}{kwargs}:", error) from error
+        # advised: MuJoCo fails as soon as it is imported if MUJOCO_GL names a library that is not there
+        raise advised(task_error(f"{named(env)}{kwargs}:", error), error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.trust import TRUST
+from rl_decay.envs.drawing import without_screen
 from rl_decay.evaluate.policy import Policy, load_policy
 from rl_decay.evaluate.replay import replay
 from rl_decay.evaluate.video import render
@@ -37,7 +39,9 @@ def main(argv: list[str] | None = None) -> int:
         if number is not None and number < 1:
             parser.error(f"{option} {number}: must be at least 1")
     torch.set_num_threads(1)  # as in training: more threads may give other bits
-    return answered(lambda: _show(args))
+    # Around the loading, too: dm_control chooses how it draws once, when it is imported.
+    with without_screen() if args.video is not None else nullcontext():
+        return answered(lambda: _show(args))
 
 
 def _show(args: argparse.Namespace) -> int:

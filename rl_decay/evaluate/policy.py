@@ -24,12 +24,13 @@ class Policy:
     included.
 
     obs is one observation of the task's own shape, or a batch [S, ...] of them (of a Dict task a dict of batches, of a
-    Tuple task a tuple of them); the action comes alike. `config` is the run's flat configuration, `iteration` the
-    number of iterations it had trained.
+    Tuple task a tuple of them); the action comes alike. `config` is the run's flat configuration and `fingerprint` that
+    of its experiment, `iteration` the number of iterations it had trained.
     """
 
     def __init__(self, checkpoint: Checkpoint, source: Path, trust: Collection[str]):
         self.config: dict[str, Any] = flat(config_to_train(checkpoint.config, trust, source))
+        self.fingerprint = checkpoint.fingerprint
         self.iteration = checkpoint.iteration
         self.evaluation_cap = checkpoint.evaluation_cap
         self.env = env_of(self.config)
@@ -70,7 +71,14 @@ class Policy:
     @torch.no_grad()
     @torch.autocast("cpu", enabled=False)  # inside a caller's autocast block the precision would be another
     def act(self, obs: torch.Tensor) -> torch.Tensor:
-        """Flat deterministic actions [1, S(, C or A)] for flat observations [1, S, D], padded or not."""
+        """`flat_actions` for callers that compute: without gradients, in full precision."""
+        return self.flat_actions(obs)
+
+    def flat_actions(self, obs: torch.Tensor) -> torch.Tensor:
+        """Flat deterministic actions [1, S(, C or A)] for flat observations [1, S, D], padded or not.
+
+        Without a context around it, because torch.export would write the context into the exported program.
+        """
         missing = self._shape.widths[0] - obs.shape[-1]
         obs = torch.nn.functional.pad(obs, (0, missing))
         if self._moments is not None:

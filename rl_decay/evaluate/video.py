@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from rl_decay.config.plan import episode_cap
+from rl_decay.envs.drawing import advised, without_screen
 from rl_decay.envs.examine import examine
 from rl_decay.envs.faults import task_error
 from rl_decay.envs.generators import preserved_generators
@@ -47,7 +48,7 @@ def render(policy: Policy, path: Path, seed: int, max_steps: int | None = None) 
     except ImportError as error:
         raise _extra(error) from error
     wrappers = examine(policy.env, squash=policy.squash).wrappers
-    with preserved_generators(), closing(make_env(policy.env, render_mode="rgb_array")) as env:
+    with without_screen(), preserved_generators(), closing(make_env(policy.env, render_mode="rgb_array")) as env:
         limit = max_steps or episode_cap(time_limit(policy.env, env), policy.evaluation_cap)
         for wrapper in wrappers:
             env = wrapper(env)
@@ -91,7 +92,7 @@ def _frame(env: gym.Env, what: str) -> np.ndarray:
     except gym.error.DependencyNotInstalled as error:
         raise _extra(error) from error
     except Exception as error:  # a task's own code
-        raise task_error(f"{what} cannot be rendered:", error) from error
+        raise advised(task_error(f"{what} cannot be rendered:", error), error) from error
     if np.ndim(frame) != 3:
         raise UserError(f"{what} cannot be rendered: its render returns {type(frame).__name__}, not a picture")
     return np.asarray(frame)

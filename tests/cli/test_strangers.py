@@ -16,6 +16,7 @@ from rl_decay.config.schema import flat, unflat
 from rl_decay.console.terminal import Terminal
 from rl_decay.errors import UserError
 from rl_decay.evaluate import __main__ as evaluate
+from rl_decay.export import __main__ as export
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import continue_command
 from rl_decay.runs.jobs import write_jobs
@@ -85,6 +86,10 @@ def evaluates_a_file(folder, *options):
     return evaluate.main([str(folder / "run"), "--checkpoint", str(folder / "strangers.pt"), *options])
 
 
+def exports(folder, *options):
+    return export.main([str(folder / "run"), "--to", "pt2", *options])
+
+
 def resumes(folder, *options):
     unfinished(folder / "run")
     return resume.main([str(folder / "run"), *options])
@@ -105,6 +110,7 @@ def resumes_a_list(folder, *options):
 DOORS = {
     evaluates: "latest.pt",
     evaluates_a_file: "strangers.pt",
+    exports: "latest.pt",
     resumes: "summary.json",
     resumes_a_sweep: "summary.json",
     resumes_a_list: "jobs.json",

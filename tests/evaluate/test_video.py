@@ -1,14 +1,17 @@
 """--video: an episode is played to its end or to a bound, and only the frames that are kept are rendered."""
 
+import os
 import sys
 from typing import ClassVar
 
 import gymnasium as gym
+import gymnasium.envs.mujoco.mujoco_rendering
 import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
 from rl_decay.config.schema import Env
+from rl_decay.envs.drawing import MUJOCO_GL, SCREENS, without_screen
 from rl_decay.errors import UserError
 from rl_decay.evaluate.video import Film, render
 
@@ -147,3 +150,56 @@ def test_a_task_that_cannot_be_filmed_is_named(written, tmp_path, fault, words):
     with pytest.raises(UserError, match=f"--video: tests/Filmed-v0.*{words}"):
         render(Idle(fault=fault), tmp_path / "a.mp4", 0)
     assert written == []
+
+
+@pytest.fixture
+def headless(monkeypatch):
+    """No screen, and no choice of the person's."""
+    for name in (*SCREENS, MUJOCO_GL, "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+
+
+class Still(Idle):
+    """A policy that always acts alike."""
+
+    def __init__(self, env_id, action):
+        super().__init__(env_id)
+        self.action = action
+
+    def __call__(self, obs):
+        return self.action
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Still("CartPole-v1", 0), Still("LunarLander-v3", 0), Still("BipedalWalker-v3", np.zeros(4, np.float32))],
+    ids=lambda policy: policy.env.id,
+)
+def test_no_screen_is_needed(policy, written, headless, tmp_path):
+    assert render(policy, tmp_path / "a.mp4", 0, 4).steps == 4
+    assert written[0][0] >= 3
+    assert "SDL_VIDEODRIVER" not in os.environ
+
+
+def test_mujoco_is_filmed_or_says_what_is_missing(written, headless, tmp_path):
+    policy = Still("InvertedPendulum-v5", np.zeros(1, np.float32))
+    with without_screen():
+        has_library = MUJOCO_GL in os.environ
+    if has_library:
+        assert render(policy, tmp_path / "a.mp4", 0, 4).steps == 4
+        assert written[0][0] >= 3
+    else:
+        with pytest.raises(UserError, match=r"cannot be rendered: .*MUJOCO_GL=egl .*libegl1.*libosmesa6"):
+            render(policy, tmp_path / "a.mp4", 0, 4)
+
+
+def test_a_library_that_does_not_draw_is_said(written, headless, tmp_path, monkeypatch):
+    def broken(width, height):
+        raise ImportError("Cannot initialize a EGL device display")
+
+    monkeypatch.setenv(MUJOCO_GL, "egl")
+    monkeypatch.setitem(gymnasium.envs.mujoco.mujoco_rendering._ALL_RENDERERS, "egl", broken)
+    policy = Still("InvertedPendulum-v5", np.zeros(1, np.float32))
+    with pytest.raises(UserError, match=r"device display.*MUJOCO_GL=egl does not work here.*libosmesa6") as error:
+        render(policy, tmp_path / "a.mp4", 0, 4)
+    assert "\n" not in str(error.value) and written == []

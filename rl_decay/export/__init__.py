@@ -1,0 +1,1 @@
+"""A trained policy as a file that runs without this package."""
