@@ -22,7 +22,8 @@ def metadata(policy: Policy) -> dict[str, str]:
     observation ([] for a space without parts), first column `start`, number of columns `size` and space.
     `action`: kind, shape and type of the task's own actions with `low` and `high`, null where they are unbounded;
     whole numbers lie between them, both included. `action_space` and `env_kwargs` are the task's, `rescale_actions`
-    says whether -1 and 1 of the network are the bounds, `squash` by what function it is bent onto them. `versions`: of the packages that wrote the file.
+    says whether -1 and 1 of the network are the bounds, `squash` by what function it is bent onto
+    them. `versions`: of the packages that wrote the file.
     """
     columns = [_column_range(part) for part in policy.codec.flattening.parts]
     return {
