@@ -33,7 +33,7 @@ def exported(policy: Policy, to: str) -> bytes:
 
 def _traced(policy: Policy) -> ExportedProgram:
     """The program of a policy, for any number B >= 1 of rows."""
-    example = torch.zeros(EXAMPLE_ROWS, policy.codec.spaces.obs_size)
+    example = torch.zeros(EXAMPLE_ROWS, policy.codec.spaces.obs_size, dtype=torch.float32, device="cpu")
     with torch.no_grad(), torch.autocast("cpu", enabled=False):
         program = torch.export.export(Program(policy), (example,), dynamic_shapes=ROWS, strict=False)
     for node in program.graph.nodes:  # stack traces hold the paths of this machine, and the file may be published

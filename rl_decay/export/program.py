@@ -42,13 +42,13 @@ def own_actions(codec: Codec) -> Callable[[Tensor], Tensor]:
         return lambda actions: actions + first
     assert isinstance(space, (Box, MultiDiscrete, MultiBinary))
     dtype = _tensor_type(space.dtype)
-    shape = tuple(space.shape)
+    shape = (-1, *space.shape)  # not unflatten, which knows no space of shape ()
     if isinstance(space, Box):
         bounded = _onto_bounds(space, dtype, codec)
-        return lambda actions: bounded(actions.unflatten(-1, shape)).to(dtype)
-    start = space.start if isinstance(space, MultiDiscrete) else np.zeros(shape)
+        return lambda actions: bounded(actions.reshape(shape)).to(dtype)
+    start = space.start if isinstance(space, MultiDiscrete) else np.zeros(space.shape)
     firsts = torch.from_numpy(np.asarray(start).astype(np.int64))
-    return lambda actions: (actions.unflatten(-1, shape) + firsts).to(dtype)
+    return lambda actions: (actions.reshape(shape) + firsts).to(dtype)
 
 
 def _onto_bounds(space: Box, dtype: torch.dtype, codec: Codec) -> Callable[[Tensor], Tensor]:

@@ -69,17 +69,17 @@ class Odd(gym.Env):
         return np.zeros(1, np.float32), 0.0, True, False, {}
 
 
-gym.register("tests/Odd-v0", Odd, disable_env_checker=True)
+gym.register("tests/OddParts-v0", Odd, disable_env_checker=True)
 
 
 def test_an_infinite_bound_is_null(policy_of):
-    action = json.loads(metadata(policy_of(env__id="tests/Odd-v0"))["action"])
+    action = json.loads(metadata(policy_of(env__id="tests/OddParts-v0"))["action"])
     assert (action["low"], action["high"]) == ([-1.0, -1.0], [None, None])
 
 
 def test_numbers_that_pytorch_does_not_have_are_refused(policy_of):
     if np.dtype(np.longdouble) == np.float64:
         return  # a platform without longer numbers
-    policy = policy_of(env__id="tests/Odd-v0", env__kwargs={"dtype": "longdouble"})
+    policy = policy_of(env__id="tests/OddParts-v0", env__kwargs={"dtype": "longdouble"})
     with pytest.raises(UserError, match="actions of type float128 cannot be exported"):
         exported(policy, "pt2")

@@ -7,7 +7,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, MultiDiscrete
 from trained import train_configs
 
 import rl_decay
@@ -29,10 +29,23 @@ class Reach(gym.Env):
         return self.observation_space.sample() * 0, {}
 
     def step(self, action):
-        assert self.action_space.contains(action)
+        assert self.action_space.contains(np.asarray(action))
         return np.full(2, self.np_random.random(), np.float32), 1.0, self.np_random.random() < 0.1, False, {}
 
 
+class Typed(Reach):
+    """Actions of rarer shapes and types."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.action_space = {
+            "one number": Box(-0.01, 0.01, (), np.float32),
+            "uint16": MultiDiscrete([3, 4], dtype=np.uint16, start=[2, 0]),
+            "int32": MultiDiscrete([[3], [4]], dtype=np.int32, start=[[-2], [1]]),
+        }[kind]
+
+
+gym.register("tests/Typed-v0", Typed, disable_env_checker=True)
 gym.register("tests/Reach-v0", Reach, disable_env_checker=True)
 PANEL = {"env__id": "tests/Panel-v0"}
 RUNS = {
@@ -46,6 +59,9 @@ RUNS = {
     "rescaled": {"env__id": "Pendulum-v1", "env__rescale_actions": True, "normalize__obs": True},
     "float64 matrix": {"env__id": "tests/Reach-v0"},
     "squashed": {"env__id": "Pendulum-v1", "net__squash": "tanh", "normalize__obs": True},
+    "one number": {"env__id": "tests/Typed-v0", "env__kwargs": {"kind": "one number"}},
+    "uint16": {"env__id": "tests/Typed-v0", "env__kwargs": {"kind": "uint16"}},
+    "int32": {"env__id": "tests/Typed-v0", "env__kwargs": {"kind": "int32"}},
     "float16 rescaled": {
         "env__id": "tests/Reach-v0",
         "env__kwargs": {"dtype": "float16", "bounded": True},
@@ -81,13 +97,24 @@ def in_pt2(policy):
     return lambda obs: program(torch.from_numpy(obs)).numpy()
 
 
-@pytest.mark.parametrize("opened", [in_onnx, in_pt2])
-def test_actions_are_those_of_load_policy(policy, opened):
-    act = opened(policy)
-    for rows in (1, 7, 2, 300):
-        obs = observations(policy, rows)
-        actions = act(obs)
-        expected = own_actions(policy, obs)
-        assert (actions.dtype, actions.shape) == (expected.dtype, expected.shape)
-        np.testing.assert_allclose(actions.astype(float), expected.astype(float), rtol=1e-5, atol=1e-5)
-    assert len(np.unique(expected, axis=0)) > 1
+def test_actions_are_those_of_load_policy(policy):
+    for act in (in_onnx(policy), in_pt2(policy)):
+        for rows in (1, 7, 300):
+            obs = observations(policy, rows)
+            actions = act(obs)
+            expected = own_actions(policy, obs)
+            assert (actions.dtype, actions.shape) == (expected.dtype, expected.shape)
+            np.testing.assert_allclose(actions.astype(float), expected.astype(float), rtol=1e-5, atol=1e-5)
+        assert len(np.unique(expected, axis=0)) > 1
+
+
+def test_a_tasks_own_observation_gives_the_policys_action(configure, tmp_path):
+    (result,) = train_configs([configure(**PANEL, normalize__obs=True, actor__lr=3e-2)], [tmp_path / "mine"])
+    policy = rl_decay.load_policy(result.folder)
+    act = in_onnx(policy)
+    space = policy.codec.obs_space
+    space.seed(3)
+    for _ in range(20):
+        obs = space.sample()
+        row = gym.spaces.flatten(space, obs).astype(np.float32)  # what a reader of the file does, without this package
+        assert act(row[None])[0] == policy(obs)
