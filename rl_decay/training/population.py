@@ -187,7 +187,7 @@ def _replay(trainer: Trainer, checkpoints: Sequence[Checkpoint]) -> None:
     """Bring the environments to where the checkpoints were saved, if that was inside a segment."""
     actions = [checkpoint.actions for checkpoint in checkpoints if checkpoint.actions is not None]
     if actions:
-        trainer.resume(torch.stack(actions, dim=1), [checkpoint.digests for checkpoint in checkpoints])
+        trainer.replay_segment(torch.stack(actions, dim=1), [checkpoint.digests for checkpoint in checkpoints])
 
 
 def _slots(config: Config, slots: int, task: Task, stack: ExitStack) -> VecEnv:

@@ -87,6 +87,7 @@ def test_the_command_repeated_continues_its_run(words, recorded, train_py, small
     assert again.code == 0 and read_summary(summary.parent)["status"] == "finished"
 
 
+@pytest.mark.thorough
 def test_a_process_of_its_own_with_environments_in_processes(code, shell, small):
     words = (*ENTERED, f"env.wrappers=[gymnasium.wrappers.TimeAwareObservation, {NAME}.Own]", "vec=async")
     ended = shell("env=generic", *small, *words, "total_steps=64", "hydra.run.dir=mine")
@@ -95,7 +96,8 @@ def test_a_process_of_its_own_with_environments_in_processes(code, shell, small)
 
 def test_a_sweep_over_wrappers(code, train_py, small, tmp_path):
     sweep = "env.wrappers=[],[gymnasium.wrappers.TimeAwareObservation]"
-    ended = train_py("-m", *small, sweep, "total_steps=64", "compare=none", "hydra.sweep.dir=mine")
+    words = ("total_steps=64", "compare=none", "hydra.launcher.workers=1", "hydra.sweep.dir=mine")
+    ended = train_py("-m", *small, sweep, *words)
     assert ended.code == 0, ended.err
     found = {str(read_summary(path.parent)["config"]["env.wrappers"]) for path in tmp_path.glob("mine/*/summary.json")}
     assert found == {"[]", "['gymnasium.wrappers.TimeAwareObservation']"}

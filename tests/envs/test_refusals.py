@@ -14,6 +14,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Sequence, Text, Tuple
+from variants import thorough
 
 from rl_decay.config.schema import Env
 from rl_decay.envs.examine import codec_of, examine
@@ -140,7 +141,7 @@ def test_a_hanging_reset_is_given_up_too():
             envs.raw_reset([3, 4])
 
 
-@pytest.mark.parametrize("hangs", ["step", None])
+@pytest.mark.parametrize("hangs", [thorough("step"), None])
 def test_processes_are_ended_where_their_parent_ignores_sigterm(hangs, request):
     """So it is in a sweep's worker: its signals are ignored, and its children inherit that."""
     env = task(hangs=hangs)

@@ -230,6 +230,7 @@ def test_a_process_that_dies_breaks_its_slot():
     assert not isinstance(error, TaskError)  # there is no traceback
 
 
+@pytest.mark.thorough
 def test_a_process_that_hangs_breaks_its_slot_at_the_timeout():
     error = check("hang", "async", 3, "env.timeout=3.0: a step of tests/BreakingSlot-v0 took longer", timeout=3.0)
     assert isinstance(error, TookTooLongError)

@@ -44,6 +44,7 @@ def test_the_file_lies_in_the_run_folder(finished, capsys, to):
     assert str(rl_decay.__path__[0]).encode() not in path.read_bytes()  # no paths of this machine
 
 
+@pytest.mark.thorough
 def test_a_person_sees_no_warnings(finished, tmp_path):
     command = [sys.executable, "-m", "rl_decay.export", str(finished), "--to", "onnx"]
     environment = os.environ | {"PYTHONPATH": os.path.dirname(rl_decay.__path__[0])}

@@ -9,6 +9,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, MultiDiscrete
 from trained import train_configs
+from variants import keeping
 
 import rl_decay
 from rl_decay.export.formats import exported
@@ -70,7 +71,10 @@ RUNS = {
 }
 
 
-@pytest.fixture(params=RUNS)
+COMMON = ("discrete", "MultiDiscrete", "squashed", "rescaled")
+
+
+@pytest.fixture(params=keeping(COMMON, {name: name for name in RUNS}))
 def policy(request, configure, tmp_path):
     (result,) = train_configs([configure(**RUNS[request.param], actor__lr=3e-2)], [tmp_path / "mine"])
     return rl_decay.load_policy(result.folder)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 from trained import train_configs
+from variants import keeping, thorough
 
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
@@ -88,8 +89,11 @@ WHERE = {
 }
 
 
-@pytest.mark.parametrize("vec", ["sync", "async"])
-@pytest.mark.parametrize("where", WHERE)
+EVERYWHERE = {f"{where}-{vec}": (where, vec) for where in WHERE for vec in ("sync", "async")}
+FAST = [name for name in EVERYWHERE if name.endswith("-sync")] + ["step-async"]
+
+
+@pytest.mark.parametrize("where, vec", keeping(FAST, EVERYWHERE))
 def test_together_all_runs_are_as_they_are_alone(where, vec, three, tmp_path, differences, capfd):
     configs = three(where, vec)
     results = train_configs(configs, [tmp_path / f"together{m}" for m in range(3)])
@@ -109,7 +113,7 @@ def test_together_all_runs_are_as_they_are_alone(where, vec, three, tmp_path, di
     assert multiprocessing.active_children() == []
 
 
-@pytest.mark.parametrize("how, words", [("kill", "a process of it died"), ("hang", "took longer than that")])
+@pytest.mark.parametrize("how, words", [("kill", "a process of it died"), thorough("hang", "took longer than that")])
 def test_a_process_that_dies_or_hangs_ends_its_member_alone(how, words, three, tmp_path, differences):
     configs = three(how, "async", env__timeout=4.0)  # every other step must be faster
     results = train_configs(configs, [tmp_path / f"together{m}" for m in range(3)])

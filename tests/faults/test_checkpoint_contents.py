@@ -7,6 +7,7 @@ import pytest
 import torch
 from small_runs import rich_config
 from trained import train_configs
+from variants import thorough
 
 from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
@@ -90,7 +91,7 @@ def test_actions_must_be_actions_of_the_task(value, small, stopped, resumed, fil
     refusals(resumed, folder, path, [content], files)
 
 
-@pytest.mark.parametrize("component, value", [(0, 3), (1, 5), (1, 255)])
+@pytest.mark.parametrize("component, value", [(0, 3), thorough(1, 5), thorough(1, 255)])
 def test_components_must_be_options_of_the_task(component, value, small, stopped, resumed, files, tmp_path):
     task = {"env__id": "tests/Panel-v0", "env__kwargs": {"action": "dials"}}  # of 3 and 5 options
     folder = stopped(tmp_path / "mine", small(**task), 3)

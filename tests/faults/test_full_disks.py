@@ -211,6 +211,7 @@ def test_a_limit_on_file_sizes_is_one_message_and_room_makes_the_same_run(
     assert recorded_differences(left, whole.folder) == []
 
 
+@pytest.mark.thorough
 def test_train_py_says_so_once_and_names_the_command_that_continues(limited, words, tmp_path):
     values = {**CARTPOLE, "total_steps": 60 * 32, "logger__tensorboard": False}
     limit = 12_000  # metrics.csv has 60 rows of more than 200 bytes

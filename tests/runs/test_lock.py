@@ -3,6 +3,7 @@ import os
 import signal
 
 import pytest
+from variants import thorough
 
 from rl_decay.errors import UserError
 from rl_decay.runs.claim import FolderClaim
@@ -147,7 +148,7 @@ def test_what_a_damaged_lock_file_says_keeps_nobody_out(tmp_path, text):
         assert is_held(tmp_path)
 
 
-@pytest.mark.parametrize("removed", [[0], [1], [0, 1], [0, 1, 2]])
+@pytest.mark.parametrize("removed", [[0, 1], *map(thorough, ([0], [1], [0, 1, 2]))])
 def test_a_folder_that_another_training_took_is_lost_and_the_rest_stay_held(three, removed):
     """Also where the new lock file has the inode of the old one, and where the first run does not ask any more."""
     with RunLock(*three) as lock:

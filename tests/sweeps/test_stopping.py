@@ -41,8 +41,8 @@ def members(group):
 @pytest.mark.parametrize(
     "workers, number, send",
     [
-        thorough(1, signal.SIGINT, os.killpg, id="SIGINT-1"),
-        pytest.param(2, signal.SIGINT, os.killpg, id="SIGINT-2"),
+        pytest.param(1, signal.SIGINT, os.killpg, id="SIGINT-1"),
+        thorough(2, signal.SIGINT, os.killpg, id="SIGINT-2"),
         thorough(2, signal.SIGTERM, os.kill, id="SIGTERM-2"),
         thorough(2, signal.SIGHUP, os.killpg, id="SIGHUP-2"),
     ],
