@@ -66,9 +66,9 @@ class PPO:
             self.reward_scaler.reset()
 
     def update(
-        self, rollout: Rollout, permutations: Tensor, rates: dict[str, Tensor], active: Tensor
+        self, rollout: Rollout, permutations: Tensor, values: dict[str, Tensor], active: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Learn from one rollout; permutations [E, M, T*N]; rates [M] of actor, critic, clip and entropy.
+        """Learn from one rollout; permutations [E, M, T*N]; values [M] of the schedules by role.
 
         Members that are not `active` [M] make no step. Returns scalars per member [M] by their TensorBoard tag, and
         whether the numbers of each member are finite [M]: one whose loss or gradient is not makes no further step.
@@ -76,8 +76,8 @@ class PPO:
         obs = member_first(rollout.obs[:-1])
         batch = self._batch(rollout)
         self.monitor.begin(obs)
-        set_learning_rates(self.optimizer, {group: rates[group] for group in GROUPS})
-        coefficients = Coefficients(rates["clip"], rates["entropy"], self.value_coef)
+        set_learning_rates(self.optimizer, {group: values[group] for group in GROUPS})
+        coefficients = Coefficients(values["clip"], values["entropy"], self.value_coef)
         report, finite = self._epochs(batch, permutations, coefficients, active)
         finite = finite & self.networks.finite()  # a step may overflow the parameters that it leaves behind
         report |= self.monitor.report(batch, self._rates())
@@ -124,9 +124,9 @@ class PPO:
         for order in permutations:
             means.new_epoch()
             for minibatch in minibatches(batch, order, self.algo.minibatches):
-                stepped, scalars, sound = self._step(minibatch, coefficients, active)
-                finite = finite & sound
-                active = active & sound
+                stepped, scalars, undiverged = self._step(minibatch, coefficients, active)
+                finite = finite & undiverged
+                active = active & undiverged
                 means.add(scalars, minibatch.rows * stepped)
             # Early stopping per member. Not `kl <= target`: a member without a step has NaN here and goes on.
             kl = means.end_epoch()["losses/approx_kl"]
@@ -135,8 +135,8 @@ class PPO:
 
     @torch.no_grad()
     def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One optimizer step of the active members; returns who stepped [M], its `step_scalars`, and whose numbers were
-        sound [M].
+        """One optimizer step of the active members; returns who stepped [M], its `step_scalars`, and who has not
+        diverged in it [M].
         """
         gradient, terms = self._gradient(minibatch, coefficients)
         joint = self.algo.grad_clip == "joint"
@@ -147,13 +147,13 @@ class PPO:
         # The norms are among the scalars, so this sees a gradient that is not finite as well as such a loss. A member
         # that would not have stepped cannot diverge here: its scalars are thrown away.
         finite = scalars.isfinite().all(0)
-        sound = finite | ~stepped
+        undiverged = finite | ~stepped
         stepped &= finite
         gradients = self.networks.by_group(gradient)
         for group in self.optimizer.param_groups:
             group["params"][0].grad = gradients[group["name"]]
         self.optimizer.step(stepped)
-        return stepped, scalars, sound
+        return stepped, scalars, undiverged
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
@@ -185,7 +185,7 @@ class PPO:
 
     def state_dict(self) -> dict[str, Any]:
         """All that learning has changed, as tensors whose first axis is the member."""
-        # Only members in training are saved; the key stays for programs that read older checkpoints too.
+        # Always true, since only members in training are saved: earlier versions of this program require the key.
         state: dict[str, Any] = {"alive": torch.ones(self.members, dtype=torch.bool, device=self.device)}
         paths = self.monitor.path_state()
         for group in self.optimizer.param_groups:

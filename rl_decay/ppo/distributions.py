@@ -54,8 +54,8 @@ class Categorical:
         """
         slope = d_log_prob.unsqueeze(-1)
         above_average = self._log_p + self.entropy().unsqueeze(-1)  # log p minus its mean, which is -entropy
-        surprise = d_entropy.unsqueeze(-1) * above_average
-        gradient = -self._log_p.exp() * (slope + surprise)
+        entropy_term = d_entropy.unsqueeze(-1) * above_average
+        gradient = -self._log_p.exp() * (slope + entropy_term)
         gradient.scatter_add_(-1, actions.unsqueeze(-1), slope)  # the term [a = j], of the chosen action alone
         return gradient, None
 

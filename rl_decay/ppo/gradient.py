@@ -27,17 +27,17 @@ def gradient_function(shape: NetShape, parameters: Tensor, value_clip: float | N
     if compile == "none":
         return PPOGradient(shape, parameters, value_clip)
 
-    def loss(flat: Tensor, batch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
-        return ppo_loss(flat, batch, shape, coef, value_clip)
+    def loss(flat: Tensor, minibatch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
+        return ppo_loss(flat, minibatch, shape, coef, value_clip)
 
     differentiated = torch.func.grad_and_value(loss, has_aux=True)
 
-    def by_autograd(flat: Tensor, batch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
-        gradient, (_, terms) = differentiated(flat, batch, coef)
+    def by_autograd(flat: Tensor, minibatch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
+        gradient, (_, terms) = differentiated(flat, minibatch, coef)
         return gradient, terms
 
     compiled = torch.compile(by_autograd, fullgraph=True, dynamic=False)
-    return lambda batch, coef: compiled(parameters, batch, coef)
+    return lambda minibatch, coef: compiled(parameters, minibatch, coef)
 
 
 class PPOGradient:
@@ -55,25 +55,25 @@ class PPOGradient:
         self._d_log_std = d_log_stds[:members]
 
     @torch.no_grad()
-    def __call__(self, batch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
+    def __call__(self, minibatch: Minibatch, coef: Coefficients) -> tuple[Tensor, Tensor]:
         """Gradient [2M, P] of the sum of the members' losses, and the means of its terms [5, M]."""
         shape = self.shape
-        obs = torch.cat((batch.obs, batch.obs))  # the actors' inputs, then the critics'
+        obs = torch.cat((minibatch.obs, minibatch.obs))  # the actors' inputs, then the critics'
         inputs, out = _forward(shape, self._layers, obs)
         actor_out, values = shape.heads(out)
         policy = shape.distribution(actor_out, self._log_std)
-        log_ratio = masked_log_ratio(policy.log_prob(batch.actions), batch)
+        log_ratio = masked_log_ratio(policy.log_prob(minibatch.actions), minibatch)
         clip = coef.clip.unsqueeze(-1)
-        terms = loss_terms(log_ratio, policy.entropy(), values, batch, clip=clip, value_clip=self.value_clip)
+        terms = loss_terms(log_ratio, policy.entropy(), values, minibatch, clip=clip, value_clip=self.value_clip)
 
         # The policy loss is the larger of the unclipped and the clipped branch. Where the clipped one is larger it is
         # constant, so its slope is 0. <= and not <: inside the clip range both are equal, and there is a slope.
-        unclipped = -log_ratio.exp() * batch.advantages
-        d_log_prob = unclipped * (terms.policy_loss <= unclipped) * batch.weight
-        d_entropy = -coef.entropy_coef.unsqueeze(-1) * batch.weight
-        d_actor_out, d_log_std = policy.backward(batch.actions, d_log_prob, d_entropy)
-        value_weight = coef.value_coef.unsqueeze(-1) * batch.weight
-        d_values = value_weight * value_slope(values, batch, self.value_clip)
+        unclipped = -log_ratio.exp() * minibatch.advantages
+        d_log_prob = unclipped * (terms.policy_loss <= unclipped) * minibatch.weight
+        d_entropy = -coef.entropy_coef.unsqueeze(-1) * minibatch.weight
+        d_actor_out, d_log_std = policy.backward(minibatch.actions, d_log_prob, d_entropy)
+        value_weight = coef.value_coef.unsqueeze(-1) * minibatch.weight
+        d_values = value_weight * value_slope(values, minibatch, self.value_clip)
 
         d_out = torch.zeros_like(out)  # a padded output has no slope, so its weights stay 0
         actor_part, values_part = shape.heads(d_out)
@@ -82,7 +82,7 @@ class PPOGradient:
         _backward(shape, self._layers, inputs, d_out, self._d_layers)
         if d_log_std is not None:  # a continuous policy
             self._d_log_std.copy_(d_log_std)
-        return self.gradient, term_means(terms, batch.weight)
+        return self.gradient, term_means(terms, minibatch.weight)
 
 
 def _forward(shape: NetShape, layers: Layers, x: Tensor) -> tuple[list[Tensor], Tensor]:
@@ -108,13 +108,13 @@ def _backward(shape: NetShape, layers: Layers, inputs: list[Tensor], d_out: Tens
             d_out = shape.activate_backward(d_input, inputs[k])
 
 
-def value_slope(values: Tensor, batch: Minibatch, value_clip: float | None) -> Tensor:
+def value_slope(values: Tensor, minibatch: Minibatch, value_clip: float | None) -> Tensor:
     """Slope of the value loss by the values, per row [M, S]; value_clip as in `losses.value_loss`."""
-    error = values - batch.returns
+    error = values - minibatch.returns
     if value_clip is None:
         return error
-    moved = values - batch.old_values
-    clipped_error = batch.old_values + moved.clamp(-value_clip, value_clip) - batch.returns
+    moved = values - minibatch.old_values
+    clipped_error = minibatch.old_values + moved.clamp(-value_clip, value_clip) - minibatch.returns
     inside = moved.abs() <= value_clip  # outside, the clipped value is a constant: no slope
     unclipped_counts = error.square() >= clipped_error.square()
     return torch.where(unclipped_counts, error, clipped_error * inside)

@@ -51,13 +51,13 @@ def value_loss(values: Tensor, returns: Tensor, old_values: Tensor, value_clip: 
     return 0.5 * error
 
 
-def masked_log_ratio(log_probs: Tensor, batch: Minibatch) -> Tensor:
+def masked_log_ratio(log_probs: Tensor, minibatch: Minibatch) -> Tensor:
     """Log pi(a) - log pi_old(a) [M, S], 0 on fillers: there it could be large, and infinity * weight 0 is NaN."""
-    return torch.where(batch.weight > 0, log_probs - batch.old_log_probs, 0.0)
+    return torch.where(minibatch.weight > 0, log_probs - minibatch.old_log_probs, 0.0)
 
 
 def loss_terms(
-    log_ratio: Tensor, entropy: Tensor, values: Tensor, batch: Minibatch, *, clip: Tensor, value_clip: float | None
+    log_ratio: Tensor, entropy: Tensor, values: Tensor, minibatch: Minibatch, *, clip: Tensor, value_clip: float | None
 ) -> LossTerms:
     """The terms of the loss per row; clip [M, 1].
 
@@ -65,8 +65,8 @@ def loss_terms(
     """
     ratio = log_ratio.exp()
     return LossTerms(
-        policy_loss=clipped_surrogate(ratio, batch.advantages, clip),
-        value_loss=value_loss(values, batch.returns, batch.old_values, value_clip),
+        policy_loss=clipped_surrogate(ratio, minibatch.advantages, clip),
+        value_loss=value_loss(values, minibatch.returns, minibatch.old_values, value_clip),
         entropy=entropy,
         approx_kl=(ratio - 1) - log_ratio,
         clip_fraction=((ratio - 1).abs() > clip).to(ratio.dtype),
@@ -80,18 +80,18 @@ def term_means(terms: LossTerms, weight: Tensor) -> Tensor:
 
 
 def ppo_loss(
-    parameters: Tensor, batch: Minibatch, shape: NetShape, coef: Coefficients, value_clip: float | None
+    parameters: Tensor, minibatch: Minibatch, shape: NetShape, coef: Coefficients, value_clip: float | None
 ) -> tuple[Tensor, Tensor]:
     """policy_loss - entropy_coef * entropy + value_coef * value_loss, summed over members; and the terms [5, M].
 
     parameters [2M, P]; members share no parameter, so the gradient of the sum is each member's own gradient.
     """
-    actor_out, log_std, values = shape.actor_critic(parameters, batch.obs)
+    actor_out, log_std, values = shape.actor_critic(parameters, minibatch.obs)
     policy = shape.distribution(actor_out, log_std)
-    log_ratio = masked_log_ratio(policy.log_prob(batch.actions), batch)
+    log_ratio = masked_log_ratio(policy.log_prob(minibatch.actions), minibatch)
     clip = coef.clip.unsqueeze(-1)
-    terms = loss_terms(log_ratio, policy.entropy(), values, batch, clip=clip, value_clip=value_clip)
-    scalars = term_means(terms, batch.weight)
+    terms = loss_terms(log_ratio, policy.entropy(), values, minibatch, clip=clip, value_clip=value_clip)
+    scalars = term_means(terms, minibatch.weight)
     # scalars [5, M] are in the order of LossTerms
     per_member = scalars[0] + coef.value_coef * scalars[1] - coef.entropy_coef * scalars[2]
     return per_member.sum(), scalars.detach()

@@ -18,13 +18,13 @@ def clip_per_member(grad: Tensor, max_norm: Tensor, joint: bool) -> tuple[Tensor
     clipping [2M] (each network's own in either case), and whether a row was scaled [2M].
     """
     norms = grad.square().sum(-1).sqrt()
-    limited = norms  # the norm that must not exceed max_norm
+    norm_to_limit = norms
     if joint:
         actor, critic = norms.chunk(2)
-        limited = (actor.square() + critic.square()).sqrt().repeat(2)
+        norm_to_limit = (actor.square() + critic.square()).sqrt().repeat(2)
     limit = max_norm.repeat(2)
-    scale = (limit / (limited + 1e-6)).clamp(max=1.0)  # never above 1: a small gradient is not blown up
-    return grad * scale.unsqueeze(-1), norms, limited > limit
+    scale = (limit / (norm_to_limit + 1e-6)).clamp(max=1.0)  # never above 1: a small gradient is not blown up
+    return grad * scale.unsqueeze(-1), norms, norm_to_limit > limit
 
 
 class MemberAdam(Optimizer):
@@ -56,10 +56,10 @@ class MemberAdam(Optimizer):
         """One step of the members that are active [M] (all of them if None), from each parameter's `.grad`."""
         for group in self.param_groups:
             for p in group["params"]:
-                stepping = active
-                if stepping is None:
-                    stepping = torch.ones(len(p), dtype=torch.bool, device=p.device)
-                _adam_step(p, p.grad, self.state[p], group, stepping.unsqueeze(-1))
+                active_members = active
+                if active_members is None:
+                    active_members = torch.ones(len(p), dtype=torch.bool, device=p.device)
+                _adam_step(p, p.grad, self.state[p], group, active_members.unsqueeze(-1))
 
 
 def _adam_step(p: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[str, Any], active: Tensor) -> None:
@@ -76,9 +76,9 @@ def _adam_step(p: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[st
     root_correction = (1 - new["beta2_power"]).sqrt().float()
     step_size = group["lr"].unsqueeze(-1) / correction
     denominator = new["exp_avg_sq"].sqrt() / root_correction + group["eps"]  # eps outside the root, as in the paper
-    stepped = p - step_size * (new["exp_avg"] / denominator)
+    updated = p - step_size * (new["exp_avg"] / denominator)
     # Select, do not multiply by 0: what an inactive member computes may be NaN.
-    torch.where(active, stepped, p, out=p)
+    torch.where(active, updated, p, out=p)
     for name, value in new.items():
         torch.where(active, value, state[name], out=state[name])
 

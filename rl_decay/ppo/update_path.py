@@ -1,4 +1,4 @@
-"""Length and direction of updates as a path through the parameters; metrics/paths.py is the NumPy reference."""
+"""Length and direction of updates as a path through the parameters."""
 
 from __future__ import annotations
 
