@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import pytest
 import torch
+from agents import orders, rollout
 
 from rl_decay.ppo.batches import flatten, masked_mean, member_first, minibatches, standardised
 from rl_decay.ppo.distributions import Categorical
@@ -61,7 +62,7 @@ def test_reductions_of_one_member_are_those_of_the_stack():
 
 
 @pytest.fixture
-def batch(rollout):
+def batch():
     """A batch of two members whose advantages are the numbers of their rows."""
     data = rollout(SPACES, [0, 1])
     obs, logits = member_first(data.obs[:-1]), torch.zeros(2, 64, 3)
@@ -82,7 +83,7 @@ def test_filler_rows_are_zero_in_every_field(batch):
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_an_epoch_visits_every_row_once_in_the_members_own_order(batch, orders, count):
+def test_an_epoch_visits_every_row_once_in_the_members_own_order(batch, count):
     _, flat = batch
     order = orders([0, 1], epochs=1)[0]
     cut = list(minibatches(flat, order, count))
@@ -96,7 +97,7 @@ def test_an_epoch_visits_every_row_once_in_the_members_own_order(batch, orders, 
                     assert torch.equal(getattr(minibatch, f.name)[m], getattr(flat, f.name)[m, rows])
 
 
-def test_advantages_are_normalised_over_the_minibatchs_own_valid_rows(batch, orders):
+def test_advantages_are_normalised_over_the_minibatchs_own_valid_rows(batch):
     _, flat = batch
     order = orders([0, 1], epochs=1)[0]
     for b, minibatch in enumerate(minibatches(flat, order, 4)):

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from agents import agent, orders, rollout, schedule_values
 from members import active
 
 from rl_decay.ppo.moments import Moments, RewardScaler
@@ -155,13 +156,13 @@ def test_every_environment_has_its_own_running_return():
     assert scaler.moments.mean.flatten().tolist() == pytest.approx([6.5 / 4, 4.0])
 
 
-def test_both_kinds_of_an_end_restart_the_return_in_training(agent, rollout, orders, rates, configure):
+def test_both_kinds_of_an_end_restart_the_return_in_training(configure):
     # an agent sees `done`, terminated or truncated, so the flag that says which one changes no statistics
     spaces, states = Spaces(3, 2, continuous=False), []
     for terminated in (True, False):
         ppo, data_ = agent(spaces, configure(normalize__reward=True)), rollout(spaces, [0])
         data_.terminated = data_.done & terminated
-        ppo.update(data_, orders([0]), rates(1), active(1))
+        ppo.update(data_, orders([0]), schedule_values(1), active(1))
         states.append(ppo.state_dict()["reward_scaler"])
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
     ppo.new_segment()

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from agents import agent, orders, rollout, schedule_values
 from members import active
 from torch import nn
 
@@ -77,13 +78,13 @@ def test_padding_is_zero_at_the_start(shape):
 
 
 @pytest.mark.parametrize("name", ["discrete", "one action", "unequal"])
-def test_padding_stays_zero_while_learning(name, agent, rollout, orders, rates, configure):
+def test_padding_stays_zero_while_learning(name, configure):
     shape = SHAPES[name]
     options = {"net__hidden": list(shape.hidden), "net__activation": shape.activation, "normalize__obs": True}
     ppo = agent(shape.spaces, *(configure(seed=seed, **options) for seed in (0, 1)))
     before = ppo.state_dict()["actor"]["parameters"].clone()
     for _ in range(3):
-        ppo.update(rollout(shape.spaces, [0, 1]), orders([0, 1]), rates(2), active(2))
+        ppo.update(rollout(shape.spaces, [0, 1]), orders([0, 1]), schedule_values(2), active(2))
     state = ppo.state_dict()
     flat = torch.cat((state["actor"]["parameters"], state["critic"]["parameters"]))
     assert not torch.equal(before, state["actor"]["parameters"])
@@ -122,12 +123,12 @@ def test_outputs_are_those_of_ordinary_networks(shape):
 
 
 @pytest.mark.parametrize("name", ["one action", "unequal"])
-def test_acting_uses_the_actor_that_is_trained(name, agent, rollout, orders, rates, configure):
+def test_acting_uses_the_actor_that_is_trained(name, configure):
     shape = SHAPES[name]
     options = {"net__hidden": list(shape.hidden), "net__activation": shape.activation}
     ppo = agent(shape.spaces, *(configure(seed=seed, **options) for seed in (0, 1)))
     data = rollout(shape.spaces, [0, 1])
-    ppo.update(data, orders([0, 1]), rates(2), active(2))
+    ppo.update(data, orders([0, 1]), schedule_values(2), active(2))
     state = ppo.state_dict()
     flat = torch.cat((state["actor"]["parameters"], state["critic"]["parameters"]))
     means, log_std, _ = shape.actor_critic(flat, data.obs[0])

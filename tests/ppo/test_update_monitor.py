@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import update_paths
+from agents import agent, orders, rollout, schedule_values
 from members import active
 
 from rl_decay.ppo.distributions import Categorical, DiagGaussian, MultiCategorical, blocks
@@ -43,14 +44,14 @@ def test_churn_of_a_continuous_policy_is_in_standard_deviations():
     torch.testing.assert_close(churn(old, new), torch.tensor([1.0]))
 
 
-def test_the_report_is_the_geometry_of_the_path(agent, rollout, orders, rates, configure):
+def test_the_report_is_the_geometry_of_the_path(configure):
     spaces, seeds, groups = Spaces(5, 2, continuous=True), [0, 1], ("actor", "critic")
     ppo = agent(spaces, *(configure(seed=s) for s in seeds))
     paths = {group: [ppo.state_dict()[group]["parameters"].double().clone()] for group in groups}
     cosines = {group: [] for group in groups}
     for k in range(4):
         own = [s + 10 * k for s in seeds]
-        report, _ = ppo.update(rollout(spaces, own), orders(own), rates(2), active(2))
+        report, _ = ppo.update(rollout(spaces, own), orders(own), schedule_values(2), active(2))
         for group in groups:
             paths[group].append(ppo.state_dict()[group]["parameters"].double().clone())
             cosines[group].append(report[f"update/{group}/cos_prev"])
@@ -64,11 +65,11 @@ def test_the_report_is_the_geometry_of_the_path(agent, rollout, orders, rates, c
 
 
 @pytest.mark.parametrize("continuous", [False, True])
-def test_kl_is_measured_against_the_rate(agent, rollout, orders, rates, configure, continuous):
+def test_kl_is_measured_against_the_rate(configure, continuous):
     spaces = Spaces(5, 2, continuous)
     lr = 1e-3
     ppo = agent(spaces, configure(seed=0, actor__lr=lr))
-    used = rates(1)
+    used = schedule_values(1)
     used["actor"] = torch.full_like(used["actor"], lr / 2)
     report, _ = ppo.update(rollout(spaces, [0]), orders([0]), used, active(1))
     kl = report["update/kl_post"]

@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 
-import pytest
 import torch
 
 from rl_decay.ppo.agent import PPO
@@ -13,26 +12,16 @@ from rl_decay.types import Rollout, aligned
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def agent():
+def agent(spaces, *configs):
     """A PPO for one configuration per member."""
-
-    def build_agent(spaces, *configs):
-        seeds = MemberStreams([config.seed for config in configs], spaces).init_seeds()
-        return PPO(configs[0], spaces, [member(config) for config in configs], seeds, CPU)
-
-    return build_agent
+    seeds = MemberStreams([config.seed for config in configs], spaces).init_seeds()
+    return PPO(configs[0], spaces, [member(config) for config in configs], seeds, CPU)
 
 
-@pytest.fixture
-def rollout():
+def rollout(spaces, seeds, steps=32, num_envs=2):
     """A random rollout of the members with these seeds; a member's numbers depend on its own seed alone."""
-
-    def stacked(spaces, seeds, steps=32, num_envs=2):
-        alone = [_rollout(spaces, seed, steps, num_envs) for seed in seeds]
-        return Rollout(*(torch.cat([getattr(r, f.name) for r in alone], 1) for f in fields(Rollout)))
-
-    return stacked
+    alone = [_rollout(spaces, seed, steps, num_envs) for seed in seeds]
+    return Rollout(*(torch.cat([getattr(r, f.name) for r in alone], 1) for f in fields(Rollout)))
 
 
 def _rollout(spaces, seed, steps, num_envs):
@@ -53,39 +42,22 @@ def _rollout(spaces, seed, steps, num_envs):
     return Rollout(obs, actions, rewards, done & (torch.rand(grid, generator=g) < 0.5), done, valid)
 
 
-@pytest.fixture
-def orders():
+def orders(seeds, rows=64, epochs=2):
     """Permutations [E, M, rows], a member's own from its seed."""
-
-    def draw(seeds, rows=64, epochs=2):
-        generators = [torch.Generator().manual_seed(seed + 1000) for seed in seeds]
-        each = [torch.stack([torch.randperm(rows, generator=g) for _ in range(epochs)]) for g in generators]
-        return torch.stack(each, 1)
-
-    return draw
+    generators = [torch.Generator().manual_seed(seed + 1000) for seed in seeds]
+    each = [torch.stack([torch.randperm(rows, generator=g) for _ in range(epochs)]) for g in generators]
+    return torch.stack(each, 1)
 
 
-@pytest.fixture
-def rates():
+def schedule_values(members, lr=3e-3, clip=0.2, entropy=0.01):
     """Scheduled values [M] of an update."""
-
-    def of(members, lr=3e-3, clip=0.2, entropy=0.01):
-        return {
-            name: torch.full((members,), value)
-            for name, value in {"actor": lr, "critic": lr, "clip": clip, "entropy": entropy}.items()
-        }
-
-    return of
+    values = {"actor": lr, "critic": lr, "clip": clip, "entropy": entropy}
+    return {role: torch.full((members,), value) for role, value in values.items()}
 
 
-@pytest.fixture
-def bits():
+def bits(ppo, member=None):
     """Everything an agent has learned, byte by byte, for all members or for one."""
-
-    def of(ppo, member=None):
-        return dict(_leaves(ppo.state_dict(), slice(None) if member is None else slice(member, member + 1)))
-
-    return of
+    return dict(_leaves(ppo.state_dict(), slice(None) if member is None else slice(member, member + 1)))
 
 
 def _leaves(state, members, name=""):
