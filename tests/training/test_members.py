@@ -12,7 +12,7 @@ from rl_decay.types import Member
 # Read by `load_agents` in training/start_point.py, before a member learns; nothing of it is needed afterwards.
 READ_ELSEWHERE = {"init_from"}
 KEYS = [key for key, _, about in walk(Config()) if about["per_member"] and key not in READ_ELSEWHERE]
-# Every role has a curve with every knob, and every shared knob is left to it: so each key acts.
+# Every role has the curve with all knobs, and no role sets one itself: so each shared knob acts, too.
 ALL_KNOBS = {f"schedule.{role}.curve": "linear_warmup" for role in ("actor", "critic", "clip", "entropy")}
 BASE = unflat(ALL_KNOBS)
 
