@@ -162,8 +162,7 @@ class RunRecorder:
             row[f"return_{i}"] = float(episode_return)
         self._evaluations.append(_without_later_columns(row, self._evaluations))
         for name, value in oscillation.items():
-            if f"oscillation/{name}" in layout.TAGS:
-                scalars[f"oscillation/{name}"] = value
+            scalars[f"oscillation/{name}"] = value
         return scalars
 
     def row(self, iteration: int, scalars: Mapping[str, Any], episodes: list[Episode], valid_steps: int) -> None:

@@ -1,3 +1,4 @@
+from rl_decay.metrics import OscillationStream
 from rl_decay.runs import layout
 
 
@@ -14,6 +15,12 @@ def test_metric_columns_are_the_published_ones():
         "update/actor/rel_step",
         "update/actor/cos_prev",
     )
+
+
+def test_every_value_of_the_oscillation_stream_has_a_tag():
+    """The recorder gives every value the tag oscillation/<name>, and a table refuses a column that it does not have."""
+    names = OscillationStream(end=1.0).add(0.5, 0.0)
+    assert {f"oscillation/{name}" for name in names} == {tag for tag in layout.TAGS if tag.startswith("oscillation/")}
 
 
 def test_every_name_occurs_once():
