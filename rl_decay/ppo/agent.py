@@ -10,16 +10,16 @@ from torch import Tensor
 
 from rl_decay.config.schema import Config
 from rl_decay.ppo.advantages import gae
-from rl_decay.ppo.batches import explained_variance, flatten, member_first, minibatches
-from rl_decay.ppo.gradient import gradient_function
+from rl_decay.ppo.batches import explained_variance, flatten, member_first
+from rl_decay.ppo.cpu.epochs import ArrayEpochs
+from rl_decay.ppo.epochs import Epochs, Limits, TensorEpochs
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.moments import Moments, RewardScaler
 from rl_decay.ppo.net_shape import NetShape
 from rl_decay.ppo.networks import ActorCritic
-from rl_decay.ppo.optim import MemberAdam, clip_per_member, set_learning_rates
-from rl_decay.ppo.step_scalars import EpochMeans, step_scalars
+from rl_decay.ppo.optim import MemberAdam, set_learning_rates
 from rl_decay.ppo.update_monitor import UpdateMonitor
-from rl_decay.types import GROUPS, Batch, Member, Minibatch, Rollout, Spaces, aligned
+from rl_decay.types import GROUPS, Batch, Member, Rollout, Spaces, aligned
 
 
 class PPO:
@@ -37,8 +37,7 @@ class PPO:
         self.gamma = column([m.gamma for m in members])
         self.gae_lambda = column([m.gae_lambda for m in members])
         self.value_coef = column([m.value_coef for m in members])
-        self.max_grad_norm = column([m.max_grad_norm for m in members])
-        self.target_kl = column([m.target_kl for m in members])
+        limits = Limits(column([m.max_grad_norm for m in members]), column([m.target_kl for m in members]))
         actor_base_rate = column([m.lr["actor"] for m in members])
 
         shape = NetShape(spaces, tuple(config.net.hidden), config.net.activation)
@@ -51,8 +50,11 @@ class PPO:
         if config.normalize.reward:
             self.reward_scaler = RewardScaler(self.members, config.env.num_envs, self.gamma)
         self.monitor = UpdateMonitor(self.networks, actor_base_rate, self._normalised)
-        parameters = self.networks.parameters
-        self._gradient = gradient_function(shape, parameters, self.algo.value_clip, config.compile)
+        self._epochs: Epochs
+        if device.type == "cpu" and config.compile == "none":
+            self._epochs = ArrayEpochs(self.networks, self.optimizer, limits, self.algo)
+        else:
+            self._epochs = TensorEpochs(self.networks, self.optimizer, limits, self.algo, config.compile)
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
@@ -112,48 +114,6 @@ class PPO:
         acting_out = actor_out[:, :rows]  # without the last observations, on which no action was taken yet
         policy = self.networks.shape.distribution(acting_out, self.networks.log_std)
         return flatten(obs[:, :rows], policy, rollout, advantages, values[:-1])
-
-    def _epochs(
-        self, batch: Batch, permutations: Tensor, coefficients: Coefficients, active: Tensor
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Minibatch steps; returns, by tag, the means [M] over the valid rows of each member's last epoch, and whose
-        losses and gradients were finite [M].
-        """
-        finite = torch.ones_like(active)
-        means = EpochMeans(self.members, self.device)
-        for order in permutations:
-            means.new_epoch()
-            for minibatch in minibatches(batch, order, self.algo.minibatches):
-                stepped, scalars, undiverged = self._step(minibatch, coefficients, active)
-                finite = finite & undiverged
-                active = active & undiverged
-                means.add(scalars, minibatch.rows * stepped)
-            # Early stopping per member. Not `kl <= target`: a member without a step has NaN here and goes on.
-            kl = means.end_epoch()["losses/approx_kl"]
-            active = active & ~(kl > self.target_kl)
-        return means.last(), finite
-
-    @torch.no_grad()
-    def _step(self, minibatch: Minibatch, coefficients: Coefficients, active: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """One optimizer step of the active members; returns who stepped [M], its `step_scalars`, and who has not
-        diverged in it [M].
-        """
-        gradient, terms = self._gradient(minibatch, coefficients)
-        joint = self.algo.grad_clip == "joint"
-        gradient, norms, clipped = clip_per_member(gradient, self.max_grad_norm, joint)
-        scalars = step_scalars(terms, norms, clipped)
-        # Advantages are divided by their standard deviation, which needs two valid rows.
-        stepped = active & (minibatch.rows >= 2)
-        # The norms are among the scalars, so this sees a gradient that is not finite as well as such a loss. A member
-        # that would not have stepped cannot diverge here: its scalars are thrown away.
-        finite = scalars.isfinite().all(0)
-        undiverged = finite | ~stepped
-        stepped &= finite
-        gradients = self.networks.by_group(gradient)
-        for group in self.optimizer.param_groups:
-            group["params"][0].grad = gradients[group["name"]]
-        self.optimizer.step(stepped)
-        return stepped, scalars, undiverged
 
     @torch.no_grad()
     def _diagnostics(self, batch: Batch) -> dict[str, Tensor]:
