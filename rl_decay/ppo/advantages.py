@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -30,8 +32,14 @@ def gae(
     # Both ends cut the trace: the next row belongs to another episode.
     decay = gamma * gae_lambda * (~done).to(rewards.dtype)
     advantages = torch.empty_like(deltas)
-    running = torch.zeros_like(deltas[0])
+    delta, factor, advantage = (fastest(x) for x in (deltas, decay, advantages))
+    trace = 0.0
     for t in reversed(range(len(rewards))):
-        running = deltas[t] + decay[t] * running
-        advantages[t] = running
+        trace = delta[t] + factor[t] * trace
+        advantage[t] = trace
     return advantages
+
+
+def fastest(x: Tensor) -> Any:
+    """The same memory as a NumPy array where it is on the CPU: a loop of small operations takes a third of the time."""
+    return x.numpy() if x.device.type == "cpu" else x

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from rl_decay.config.schema import Config
 from rl_decay.ppo.advantages import gae
 from rl_decay.ppo.batches import explained_variance, flatten, member_first
+from rl_decay.ppo.cpu.acting import ArrayActor
 from rl_decay.ppo.cpu.epochs import ArrayEpochs
 from rl_decay.ppo.epochs import Epochs, Limits, TensorEpochs
 from rl_decay.ppo.losses import Coefficients
@@ -50,23 +52,27 @@ class PPO:
         if config.normalize.reward:
             self.reward_scaler = RewardScaler(self.members, config.env.num_envs, self.gamma)
         self.monitor = UpdateMonitor(self.networks, actor_base_rate, self._normalised)
+        self._array_actor = ArrayActor(self.networks, self.obs_moments) if device.type == "cpu" else None
         self._epochs: Epochs
         if device.type == "cpu" and config.compile == "none":
             self._epochs = ArrayEpochs(self.networks, self.optimizer, limits, self.algo)
         else:
             self._epochs = TensorEpochs(self.networks, self.optimizer, limits, self.algo, config.compile)
 
-    @torch.no_grad()
     def act(self, obs: Tensor, noise: Tensor | None) -> Tensor:
         """Actions [M, N(, C or A)] for observations [M, N, D]; noise [M, N, A], or None for deterministic actions."""
-        policy = self.networks.policy(self._normalised(obs))
-        return policy.mode() if noise is None else policy.sample(noise)
+        if self._array_actor is not None:
+            return torch.from_numpy(self._array_actor(obs.numpy(), None if noise is None else noise.numpy()))
+        with torch.no_grad():
+            policy = self.networks.policy(self._normalised(obs))
+            return policy.mode() if noise is None else policy.sample(noise)
 
     def new_segment(self) -> None:
         """Every environment was reset: running returns start anew."""
         if self.reward_scaler is not None:
             self.reward_scaler.reset()
 
+    @np.errstate(all="ignore")  # what a diverging member computes is looked at, and no reason for a warning
     def update(
         self, rollout: Rollout, permutations: Tensor, values: dict[str, Tensor], active: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:

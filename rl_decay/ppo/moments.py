@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from rl_decay.ppo.advantages import fastest
 
 CLIP = 10.0  # bound of normalised observations and of scaled rewards
 
@@ -52,6 +55,12 @@ class Moments:
         """(x - mean) / sqrt(var + 1e-8), clipped at +-10; x [M, S, D]."""
         return ((x - self._shift) * self._scale).clamp(-CLIP, CLIP)
 
+    def normalise_array(self, x: np.ndarray, out: np.ndarray) -> None:
+        """`normalise` on the CPU, to the same bits, into `out` [M, S, D]."""
+        np.subtract(x, self._shift.numpy(), out=out)
+        out *= self._scale.numpy()
+        np.clip(out, -CLIP, CLIP, out=out)
+
     def state_dict(self) -> dict[str, Tensor]:
         """Tensors with the member axis first."""
         return {"count": self.count, "mean": self.mean, "var": self.var}
@@ -84,15 +93,18 @@ class RewardScaler:
 
     def scale(self, rewards: Tensor, done: Tensor, valid: Tensor) -> Tensor:
         """Merge the running returns of a rollout [T, M, N] and return its scaled rewards [T, M, N]."""
-        running = self.running
         returns = torch.empty_like(rewards)
+        reward, counts, goes_on, noted = (fastest(x) for x in (rewards, valid, ~done, returns))
+        gamma = fastest(self.gamma)
+        running = fastest(self.running)
+        where = np.where if isinstance(running, np.ndarray) else torch.where
         for t in range(len(rewards)):
             # A filler row is no step of the task: it must not discount the return.
-            running = torch.where(valid[t], self.gamma * running + rewards[t], running)
-            returns[t] = running
+            running = where(counts[t], gamma * running + reward[t], running)
+            noted[t] = running
             # After the return was noted: the last reward belongs to the episode that ends.
-            running = running * ~done[t]
-        self.running = running
+            running = running * goes_on[t]
+        self.running = torch.as_tensor(running)
         rows = returns.transpose(0, 1).flatten(1).unsqueeze(-1)  # [M, T*N, 1]
         self.moments.merge(rows, valid.transpose(0, 1).flatten(1))
         scale = (self.moments.var + 1e-8).rsqrt().float()  # [M, 1]; the rollout's own returns are part of it

@@ -35,20 +35,25 @@ class Collector:
         self.device = device
         self._faults: dict[int, Fault] = {}  # of members, since the last rollout
         slots = members * num_envs
-        self._returns, self._lengths = np.zeros(slots), np.zeros(slots, np.int64)
-        self.ended = np.zeros(members, np.int64)  # each member's episodes that ended since the segment's start
+        self._returns = np.zeros(slots)  # of the episodes in progress
+        self._lengths = np.zeros(slots, np.int64)
+        self.episodes_ended = np.zeros(members, np.int64)  # of each member, since the segment's start
         self._actions: list[Tensor] = []  # [T, M, N(, C or A)] of each rollout since the segment's start
         shape = (num_steps + 1, slots, aligned(envs.spaces.obs_size))
         self._obs = torch.zeros(shape, dtype=torch.float32, device=device)
+        # The same memory by time, made once: an index into a tensor costs more than a small network's layer.
+        self._obs_by_time = self._grid(self._obs).unbind(0)
+        self._obs_array = self._obs.numpy() if device.type == "cpu" else None
         self._digester = Digester(num_envs, aligned(envs.spaces.obs_size))
         self._digests: list[np.ndarray] = []  # [T, M] of each rollout since the segment's start; before them its reset
 
     def reset(self, seeds: Sequence[int]) -> None:
         """Start a segment: every slot from its own seed; episodes in progress are dropped unreported."""
-        self._returns[:], self._lengths[:], self.ended[:] = 0, 0, 0
+        for counts in (self._returns, self._lengths, self.episodes_ended):
+            counts[:] = 0
         self._actions.clear()
         self._digests.clear()
-        self._store(0, self._finite(self.envs.reset(seeds), "observation"))
+        self._store(0, self._without_misfits(self.envs.reset(seeds), "observation"))
         slots = self.members * self.num_envs
         self._digest(self._obs[:1], np.zeros((1, slots), np.float32), np.zeros((3, 1, slots), bool))
 
@@ -61,17 +66,17 @@ class Collector:
         self._take_faults(active)  # of a reset
         flags = np.zeros((3, self.num_steps, self.members * self.num_envs), bool)  # terminated, done, valid
         rewards = np.zeros(flags.shape[1:], np.float32)
-        taken: list[Tensor] = []
+        all_actions: list[Tensor] = []
         episodes: list[Episode] = []
-        for t in range(self.num_steps):
-            actions = act(self._obs[t].unflatten(0, (self.members, self.num_envs)), noise[t])
-            taken.append(actions)
+        for t, noise_now in enumerate(noise.unbind(0)):
+            actions = act(self._obs_by_time[t], noise_now)
+            all_actions.append(actions)
             step = self.envs.step(self._for_env(actions, active))
             self._take_faults(active)
             self._record(t, step, rewards, flags)
-            episodes += self._finished(step)
+            episodes += self._count(step, flags[1, t])
         self._digest(self._obs[1:], rewards, flags)
-        rollout = Rollout(self._grid(self._obs.clone()), torch.stack(taken), *self._to_device(rewards, *flags))
+        rollout = Rollout(self._grid(self._obs.clone()), torch.stack(all_actions), *self._to_device(rewards, *flags))
         self._obs[0] = self._obs[-1]
         self._actions.append(self._compact(rollout.actions))
         faults = self._faults
@@ -99,20 +104,23 @@ class Collector:
     def _replay_rollout(self, actions: Tensor) -> None:
         flags = np.zeros((3, len(actions), self.members * self.num_envs), bool)
         rewards = np.zeros(flags.shape[1:], np.float32)
-        for t, taken in enumerate(actions):
-            array = taken.flatten(0, 1).numpy()
+        for t, actions_now in enumerate(actions):
+            array = actions_now.flatten(0, 1).numpy()
             step = self.envs.step(array if self.envs.spaces.continuous else array.astype(np.int64))
             self._take_faults(np.ones(self.members, bool))
             self._record(t, step, rewards, flags)
-            self._finished(step)
+            self._count(step, flags[1, t])
         self._digest(self._obs[1 : len(actions) + 1], rewards, flags)
         self._obs[0] = self._obs[len(actions)]
 
     def _record(self, t: int, step: Step, rewards: np.ndarray, flags: np.ndarray) -> None:
         """Put a step into row t of a rollout's rewards [T, S], flags [3, T, S] and observations."""
-        rewards[t] = self._finite(step.rewards, "reward")
-        flags[:, t] = step.terminated, step.terminated | step.truncated, step.valid
-        self._store(t + 1, self._finite(step.obs, "observation"))
+        terminated, done, valid = flags
+        rewards[t] = self._without_misfits(step.rewards, "reward")
+        terminated[t] = step.terminated
+        np.logical_or(step.terminated, step.truncated, out=done[t])
+        valid[t] = step.valid
+        self._store(t + 1, self._without_misfits(step.obs, "observation"))
 
     def _digest(self, obs: Tensor, rewards: np.ndarray, flags: np.ndarray) -> None:
         """Keep the digests of some steps: obs [t, S, D], rewards [t, S], flags [3, t, S]."""
@@ -132,7 +140,7 @@ class Collector:
     def _for_env(self, actions: Tensor, active: np.ndarray) -> np.ndarray:
         array = actions.cpu().numpy().reshape(len(self._returns), *actions.shape[2:])
         if array.dtype.kind == "f":
-            array = self._finite(array, "action")
+            array = self._without_misfits(array, "action")
         if self._faults or not active.all():
             idle = ~active
             idle[list(self._faults)] = True
@@ -156,27 +164,36 @@ class Collector:
     def _failed(self) -> dict[int, UserError]:
         return {member: fault for member, fault in self._faults.items() if isinstance(fault, UserError)}
 
-    def _finite(self, values: np.ndarray, what: str) -> np.ndarray:
+    def _without_misfits(self, values: np.ndarray, what: str) -> np.ndarray:
         """Replace what is not finite in float32 by 0 and remember whose it was."""
-        if not -LARGEST <= values.min() <= values.max() <= LARGEST:  # so it is for NaN
-            finite = np.abs(values) <= LARGEST
-            for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
-                self._faults.setdefault(int(slot) // self.num_envs, f"{what} {_fault(values[slot])}")
-            values = np.where(finite, values, 0).astype(values.dtype)
-        return values
+        flat = values.reshape(-1)
+        # One number for the whole array: with anything that is not finite it is NaN or infinite, without a warning. A
+        # square that overflows is looked at below.
+        if np.dot(flat, flat) <= LARGEST:
+            return values
+        finite = np.abs(values) <= LARGEST  # False for NaN
+        for slot in np.flatnonzero(~finite.reshape(len(values), -1).all(1)):
+            self._faults.setdefault(int(slot) // self.num_envs, f"{what} {_misfit(values[slot])}")
+        return np.where(finite, values, 0).astype(values.dtype)
 
     def _store(self, t: int, obs: np.ndarray) -> None:
-        self._obs[t, :, : obs.shape[1]] = torch.from_numpy(obs)
+        """Put the observations [S, D] reached by step t - 1 into the rollout."""
+        if self._obs_array is not None:
+            self._obs_array[t, :, : obs.shape[1]] = obs
+        else:
+            self._obs[t, :, : obs.shape[1]] = torch.from_numpy(obs)
 
-    def _finished(self, step: Step) -> list[Episode]:
+    def _count(self, step: Step, done: np.ndarray) -> list[Episode]:
+        """Add a step to the episodes in progress; returns those that have ended by it."""
         self._returns += step.rewards
         self._lengths += step.valid
-        ended = np.flatnonzero(step.terminated | step.truncated)
-        np.add.at(self.ended, ended // self.num_envs, 1)
-        episodes = [
-            Episode(int(slot) // self.num_envs, float(self._returns[slot]), int(self._lengths[slot])) for slot in ended
-        ]
-        self._returns[ended], self._lengths[ended] = 0, 0
+        episodes: list[Episode] = []
+        for slot in np.flatnonzero(done).tolist():
+            member = slot // self.num_envs
+            episodes.append(Episode(member, float(self._returns[slot]), int(self._lengths[slot])))
+            self.episodes_ended[member] += 1
+            self._returns[slot] = 0
+            self._lengths[slot] = 0
         return episodes
 
     def _grid(self, x: Tensor) -> Tensor:
@@ -186,7 +203,7 @@ class Collector:
         return [self._grid(torch.from_numpy(a).to(self.device)) for a in arrays]
 
 
-def _fault(values: np.ndarray) -> str:
+def _misfit(values: np.ndarray) -> str:
     """What is wrong with numbers of which some are not finite in float32."""
     if np.isfinite(values).all():
         return "beyond float32 (3.4e+38)"

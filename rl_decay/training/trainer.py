@@ -236,7 +236,7 @@ class Trainer:
         note = endless_segment(self.plan.clock.segment_length * self.collector.num_steps)
         is_new = False
         for m, run in enumerate(self.runs):
-            if run.running and self.collector.ended[m] == 0:
+            if run.running and self.collector.episodes_ended[m] == 0:
                 with self.saver.writing(run):
                     is_new |= run.note(*note)
         if is_new:

@@ -107,21 +107,20 @@ class MinibatchSteps:
         finite = np.ones(self.members, bool)
         active = active.copy()
         means = np.full((len(TAGS), self.members), np.nan, np.float32)
-        with np.errstate(all="ignore"):  # what a diverging member computes is looked at in its scalars
-            for order in orders:
-                sums, counts = np.zeros_like(means), np.zeros(self.members, np.float32)
-                epoch = _Epoch(batch, order, self.settings.minibatches)
-                for b in range(self.settings.minibatches):
-                    stepped, scalars, undiverged = self._step(epoch, b, values, active)
-                    finite &= undiverged
-                    active &= undiverged
-                    rows = epoch.row_counts[b] * stepped
-                    # A member that made no step has 0 rows, but its scalars may be infinite, and infinity * 0 is NaN.
-                    sums += np.where(rows > 0, scalars * rows, 0)
-                    counts += rows
-                means = np.where(counts > 0, sums / counts, means)
-                # Not `kl <= target`: a member without a step has NaN here and goes on.
-                active &= ~((counts > 0) & (means[TAGS.index("losses/approx_kl")] > values.target_kl))
+        for order in orders:
+            sums, counts = np.zeros_like(means), np.zeros(self.members, np.float32)
+            epoch = _Epoch(batch, order, self.settings.minibatches)
+            for b in range(self.settings.minibatches):
+                stepped, scalars, undiverged = self._step(epoch, b, values, active)
+                finite &= undiverged
+                active &= undiverged
+                rows = epoch.row_counts[b] * stepped
+                # A member that made no step has 0 rows, but its scalars may be infinite, and infinity * 0 is NaN.
+                sums += np.where(rows > 0, scalars * rows, 0)
+                counts += rows
+            means = np.where(counts > 0, sums / counts, means)
+            # Not `kl <= target`: a member without a step has NaN here and goes on.
+            active &= ~((counts > 0) & (means[TAGS.index("losses/approx_kl")] > values.target_kl))
         return means, finite
 
     def _step(
@@ -213,8 +212,10 @@ class MinibatchSteps:
 
     def _adam(self, rates: np.ndarray, stepped: np.ndarray) -> None:
         """One step of Adam, as `MemberAdam`, of the members that step [M]; all others stay exactly as they are."""
-        still = np.flatnonzero(~np.concatenate((stepped, stepped)))
-        kept = [array[still] for array in self._state.arrays()]
+        everybody = stepped.all()
+        if not everybody:
+            still = np.flatnonzero(~np.tile(stepped, 2))
+            kept = [array[still] for array in self._state.arrays()]
         parameters, mean, mean_square, power1, power2 = self._state.arrays()
         scratch = self._scratch
         b1, b2 = self.settings.betas
@@ -231,9 +232,9 @@ class MinibatchSteps:
         np.divide(mean, scratch, out=scratch)
         scratch *= step_size
         parameters -= scratch
-        # Put back, do not multiply by 0: what such a member computes may be NaN.
-        for array, rows in zip(self._state.arrays(), kept, strict=True):
-            array[still] = rows
+        if not everybody:  # put back, do not multiply by 0: what such a member computes may be NaN
+            for array, rows in zip(self._state.arrays(), kept, strict=True):
+                array[still] = rows
 
 
 class _Epoch:

@@ -26,21 +26,19 @@ class StackedMLP:
         self._arrays = [values.numpy() for values in self._values]
         self.inputs = self._arrays[0]
         self.outputs = self._arrays[-1]
-        self._head_bias = self._layers[-1][1].numpy()
 
     def forward(self) -> None:
         """Fill `outputs` [G, S, head] from `inputs`."""
-        *hidden, (head_weight, _) = self._layers
-        for k, (weight, bias) in enumerate(hidden):
+        last = len(self._layers) - 1
+        for k, (weight, bias) in enumerate(self._layers):
             torch.baddbmm(bias, self._values[k], weight, out=self._values[k + 1])
+            if k == last:
+                break
             activations = self._arrays[k + 1]
             if self._relu:
                 np.maximum(activations, 0, out=activations)
             else:
                 np.tanh(activations, out=activations)
-        # Not baddbmm, which takes twice as long for so few columns.
-        torch.bmm(self._values[-2], head_weight, out=self._values[-1])
-        self.outputs += self._head_bias
 
 
 class TrainedMLP(StackedMLP):
