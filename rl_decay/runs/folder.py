@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.kinds import Fields
 from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import Config
@@ -64,7 +64,7 @@ class RunFolder:
 
 def short_fingerprint(config: Config) -> str:
     """The first 8 characters of a run's fingerprint, for folder names."""
-    return fingerprint(experiment_keys(config))[:8]
+    return fingerprint(experiment_values(config))[:8]
 
 
 def default_folder(config: Config, timestamp: str) -> str:

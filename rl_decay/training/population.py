@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from rl_decay.config.checks import check
-from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
+from rl_decay.config.identity import experiment_values, fingerprint, population_values
 from rl_decay.config.plan import ENDLESS, Note, Plan, plan
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
@@ -82,8 +82,8 @@ def train_population(jobs: Sequence[Job], *, show: ShowPlan | None = None) -> li
     (configuration, plan, device) before the first step and may return a display for the progress.
     """
     jobs = [replace(job, config=with_full_id(check(job.config)), folder=Path(job.folder)) for job in jobs]
-    structure = population_keys(jobs[0].config)
-    if any(population_keys(job.config) != structure for job in jobs):
+    structure = population_values(jobs[0].config)
+    if any(population_values(job.config) != structure for job in jobs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
     recorders: Sequence[RunRecorder] = []
@@ -276,7 +276,7 @@ def empty_checkpoint(config: Config, spaces: Spaces, timetable: Plan) -> Checkpo
     """What all checkpoints of a run say, before its first iteration."""
     return Checkpoint(
         config=flat(config),
-        fingerprint=fingerprint(experiment_keys(config)),
+        fingerprint=fingerprint(experiment_values(config)),
         spaces=spaces,
         evaluation_cap=timetable.evaluation_cap,
         iteration=0,

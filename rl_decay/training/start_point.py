@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import MAY_DIFFER_WHEN_LONGER, SHAPING, changed_keys, experiment_keys, experiment_names
+from rl_decay.config.identity import (
+    MAY_DIFFER_WHEN_LONGER,
+    SHAPING,
+    changed_values,
+    experiment_key_names,
+    experiment_values,
+)
 from rl_decay.config.plan import Clock, iterations
 from rl_decay.config.recorded import check_kinds, config_to_compare
 from rl_decay.config.schema import Config, flat
@@ -104,8 +110,10 @@ def _continued(job: Job, run: RunFolder) -> StartPoint:
 def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
     checkpoint = Checkpoint.load(path)
     check_kinds(checkpoint.config, path)
-    known = {key: checkpoint.config[key] for key in experiment_names() if key in checkpoint.config}
-    foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER_WHEN_LONGER}
+    known = {key: checkpoint.config[key] for key in experiment_key_names() if key in checkpoint.config}
+    foreign = {
+        k: v for k, v in changed_values(known, experiment_values(config)).items() if k not in MAY_DIFFER_WHEN_LONGER
+    }
     if foreign or checkpoint.run is None:
         key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
         other = f"{key}={value}" if foreign else "a copy of best.pt"
@@ -187,7 +195,7 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
             f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
             f"{config.env.id}"
         )
-    own = flat(config)  # not `experiment_keys`: a key marked `later` is missing there at its default
+    own = flat(config)  # not `experiment_values`: a key marked `later` is missing there at its default
     for key in SHAPING:
         if known[key] != own[key]:
             raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {own[key]}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.tasks import constants, scored_task, unit
@@ -63,7 +63,7 @@ def write_run(
         "env_id": config.env.id,
         "seed": seed,
         "config": flat(config),
-        "fingerprint": fingerprint(experiment_keys(config)),
+        "fingerprint": fingerprint(experiment_values(config)),
         "overrides": [f"{k.replace('__', '.')}={v}" for k, v in curve.items()] if overrides is None else overrides,
         "threads": 1,
         "compile": "none",

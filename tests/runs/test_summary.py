@@ -7,7 +7,7 @@ import platform
 import numpy as np
 import pytest
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import Config, Env, Logger
 from rl_decay.errors import UserError
 from rl_decay.runs.summary import SCHEMA_VERSION, read_summary, versions, write_summary
@@ -109,14 +109,14 @@ def test_a_fingerprint_refuses_what_has_no_canonical_form():
         fingerprint({"a": {1}})
 
 
-def test_experiment_keys_leave_out_what_changes_nothing_learned():
-    keys = experiment_keys(Config())
-    assert keys["seed"] == 0
-    assert keys["schedule.actor.curve"] == "linear"
-    assert not {"env.preset", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"} & keys.keys()
+def test_experiment_values_leave_out_what_changes_nothing_learned():
+    values = experiment_values(Config())
+    assert values["seed"] == 0
+    assert values["schedule.actor.curve"] == "linear"
+    assert not {"env.preset", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"} & values.keys()
     same = Config(env=Env(preset="cartpole"), logger=Logger(tensorboard=False))
-    assert fingerprint(experiment_keys(same)) == fingerprint(keys)
-    assert fingerprint(experiment_keys(Config(seed=1))) != fingerprint(keys)
+    assert fingerprint(experiment_values(same)) == fingerprint(values)
+    assert fingerprint(experiment_values(Config(seed=1))) != fingerprint(values)
 
 
 def test_versions_name_what_decides_a_result():

@@ -15,7 +15,7 @@ from rl_decay.compare.reading.measures import measure, measure_training, trainin
 from rl_decay.compare.reading.unfinished import unfinished
 from rl_decay.config.arm_names import text
 from rl_decay.config.code_keys import wrapper_paths
-from rl_decay.config.identity import arm_keys
+from rl_decay.config.identity import arm_values
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
@@ -136,7 +136,7 @@ def _read(folder: Path, training: bool) -> tuple[Run | Unfinished, list[str]]:
         check_kinds(summary["config"], folder / layout.SUMMARY)
         config = flat(Config()) | summary["config"]  # a key that is younger than the run has its default
         config["horizon"] = _extensions(summary) or config["horizon"]
-        arm_keys(config)  # refuses keys and curves that this version does not know
+        arm_values(config)  # refuses keys and curves that this version does not know
         per_iteration = config["env.num_envs"] * config["algo.num_steps"]
         end = config["total_steps"] // per_iteration * per_iteration
         if summary["status"] not in COMPARED:
@@ -208,7 +208,7 @@ def _rates(iterations: Mapping[str, np.ndarray]) -> dict[str, Points]:
 
 def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
     """The keys that separate arms. Where training returns are compared, the evaluations separate nothing."""
-    identity = {"source": OWN} | arm_keys(config)
+    identity = {"source": OWN} | arm_values(config)
     if training:
         for key in PROTOCOL:
             identity.pop(key, None)
