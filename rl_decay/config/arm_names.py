@@ -1,7 +1,7 @@
 """Names of a comparison's arms, in the words of the command line: `schedule=linear actor.lr=0.001`.
 
-The functions take what `arm_values` returns for each flat configuration. A key that only some arms have does not separate
-them: a curve without a knob has another name than a curve with it, and the name is enough.
+The functions take what `arm_values` returns for each flat configuration. A key that only some arms have does not
+separate them: a curve without a knob has another name than a curve with it, and the name is enough.
 """
 
 from __future__ import annotations

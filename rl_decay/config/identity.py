@@ -82,8 +82,8 @@ def changed_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, 
 
 
 def arm_values(flat_config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a flat configuration that decides its arm: the experiment's without the seed, and each role's knobs at
-    the values that its curve uses.
+    """The part of a flat configuration that decides its arm: the experiment's without the seed, and each role's knobs
+    at the values that its curve uses.
 
     Shared knobs go to the roles that take them, and a knob that no curve takes goes away. So `schedule.final=0.1` is
     the same experiment as `schedule.actor.final=0.1 schedule.critic.final=0.1`, and changes nothing without decay.
