@@ -18,7 +18,7 @@ from rl_decay.errors import UserError
 # A process that only asks whether a lock is held takes it for a moment itself; try again before refusing.
 ATTEMPTS = 20
 PAUSE = 0.02  # seconds
-LONGEST = 8192  # bytes of a lock file that are read
+MAX_LOCK_BYTES = 8192  # more of a lock file is not read
 
 _held: set[int] = set()
 
@@ -99,4 +99,4 @@ def read_lock_file(descriptor: int) -> str:
     """The content of a lock file; "" for a folder or a device of that name."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return ""
-    return os.fsdecode(os.pread(descriptor, LONGEST, 0))
+    return os.fsdecode(os.pread(descriptor, MAX_LOCK_BYTES, 0))

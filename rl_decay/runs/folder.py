@@ -13,7 +13,7 @@ from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import CHECKPOINTS, DIVERGED, FINISHED, LATEST, SUMMARY, is_run
-from rl_decay.runs.summary import KINDS, read_summary, require_kinds
+from rl_decay.runs.summary import SUMMARY_KINDS, read_summary, require_kinds
 
 # Optional in a summary, but needed to continue the run: a refused run has none of them, and no configuration.
 NEEDED_TO_CONTINUE = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
@@ -34,7 +34,7 @@ class RunFolder:
         summary = read_summary(self.path) if is_run(self.path) else {}
         if "config" not in summary:
             return {}
-        needed = Fields({key: KINDS.optional[key] for key in NEEDED_TO_CONTINUE})
+        needed = Fields({key: SUMMARY_KINDS.optional[key] for key in NEEDED_TO_CONTINUE})
         require_kinds(summary, needed, self.path / SUMMARY)
         return summary
 

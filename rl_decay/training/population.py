@@ -16,7 +16,7 @@ import torch
 
 from rl_decay.config.checks import check
 from rl_decay.config.identity import experiment_values, fingerprint, population_values
-from rl_decay.config.plan import ENDLESS, Note, Plan, plan
+from rl_decay.config.plan import ENDLESS, Note, Plan, make_plan
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.envs.backends import make_vec_env
@@ -157,19 +157,19 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
     task = examine(shared.env, shared.vec, shared.net.squash)
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
-    timetable = plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
-    timetable = replace(timetable, observation_parts=task.parts)
+    plan = make_plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
+    plan = replace(plan, observation_parts=task.parts)
     members = [member(start.config) for start in starts]
     streams = MemberStreams([start.config.seed for start in starts], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    empty = [empty_checkpoint(start.config, envs.spaces, timetable) for start in starts]
+    empty = [empty_checkpoint(start.config, envs.spaces, plan) for start in starts]
     recorders = []
     for start, checkpoint in zip(starts, empty, strict=True):
-        recorders.append(_recorder(start, timetable, checkpoint, device, stack))
+        recorders.append(_recorder(start, plan, checkpoint, device, stack))
     collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
     trainer = Trainer(
-        plan=timetable,
+        plan=plan,
         members=members,
         ppo=ppo,
         collector=collector,
@@ -177,7 +177,7 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
         eval_envs=eval_envs,
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=recorders,
-        saver=Saver(timetable, ppo, collector, recorders, empty, lock),
+        saver=Saver(plan, ppo, collector, recorders, empty, lock),
     )
     _replay(trainer, [start.checkpoint for start in starts if start.checkpoint is not None])
     return trainer
@@ -206,15 +206,13 @@ def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
     return stack.enter_context(RunLock(*folders))
 
 
-def _recorder(
-    start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack
-) -> RunRecorder:
+def _recorder(start: StartPoint, plan: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack) -> RunRecorder:
     """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
-    header = summary_header(start, timetable, empty, device)
+    header = summary_header(start, plan, empty, device)
     folder = start.job.folder
     saved = None if start.checkpoint is None else start.checkpoint.run
     try:
-        recorder = RunRecorder(folder, start.config, timetable, header, saved)
+        recorder = RunRecorder(folder, start.config, plan, header, saved)
     except OSError as error:
         raise UserError(unwritable(folder, error)) from None
 
@@ -246,7 +244,7 @@ def member(config: Config) -> Member:
     )
 
 
-def summary_header(start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device) -> dict[str, Any]:
+def summary_header(start: StartPoint, plan: Plan, empty: Checkpoint, device: torch.device) -> dict[str, Any]:
     """What summary.json says of a run that training does not change."""
     config = start.config
     return {
@@ -259,26 +257,26 @@ def summary_header(start: StartPoint, timetable: Plan, empty: Checkpoint, device
         "compile": config.compile,
         "vec": config.vec,
         "device": str(device),
-        **asdict(timetable.clock),
+        **asdict(plan.clock),
         "resumed": list(start.history),
-        "notes": _notes(start, timetable),
+        "notes": _notes(start, plan),
         "versions": versions(),
     }
 
 
-def _notes(start: StartPoint, timetable: Plan) -> list[str]:
+def _notes(start: StartPoint, plan: Plan) -> list[str]:
     """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
     learned = [note for note in start.run.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
-    return [f"{label}: {text}" for label, text in timetable.notes] + inexact_notes(start.history) + learned
+    return [f"{label}: {text}" for label, text in plan.notes] + inexact_notes(start.history) + learned
 
 
-def empty_checkpoint(config: Config, spaces: Spaces, timetable: Plan) -> Checkpoint:
+def empty_checkpoint(config: Config, spaces: Spaces, plan: Plan) -> Checkpoint:
     """What all checkpoints of a run say, before its first iteration."""
     return Checkpoint(
         config=flat(config),
         fingerprint=fingerprint(experiment_values(config)),
         spaces=spaces,
-        evaluation_cap=timetable.evaluation_cap,
+        evaluation_cap=plan.evaluation_cap,
         iteration=0,
         agent={},
     )

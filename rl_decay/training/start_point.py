@@ -31,7 +31,7 @@ from rl_decay.runs.summary import versions
 from rl_decay.runs.tables import evaluation_curve
 from rl_decay.system.shell import absolute
 from rl_decay.training.checkpoints import Checkpoint, join_members, member_state, way_out
-from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
+from rl_decay.training.content import Shape, actions_problem, digests_problem, shape_problem, shapes
 from rl_decay.types import Spaces
 
 
@@ -164,9 +164,9 @@ def _own_agent(begun: StartPoint, shape: NetShape, fresh: dict[str, Any]) -> dic
     steps = begun.iteration % begun.clock.segment_length * config.algo.num_steps
     problem = (
         (None if checkpoint.spaces == shape.spaces else f"its weights are not for {config.env.id}")
-        or misshapen(checkpoint.agent, _trained_shapes(fresh, shape, rows), "agent")
-        or misfit_of_actions(checkpoint.actions, steps, config.env.num_envs, shape.spaces)
-        or misfit_of_digests(checkpoint.digests, steps)
+        or shape_problem(checkpoint.agent, _trained_shapes(fresh, shape, rows), "agent")
+        or actions_problem(checkpoint.actions, steps, config.env.num_envs, shape.spaces)
+        or digests_problem(checkpoint.digests, steps)
     )
     if problem:
         raise UserError(f"{begun.run.latest}: does not fit its run ({problem}){way_out(begun.run.latest)}")
@@ -204,7 +204,7 @@ def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str
     for name in ("obs_moments", "reward_scaler"):
         if name in fresh:
             taken[name] = {key: part for key, part in fresh[name].items() if key != "running"}
-    if problem := misshapen(agent, shapes(taken), "agent", exact=False):
+    if problem := shape_problem(agent, shapes(taken), "agent", exact=False):
         raise UserError(f"init_from={path}: does not fit ({problem})")
     for name, part in taken.items():
         fresh[name] |= {key: agent[name][key] for key in part}

@@ -10,13 +10,13 @@ import pytest
 from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import Config, Env, Logger
 from rl_decay.errors import UserError
-from rl_decay.runs.summary import SCHEMA_VERSION, read_summary, versions, write_summary
+from rl_decay.runs.summary import SUMMARY_VERSION, read_summary, versions, write_summary
 
 
 def test_a_summary_reads_back(tmp_path):
     values = {"status": "running", "config": {"seed": 0, "env.kwargs": {}}, "overrides": ["a=1"], "reason": None}
     write_summary(tmp_path, values)
-    assert read_summary(tmp_path) == {"schema_version": SCHEMA_VERSION} | values
+    assert read_summary(tmp_path) == {"schema_version": SUMMARY_VERSION} | values
     write_summary(tmp_path, read_summary(tmp_path) | {"status": "finished"})
     assert read_summary(tmp_path)["status"] == "finished"
 
@@ -82,7 +82,7 @@ def test_a_broken_summary_is_named(tmp_path, content):
         read_summary(tmp_path)
 
 
-@pytest.mark.parametrize("content", [[], {}, {"schema_version": SCHEMA_VERSION + 1}])
+@pytest.mark.parametrize("content", [[], {}, {"schema_version": SUMMARY_VERSION + 1}])
 def test_another_schema_is_refused(tmp_path, content):
     (tmp_path / "summary.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="this version of rl_decay reads 1"):
