@@ -38,7 +38,8 @@ Parts = dict[str, int]
 def parts(config: Config, spaces: Spaces, members: int = 1) -> Parts:
     """Bytes of a population's parts at their peak, `BYTES_PER_PROCESS` aside.
 
-    Plain arithmetic, for which no value is too large. The actions of a segment, which a checkpoint holds, are left out: they grow with time, and a run may be long.
+    Plain arithmetic, for which no value is too large. The actions of a segment, which a checkpoint holds, are left out:
+    they grow with time, and a run may be long.
     """
     rows = config.env.num_envs * config.algo.num_steps  # of one member's rollout
     obs = aligned(spaces.obs_size)
@@ -54,10 +55,7 @@ def parts(config: Config, spaces: Spaces, members: int = 1) -> Parts:
     parameter_copies = PARAMETER_BUFFERS * members + CHECKPOINT_COPIES
     task_copies = config.env.num_envs + config.evaluation.episodes
     return {
-        "parameters": 2
-        * parameters
-        * BYTES_PER_FLOAT
-        * (PARAMETER_BUFFERS * members + CHECKPOINT_COPIES),  # 2: actor and critic
+        "parameters": parameters * parameter_copies * BYTES_PER_FLOAT,
         "rollout": members * (rows + config.env.num_envs) * BYTES_PER_FLOAT * floats_per_step,
         "permutations": members * rows * BYTES_PER_INDEX * config.algo.epochs,
         "update": members * rows * BYTES_PER_FLOAT * 2 * max(whole_pass, minibatch_pass),

@@ -38,8 +38,8 @@ from rl_decay.runs.layout import (
     METRICS_CSV,
     SUMMARY,
     SWEEP_LOCK,
+    has_run_files,
     is_run,
-    is_taken,
 )
 from rl_decay.runs.lock import RunLock
 from rl_decay.runs.sweep_folder import MAX_FOLDER_DEPTH, run_folders, runs_below
@@ -137,7 +137,7 @@ class RunGuard(Callback):
             refuse_sweep_in_use(folder)
         except UserError as error:
             refuse(f"{key}: {error}")
-        if not is_taken(folder):
+        if not has_run_files(folder):
             return
         if run_config.resume != "auto":
             refuse(

@@ -23,15 +23,15 @@ from rl_decay.system.shell import absolute, as_typed
 WRITTEN_NAMES = (layout.SUMMARY, layout.METRICS_CSV, layout.EVALUATIONS_CSV, layout.CHECKPOINTS, layout.LOCK, ".hydra")
 
 
-def same_experiment(config: Config, run: RunFolder) -> Config:
+def same_experiment(config: Config, run_folder: RunFolder) -> Config:
     """The configuration to continue a run with; UserError names what would make it another experiment.
 
     Keys without influence on what is learned may differ. More total_steps need a `horizon`, which says what happens to
     the schedule; from then on it is part of the run.
     """
-    if not run.summary:
+    if not run_folder.summary:
         return config
-    recorded_run = config_to_compare(run.summary["config"], run.path / layout.SUMMARY)
+    recorded_run = config_to_compare(run_folder.summary["config"], run_folder.path / layout.SUMMARY)
     old_values = experiment_values(recorded_run)
     config = _with_recorded_path(config, recorded_run.init_from)
     # Older versions recorded an id without its version if it was typed so; the fingerprint of such a run holds it so.
@@ -43,9 +43,9 @@ def same_experiment(config: Config, run: RunFolder) -> Config:
     for key, (recorded_value, value) in changed_values(old_values, experiment_values(config)).items():
         if key not in ("total_steps", "horizon"):
             raise UserError(
-                f"{key}={value}: the run in {run.path} has {key}={recorded_value}; another value is another run"
+                f"{key}={value}: the run in {run_folder.path} has {key}={recorded_value}; another value is another run"
             )
-    _check_horizon(config, run.path, old_values)
+    _check_horizon(config, run_folder.path, old_values)
     return config
 
 

@@ -52,10 +52,11 @@ class RunFolder:
             raise UserError(f"{self.path}: no run to continue, for it holds no {SUMMARY} with a configuration")
         return config_to_train(self.summary["config"], trust, self.path / SUMMARY)
 
-    def has_ended(self, config: Config) -> bool:
+    def nothing_left(self, config: Config) -> bool:
         """Whether nothing is left to train of this run; `config` has passed `same_experiment`.
 
-        A finished run with more total_steps in `config` has not ended: it is to be made longer.
+        A failed or interrupted run is continued, and so is a finished run with more total_steps in `config`: it is to
+        be made longer. A diverged run is not: it would diverge again.
         """
         status = self.summary.get("status")
         total_steps = self.summary.get("config", {}).get("total_steps")

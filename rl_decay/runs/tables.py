@@ -109,7 +109,7 @@ def columns(path: Path, names: Sequence[str], length: int = MAX_TABLE_BYTES) -> 
     return table
 
 
-def evaluation_curve(path: Path, length: int = MAX_TABLE_BYTES) -> tuple[np.ndarray, np.ndarray]:
+def evaluation_returns(path: Path, length: int = MAX_TABLE_BYTES) -> tuple[np.ndarray, np.ndarray]:
     """Env steps [K] and mean returns [K] in the first `length` bytes of evaluations.csv.
 
     Errors as `columns`, and UserError unless all are finite numbers and the steps increase.

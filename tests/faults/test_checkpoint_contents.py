@@ -231,7 +231,7 @@ def test_a_policy_and_a_branch_need_the_weights_in_their_shapes(part, latest, sm
             load_policy(folder)
         with pytest.raises(UserError, match=r"init_from=.*does not fit \(agent"):
             train_configs([small(init_from=str(latest))], [tmp_path / "branch"])
-    assert not layout.is_taken(tmp_path / "branch")
+    assert not layout.has_run_files(tmp_path / "branch")
 
 
 def test_the_actions_of_a_run_at_a_segments_start_are_none(small, stopped, resumed, files, tmp_path):

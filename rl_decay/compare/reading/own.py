@@ -22,7 +22,7 @@ from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.metrics.tasks import keep_returns, score, scored_task, unit
 from rl_decay.runs import files, layout
 from rl_decay.runs.summary import read_summary
-from rl_decay.runs.tables import columns, evaluation_curve
+from rl_decay.runs.tables import columns, evaluation_returns
 from rl_decay.types import GROUPS
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
@@ -218,7 +218,7 @@ def _identity(flat_config: Mapping[str, Any], training: bool) -> dict[str, Any]:
 def _evaluated(folder: Path, status: str, end: int) -> Points:
     """The evaluation curve. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS_CSV
-    steps, returns = evaluation_curve(path)
+    steps, returns = evaluation_returns(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):
         raise UserError(f"{path}: damaged (its last evaluation is at env step {last:.0f} of {end})")
