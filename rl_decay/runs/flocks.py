@@ -23,8 +23,8 @@ MAX_LOCK_BYTES = 8192  # more of a lock file is not read
 _held: set[int] = set()
 
 
-def hold(descriptor: int) -> None:
-    """Note a descriptor that has a lock, or is about to get one."""
+def register(descriptor: int) -> None:
+    """Note a descriptor that has a lock, or is about to get one: a forked child will close its copy."""
     _held.add(descriptor)
 
 
@@ -68,17 +68,20 @@ def lock_file(path: Path, refusal: str) -> int:
     except BaseException:  # also an OSError of a file system without locks
         os.close(descriptor)
         raise
-    hold(descriptor)
+    register(descriptor)
     return descriptor
 
 
-def is_locked(descriptor: int) -> bool:
-    """Whether another open file holds the lock; if not, this one holds it until its descriptor is closed."""
+def try_shared_lock(descriptor: int) -> bool:
+    """Take the lock together with all who only ask; False if another open file holds it alone.
+
+    It lasts until the descriptor is closed. False too on file systems without locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return True
-    return False
+        return False
+    return True
 
 
 def open_lock_file(path: Path) -> int:

@@ -111,7 +111,7 @@ def _continued_start(job: Job, run_folder: RunFolder) -> StartPoint:
 
 
 def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
-    """The checkpoint of the run with this configuration; UserError if it is another run's, or lies after the run's end."""
+    """The checkpoint of the run with this configuration; UserError if it is another run's, or of a later iteration."""
     checkpoint = Checkpoint.load(path)
     check_kinds(checkpoint.config, path)
     recorded_keys = [key for key in experiment_key_names() if key in checkpoint.config]
