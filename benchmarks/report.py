@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics import score
 from rl_decay.runs import layout
-from rl_decay.runs.curve import curve_summary
+from rl_decay.runs.evaluation_history import evaluation_summary
 from rl_decay.runs.summary import versions, write_summary
 from rl_decay.runs.tables import CsvTable
 
@@ -52,9 +52,9 @@ def write_run(folder: Path, curve: str, seed: int, evaluations: int, iterations:
     table.flush()
     total = iterations * STEPS
     about = {"status": layout.FINISHED, "reason": None, "env_id": config.env.id, "seed": seed, "config": flat(config)}
-    about |= {"fingerprint": fingerprint(experiment_keys(config)), "overrides": [], "versions": versions()}
+    about |= {"fingerprint": fingerprint(experiment_values(config)), "overrides": [], "versions": versions()}
     about |= {"env_steps": total, "valid_steps": total, "iterations": iterations}
-    write_summary(folder, about | curve_summary(config.env.id, steps.astype(float), returns, total))
+    write_summary(folder, about | evaluation_summary(config.env.id, steps.astype(float), returns, total))
 
 
 def main() -> None:

@@ -50,7 +50,11 @@ class Spaces:
 
 @dataclass(frozen=True)
 class Member:
-    """The settings that may differ between members: a seed, two base rates, four curves, seven coefficients."""
+    """The settings of one member: the values of the keys that the schema marks `per_member`, `init_from` aside.
+
+    A new such key needs a field here, a line in `member` (training/population.py) and a column in `PPO.__init__`.
+    Otherwise every member would silently train with the first member's value.
+    """
 
     seed: int
     lr: dict[str, float]  # actor, critic

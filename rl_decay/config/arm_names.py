@@ -1,7 +1,7 @@
 """Names of a comparison's arms, in the words of the command line: `schedule=linear actor.lr=0.001`.
 
-The functions take what `arm_keys` returns for each flat configuration. A key that only some arms have does not separate
-them: a curve without a knob has another name than a curve with it, and the name is enough.
+The functions take what `arm_values` returns for each flat configuration. A key that only some arms have does not
+separate them: a curve without a knob has another name than a curve with it, and the name is enough.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rl_decay.config.identity import arm_keys
+from rl_decay.config.identity import arm_values
 from rl_decay.errors import escaped
 from rl_decay.types import GROUPS
 
@@ -40,10 +40,10 @@ def differing_within(groups: Sequence[Any], values: Sequence[Mapping[str, Any]])
     return tuple(keys)
 
 
-def arm_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def arm_names(flat_configs: Sequence[Mapping[str, Any]]) -> list[str]:
     """The name of each configuration's arm: the keys that differ without the seed, after the task if tasks differ."""
-    values = [arm_keys(config) for config in configs]
-    tasks = [config["env.id"] for config in configs]
+    values = [arm_values(config) for config in flat_configs]
+    tasks = [config["env.id"] for config in flat_configs]
     arms = names(values, differing_within(tasks, values))
     if len(set(tasks)) == 1:
         return arms
@@ -55,7 +55,7 @@ def names(values: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]
 
     Numbers have three digits, or all digits if two different arms would have one name otherwise.
     """
-    keys = tuple(keys) or tuple(f"schedule.{follower}.curve" for follower in GROUPS)
+    keys = tuple(keys) or tuple(f"schedule.{group}.curve" for group in GROUPS)
     short = [_name(mapping, keys, digits=3) for mapping in values]
     exact = [_name(mapping, keys, digits=ALL_DIGITS) for mapping in values]
     unambiguous = short if len(set(short)) == len(set(exact)) else exact
@@ -89,7 +89,7 @@ def _word(key: str, texts: Mapping[str, str]) -> str:
     role, _, knob = rest.partition(".")
     if section != "schedule" or not knob:
         return key
-    actor, critic = (texts.get(f"schedule.{follower}.{knob}") for follower in GROUPS)
+    actor, critic = (texts.get(f"schedule.{group}.{knob}") for group in GROUPS)  # the roles that share knobs
     is_shared = role in GROUPS and actor == critic
     if knob == "curve":
         return "schedule" if is_shared else f"schedule/{role}"

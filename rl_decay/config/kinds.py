@@ -1,6 +1,6 @@
 """Type checks for values that were read from a file: `kind` is a Python type hint, or a class of this file.
 
-Everything that a stranger's JSON holds goes through `misfit` before the product uses it.
+Everything that a stranger's JSON holds goes through `kind_problem` before the product uses it.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Fields:
     optional: Mapping[str, Kind] = field(default_factory=dict)
 
 
-def misfit(value: Any, kind: Kind, name: str = "") -> str | None:
+def kind_problem(value: Any, kind: Kind, name: str = "") -> str | None:
     """Why a value is not of the kind, in words that begin with its name; None if it is of the kind.
 
     Of a list or a dict the first wrong entry is named, with its place: `hidden[1] is 'x', not a whole number`.
     """
     if isinstance(kind, Fields) and isinstance(value, dict):
-        return _misfit_of_fields(value, kind, name)
+        return _fields_problem(value, kind, name)
     if get_origin(kind) is list and isinstance(value, list):
         (item_kind,) = get_args(kind)
         places = ((f"{name}[{i}]", item) for i, item in enumerate(value))
@@ -56,7 +56,7 @@ def misfit(value: Any, kind: Kind, name: str = "") -> str | None:
     else:
         return f"{name or 'it'} is {one_line(repr(value), VALUE_WIDTH)}, not {words(kind)}"
     for place, item in places:
-        problem = misfit(item, item_kind, place)
+        problem = kind_problem(item, item_kind, place)
         if problem:
             return problem
     return None
@@ -75,13 +75,13 @@ def words(kind: Kind) -> str:
     return "an object" if isinstance(kind, Fields) else WORDS.get(kind, "an object")
 
 
-def _misfit_of_fields(values: dict[str, Any], kind: Fields, name: str) -> str | None:
+def _fields_problem(values: dict[str, Any], kind: Fields, name: str) -> str | None:
     for key in kind.required:
         if key not in values:
             return f"it has no {_joined(name, key)}"
     for key, key_kind in {**kind.required, **kind.optional}.items():
         if key in values:
-            problem = misfit(values[key], key_kind, _joined(name, key))
+            problem = kind_problem(values[key], key_kind, _joined(name, key))
             if problem:
                 return problem
     return None
@@ -103,7 +103,7 @@ def _fits(value: Any, kind: Kind) -> bool:
     if isinstance(kind, tuple):
         return value in kind
     if isinstance(kind, UnionType):
-        return any(misfit(value, part) is None for part in get_args(kind))
+        return any(kind_problem(value, part) is None for part in get_args(kind))
     return isinstance(kind, type) and isinstance(value, kind)
 
 

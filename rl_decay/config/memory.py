@@ -10,15 +10,15 @@ from rl_decay.config.schema import Config, flat, unflat
 from rl_decay.metrics.late import LATE_SHARE
 from rl_decay.types import Spaces, aligned
 
-PROCESS = 330_000_000  # bytes of Python with PyTorch and Gymnasium
-FLOAT = 4  # bytes of a float32
-INDEX = 8  # bytes of a row's number in a permutation
+BYTES_PER_PROCESS = 330_000_000  # of Python with PyTorch and Gymnasium
+BYTES_PER_FLOAT = 4
+BYTES_PER_INDEX = 8  # of a row in a permutation
 # The counts below belong to ppo/ and training/: whoever adds a buffer there counts it here.
-BUFFERS = 10  # parameters, Adam's moments, the update's path and gradient, and their temporaries
-SAVED = 12  # copies of one member's buffers while its checkpoint is made
-MEMBER = 100_000  # bytes of a run's files in memory
-COPY = {"sync": 10_000, "async": 5_000_000}  # bytes of a copy of a light task; async copies are processes
-POINT = 300  # bytes of an evaluation in the lists of the plan, and in those of a member's curve
+PARAMETER_BUFFERS = 10  # parameters, Adam's moments, the update's path and gradient, and their temporaries
+CHECKPOINT_COPIES = 12  # of one member's buffers while its checkpoint is made
+BYTES_PER_RUN = 100_000  # of its files in memory
+BYTES_PER_COPY = {"sync": 10_000, "async": 5_000_000}  # of a light task; async copies are processes
+BYTES_PER_EVALUATION = 300  # in the lists of the plan, and in those of a member's history
 ON_DEVICE = ("parameters", "rollout", "update")  # the parts that lie on the GPU where there is one
 CAUSES = (  # the keys that can make a run large
     "env.num_envs",
@@ -36,30 +36,32 @@ Parts = dict[str, int]
 
 
 def parts(config: Config, spaces: Spaces, members: int = 1) -> Parts:
-    """Bytes of a population's parts at their peak, `PROCESS` aside. Plain arithmetic: no value is too large for it.
+    """Bytes of a population's parts at their peak, `BYTES_PER_PROCESS` aside.
 
-    The actions of a segment, which a checkpoint holds, are left out: they grow with time, and a run may be long.
+    Plain arithmetic, for which no value is too large. The actions of a segment, which a checkpoint holds, are left out:
+    they grow with time, and a run may be long.
     """
     rows = config.env.num_envs * config.algo.num_steps  # of one member's rollout
     obs = aligned(spaces.obs_size)
     actions = spaces.num_actions
     widths = [aligned(width) for width in (spaces.obs_size, *config.net.hidden, spaces.num_actions)]
-    parameters = sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))
+    parameters = 2 * sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))  # 2: actor and critic
     # Values and log-probabilities of a whole rollout are computed without gradients, so that only two layers' outputs
     # exist at a time; a minibatch keeps the outputs and the gradients of all layers.
     whole_pass = sum(sorted(widths)[-2:])
     minibatch_pass = 2 * sum(widths) // config.algo.minibatches
     # Observations, actions and scalars, with all their copies; a component of an action is a number of 8 bytes.
     floats_per_step = 6 * obs + 4 * actions + 10 * len(spaces.nvec) + 25
-    copies = config.env.num_envs + config.evaluation.episodes
+    parameter_copies = PARAMETER_BUFFERS * members + CHECKPOINT_COPIES
+    task_copies = config.env.num_envs + config.evaluation.episodes
     return {
-        "parameters": 2 * parameters * FLOAT * (BUFFERS * members + SAVED),  # 2: actor and critic
-        "rollout": members * (rows + config.env.num_envs) * FLOAT * floats_per_step,
-        "permutations": members * rows * INDEX * config.algo.epochs,
-        "update": members * rows * FLOAT * 2 * max(whole_pass, minibatch_pass),
-        "environments": members * copies * (COPY[config.vec] + 8 * FLOAT * obs),
-        "files": members * MEMBER,
-        "evaluations": most_points(config) * POINT * (1 + members),
+        "parameters": parameters * parameter_copies * BYTES_PER_FLOAT,
+        "rollout": members * (rows + config.env.num_envs) * BYTES_PER_FLOAT * floats_per_step,
+        "permutations": members * rows * BYTES_PER_INDEX * config.algo.epochs,
+        "update": members * rows * BYTES_PER_FLOAT * 2 * max(whole_pass, minibatch_pass),
+        "environments": members * task_copies * (BYTES_PER_COPY[config.vec] + 8 * BYTES_PER_FLOAT * obs),
+        "files": members * BYTES_PER_RUN,
+        "evaluations": most_points(config) * BYTES_PER_EVALUATION * (1 + members),
     }
 
 

@@ -1,4 +1,4 @@
-"""The clock of a run: iterations, segments and evaluation points, derived once from the configuration."""
+"""The plan of a run, made once from its configuration, and the clock in it, which stays when the run is continued."""
 
 from __future__ import annotations
 
@@ -12,14 +12,16 @@ from rl_decay.schedules import progress
 
 EPISODES_PER_SEGMENT = 10  # in time limits: a segment of fewer would cut off a large part of all episodes
 LONGEST_EPISODE = 1_000  # steps of an evaluation's episode in a task without a time limit
-LONGEST_ONCE = 10_000  # the same in runs that began before checkpoints recorded it
+CAP_BEFORE_RECORDED = 10_000  # the same in runs that began before checkpoints recorded it
 
 
 @dataclass(frozen=True)
 class Clock:
     """The lengths that stay when a run is continued: of its segments, its schedules and its evaluations' episodes.
 
-    horizon_iterations is the T of the schedules, and held_at the iteration from which on they stand still, if any.
+    horizon_iterations is the T of the schedules: the iterations over which they run. (The configuration's key `horizon`
+    is no number: it says what becomes of T when the run is made longer.) held_at is the iteration from which on the
+    schedules stand still, if any.
     """
 
     segment_length: int  # iterations
@@ -32,15 +34,15 @@ class Clock:
         clock_iteration = iteration if self.held_at is None else min(iteration, self.held_at)
         return progress(clock_iteration, self.horizon_iterations, inclusive)
 
-    def longer(self, horizon: str, iteration: int, num_iterations: int) -> Clock:
-        """The clock of a run that goes on from `iteration` to a later end.
+    def longer(self, how: str, iteration: int, num_iterations: int) -> Clock:
+        """The clock of a run that goes on from `iteration` to a later end; `how` is its key `horizon`.
 
         keep: the old slope to its end, then its last value. stretch: progress over the new total, from now on.
         hold: the values of the last update before `iteration`; a run that was held before stays held where it was.
         """
-        if horizon == "stretch":
+        if how == "stretch":
             return replace(self, horizon_iterations=num_iterations, held_at=None)
-        if horizon == "hold" and self.held_at is None:
+        if how == "hold" and self.held_at is None:
             return replace(self, held_at=max(iteration - 1, 0))
         return self
 
@@ -99,7 +101,7 @@ def endless_segment(steps: int) -> Note:
     )
 
 
-def plan(
+def make_plan(
     config: Config, time_limit: int | None, clock: Clock | None = None, start: int = 0, notes: Sequence[Note] = ()
 ) -> Plan:
     """Lay out a run of a configuration that was checked; a resumed run brings its clock and its start."""
@@ -149,7 +151,7 @@ def episode_cap(time_limit: int | None, max_steps: int | None) -> int:
 
 def recorded_cap(time_limit: int | None, recorded: int | None) -> int:
     """The cap of a run that has begun: the recorded one, else the rule that held before caps were recorded."""
-    return recorded or time_limit or LONGEST_ONCE
+    return recorded or time_limit or CAP_BEFORE_RECORDED
 
 
 def iterations(config: Config) -> int:

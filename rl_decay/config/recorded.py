@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from rl_decay.config.checks import check
-from rl_decay.config.kinds import Kind, misfit
+from rl_decay.config.kinds import Kind, kind_problem
 from rl_decay.config.schema import Config, unflat, walk
 from rl_decay.config.trust import require_trust
 from rl_decay.errors import UserError
 
-KINDS: dict[str, Kind] = {key: about["kind"] for key, _, about in walk(Config())}
+KEY_KINDS: dict[str, Kind] = {key: about["kind"] for key, _, about in walk(Config())}
 # The keys without which nobody knows what a run learned. The run may be older than all other keys.
 NEEDED = [key for key, _, about in walk(Config()) if about["experiment"] and not about["later"]]
 
@@ -42,7 +42,7 @@ def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:
     key of NEEDED is missing.
     """
     for key in values:
-        if key not in KINDS:
+        if key not in KEY_KINDS:
             raise UserError(f"{source}: its configuration has the key {key}, unknown to this version")
     for key in NEEDED:
         if key not in values:
@@ -54,8 +54,8 @@ def config_to_compare(values: Mapping[str, Any], source: Path | str) -> Config:
 def check_kinds(values: Mapping[str, Any], source: Path | str) -> None:
     """UserError, which names file and key, for a value of another kind than its key's; unknown keys are ignored."""
     for key, value in values.items():
-        if key not in KINDS:  # of a newer version, or a name that is no key any more
+        if key not in KEY_KINDS:  # of a newer version, or a name that is no key any more
             continue
-        problem = misfit(value, KINDS[key], key)
+        problem = kind_problem(value, KEY_KINDS[key], key)
         if problem:
             raise UserError(f"{source}: {problem}")

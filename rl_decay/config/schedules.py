@@ -25,20 +25,20 @@ def unused_knobs(schedule: Schedule) -> list[str]:
 
     Not an error: in a sweep over curves the knobs are meant for the jobs whose curves take them.
     """
-    taken: set[str] = set()
+    used_knobs: set[str] = set()
     for role in GROUPS:
-        taken.update(knobs(getattr(schedule, role).curve))
+        used_knobs.update(knobs(getattr(schedule, role).curve))
     defaults = Schedule()
     unused = []
     for knob in KNOBS:
         value = getattr(schedule, knob)
-        if knob not in taken and value != getattr(defaults, knob):
+        if knob not in used_knobs and value != getattr(defaults, knob):
             unused.append(f"schedule.{knob}={value}")
     return unused
 
 
 def _curve(role: str, chosen: Role, shared: Schedule) -> Curve:
-    """The curve of one role with its knobs: the role's own, else for a follower the shared ones.
+    """The curve of one role with its knobs: the role's own, else for actor and critic the shared ones.
 
     Names and types are checked here, because recorded configurations come here without having passed `check`.
     """

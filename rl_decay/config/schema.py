@@ -7,11 +7,12 @@ Metadata of a field:
               the range of a number, or of each number in a list; a number with a range must also be finite.
               All None: the key has no range, or another file checks it.
   unit, null  for messages: what the number counts, and what null stands for.
-  per_member  True: members of one population may differ in it. Everything else is structural.
+  per_member  True: members of one population may differ in it, and `Member` (types.py) carries its value. In all other
+              keys, the structural ones, they agree.
   experiment  False: the key changes nothing that is learned (where it is logged, how often it is saved), so it stays
               out of the fingerprint.
-  later       True: the key came after runs had been recorded without it. At its default it stays out of the
-              fingerprint, so that those runs stay the same experiment.
+  later       True: runs exist that were recorded before this key. While it has its default it is left out of the
+              fingerprint, so that theirs stays the same.
   code        True: the value names code, which is imported. From a recorded file it needs the person's trust.
 
 `config/ranges.py` checks choices and ranges. The options of conf/algo, conf/net and conf/logger hold only values that

@@ -22,7 +22,7 @@ def train(config: Config, folder: Path, overrides: Sequence[str]) -> Result:
     """Train or continue one run with plan, progress and results on the terminal; errors as `train_population`."""
     terminal = Terminal()
     try:
-        (result,) = train_population([Job(0, config, folder, tuple(overrides))], show=terminal.plan)
+        (result,) = train_population([Job(0, config, folder, tuple(overrides))], show=terminal.show_plan)
     except TaskError as error:
         where = f" in {as_typed(folder)}" if error.log else ""
         raise UserError(f"{error}{where}") from error

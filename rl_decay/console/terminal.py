@@ -42,7 +42,7 @@ class Terminal:
         self._bar: Progress | None = None
         self._muted: list[logging.Handler] = []
 
-    def plan(self, config: Config, plan: Plan, device: str) -> Terminal:
+    def show_plan(self, config: Config, plan: Plan, device: str) -> Terminal:
         """Print the plan and begin to show progress."""
         for table in (plan_table(config, plan, device), schedule_table(config, plan)):
             self._console.print(fitted(self._console, table))

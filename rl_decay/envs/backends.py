@@ -20,7 +20,7 @@ class BackEnd(Protocol):
         ...
 
 
-# A name here is a choice of the key `vec`; it is listed there (config/schema.py) and in COPY (config/memory.py) too.
+# A name here is a choice of the key `vec` (config/schema.py) and has an entry in BYTES_PER_COPY (config/memory.py).
 BACK_ENDS: Mapping[str, BackEnd] = {
     "sync": partial(GymnasiumVec, vec="sync"),
     "async": partial(GymnasiumVec, vec="async"),

@@ -16,7 +16,7 @@ from rl_decay.ppo.moments import Moments
 from rl_decay.ppo.net_shape import NetShape
 from rl_decay.runs.layout import CHECKPOINTS, is_run
 from rl_decay.training.checkpoints import Checkpoint
-from rl_decay.training.content import Shape, misshapen
+from rl_decay.training.content import Shape, shape_problem
 
 
 class Policy:
@@ -53,7 +53,7 @@ class Policy:
             count = Shape((1, 1), torch.float64)
             per_number = Shape((1, self._shape.widths[0]), torch.float64)
             expected["obs_moments"] = {"count": count, "mean": per_number, "var": per_number}
-        problem = misshapen(checkpoint.agent, expected, "agent", exact=False)
+        problem = shape_problem(checkpoint.agent, expected, "agent", exact=False)
         if problem is None and checkpoint.spaces.nvec != self.codec.spaces.nvec:  # as many options, otherwise divided
             problem = f"its actions have components of {list(checkpoint.spaces.nvec)} options"
         if problem:

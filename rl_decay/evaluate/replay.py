@@ -25,7 +25,7 @@ def replay(policy: Policy, episodes: int | None = None) -> Evaluation:
     """
     count = episodes or policy.config["evaluation.episodes"]
     vec = policy.config["vec"]
-    needed = count * memory.COPY[vec]
+    needed = count * memory.BYTES_PER_COPY[vec]
     refuse_beyond(needed, free_memory(), f"--episodes {one_line(count, longest=40)}: as many environments need")
     seeds = evaluation_seeds(policy.config["evaluation.seed"], count)
     wrappers = examine(policy.env, vec, policy.squash).wrappers

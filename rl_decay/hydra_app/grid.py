@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.sweep_jobs import compose_folder, job_of
 from rl_decay.runs.jobs import Job, record_jobs, title
-from rl_decay.runs.layout import is_taken
+from rl_decay.runs.layout import has_run_files
 from rl_decay.sweeps.grouping import check_folders
 
 log = logging.getLogger("rl_decay")
@@ -96,5 +96,5 @@ def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[
 
 def check_free(job: Job) -> None:
     """UserError if a job's folder holds a run and resume=never."""
-    if job.config.resume == "never" and is_taken(job.folder):
+    if job.config.resume == "never" and has_run_files(job.folder):
         raise UserError(f"job {job.number}: {job.folder} holds a run already; nothing was changed")

@@ -38,11 +38,11 @@ from rl_decay.runs.layout import (
     METRICS_CSV,
     SUMMARY,
     SWEEP_LOCK,
+    has_run_files,
     is_run,
-    is_taken,
 )
 from rl_decay.runs.lock import RunLock
-from rl_decay.runs.sweep_folder import DEEPEST, run_folders, runs_below
+from rl_decay.runs.sweep_folder import MAX_FOLDER_DEPTH, run_folders, runs_below
 from rl_decay.runs.sweep_lock import SweepLock, refuse_sweep_in_use
 from rl_decay.runs.unwritable import unwritable
 from rl_decay.system.signals import INTERRUPTED_CODE
@@ -137,7 +137,7 @@ class RunGuard(Callback):
             refuse_sweep_in_use(folder)
         except UserError as error:
             refuse(f"{key}: {error}")
-        if not is_taken(folder):
+        if not has_run_files(folder):
             return
         if run_config.resume != "auto":
             refuse(
@@ -161,7 +161,7 @@ class RunGuard(Callback):
                 raise UserError(f"hydra.{key}=null: a multirun needs one; choose it by hydra/{key}=...")
         folder = Path(config.hydra.sweep.dir)
         grid = is_grid(config.hydra)
-        runs = [] if grid else runs_below(folder, DEEPEST)
+        runs = [] if grid else runs_below(folder, MAX_FOLDER_DEPTH)
         own_names = ("multirun.yaml", SWEEP_LOCK)
         _claim("hydra.sweep.dir", folder, own_names if grid else (*own_names, JOBS))
         if config.resume != "auto" and any(is_run(job) for job in (*run_folders(folder), *runs)):

@@ -56,8 +56,8 @@ def launch(
     record_jobs(folder, jobs)
     for composed_job in composed:
         cfg = composed_job.hydra_config
-        # A run that has ended keeps the record of the command that trained it.
-        if composed_job.job is not None and composed_job.job.number not in sweep.ended:
+        # A run of which nothing is left to train keeps the record of the command that trained it.
+        if composed_job.job is not None and composed_job.job.number not in sweep.done_jobs:
             _write_hydra_record(cfg, composed_job.folder)
         context.callbacks.on_job_start(config=cfg, task_function=task)
     complete = sweep.train()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rl_decay.errors import UserError
-from rl_decay.runs.flocks import hold, release
+from rl_decay.runs.flocks import register, release
 from rl_decay.runs.lock import is_held
 
 
@@ -28,7 +28,7 @@ class FolderClaim:
         self._own_names = set(own_names)
         self._made_folders = _make(self.folder)
         self._descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        hold(self._descriptor)
+        register(self._descriptor)
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

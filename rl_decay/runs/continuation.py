@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import changed_keys, experiment_keys
+from rl_decay.config.identity import changed_values, experiment_values
 from rl_decay.config.recorded import config_to_compare
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError, one_line, shell_word
@@ -23,29 +23,29 @@ from rl_decay.system.shell import absolute, as_typed
 WRITTEN_NAMES = (layout.SUMMARY, layout.METRICS_CSV, layout.EVALUATIONS_CSV, layout.CHECKPOINTS, layout.LOCK, ".hydra")
 
 
-def same_experiment(config: Config, run: RunFolder) -> Config:
+def same_experiment(config: Config, run_folder: RunFolder) -> Config:
     """The configuration to continue a run with; UserError names what would make it another experiment.
 
     Keys without influence on what is learned may differ. More total_steps need a `horizon`, which says what happens to
     the schedule; from then on it is part of the run.
     """
-    if not run.summary:
+    if not run_folder.summary:
         return config
-    recorded_run = config_to_compare(run.summary["config"], run.path / layout.SUMMARY)
-    old_keys = experiment_keys(recorded_run)
+    recorded_run = config_to_compare(run_folder.summary["config"], run_folder.path / layout.SUMMARY)
+    old_values = experiment_values(recorded_run)
     config = _with_recorded_path(config, recorded_run.init_from)
     # Older versions recorded an id without its version if it was typed so; the fingerprint of such a run holds it so.
-    if re.fullmatch(rf"{re.escape(old_keys['env.id'])}-v\d+", config.env.id):
-        config = replace(config, env=replace(config.env, id=old_keys["env.id"]))
+    if re.fullmatch(rf"{re.escape(old_values['env.id'])}-v\d+", config.env.id):
+        config = replace(config, env=replace(config.env, id=old_values["env.id"]))
     # Repeating the command of an extended run without its horizon means the same run.
-    if config.total_steps == old_keys["total_steps"] and config.horizon == "refuse":
-        config = replace(config, horizon=old_keys["horizon"])
-    for key, (recorded_value, value) in changed_keys(old_keys, experiment_keys(config)).items():
+    if config.total_steps == old_values["total_steps"] and config.horizon == "refuse":
+        config = replace(config, horizon=old_values["horizon"])
+    for key, (recorded_value, value) in changed_values(old_values, experiment_values(config)).items():
         if key not in ("total_steps", "horizon"):
             raise UserError(
-                f"{key}={value}: the run in {run.path} has {key}={recorded_value}; another value is another run"
+                f"{key}={value}: the run in {run_folder.path} has {key}={recorded_value}; another value is another run"
             )
-    _check_horizon(config, run.path, old_keys)
+    _check_horizon(config, run_folder.path, old_values)
     return config
 
 
@@ -64,9 +64,9 @@ def _with_recorded_path(config: Config, recorded: str | None) -> Config:
     return replace(config, init_from=recorded)
 
 
-def _check_horizon(config: Config, folder: Path, old_keys: Mapping[str, Any]) -> None:
+def _check_horizon(config: Config, folder: Path, old_values: Mapping[str, Any]) -> None:
     """UserError for fewer steps, for more steps without a horizon, and for a new horizon without more steps."""
-    before = old_keys["total_steps"]
+    before = old_values["total_steps"]
     after = config.total_steps
     if after < before:
         raise UserError(f"total_steps={after}: the run in {folder} has {before}; fewer would be another run")
@@ -75,7 +75,7 @@ def _check_horizon(config: Config, folder: Path, old_keys: Mapping[str, Any]) ->
             f"total_steps={after}: the run in {folder} has {before}, and its schedule ends there; say what becomes of "
             "it: horizon=keep (the old slope, then its last value), stretch (over the new total) or hold (as it is)"
         )
-    if after == before and config.horizon != old_keys["horizon"]:
+    if after == before and config.horizon != old_values["horizon"]:
         raise UserError(f"horizon={config.horizon}: total_steps={after} is no more than the run in {folder} has")
 
 

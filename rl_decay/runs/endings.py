@@ -1,4 +1,4 @@
-"""How the runs of a sweep ended: counts, arms with unfinished runs, failures, and whether the sweep was a success."""
+"""How the runs of a sweep ended: counts, arms of which a run did not finish, failures, and whether it was a success."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Ending:
     name: str
     status: str
     reason: str | None = None
-    config: dict[str, Any] | None = None
+    flat_config: dict[str, Any] | None = None
 
 
 def endings(sweep: Path, folders: Iterable[Path], refused: Mapping[Path, str] = {}) -> list[Ending]:
@@ -56,11 +56,11 @@ def _ending(sweep: Path, folder: Path, refusal: str | None) -> Ending:
 
 
 def lines(runs: Sequence[Ending]) -> list[str]:
-    """The counts of all runs, then of every arm with runs that did not finish: `schedule=none: 2 diverged of 10`."""
+    """The counts of all runs, then of every arm of which a run did not finish: `schedule=none: 2 diverged of 10`."""
     if not runs:
         return []
     word = "run" if len(runs) == 1 else "runs"
-    return [f"{len(runs)} {word}: {_counts(runs, SHOWN_ORDER)}", *_lossy_arms(runs)]
+    return [f"{len(runs)} {word}: {_counts(runs, SHOWN_ORDER)}", *_incomplete_arms(runs)]
 
 
 def failures(runs: Iterable[Ending]) -> list[str]:
@@ -84,19 +84,19 @@ def _counts(runs: Sequence[Ending], statuses: Sequence[str]) -> str:
     return ", ".join(f"{counts[status]} {status}" for status in statuses if counts[status])
 
 
-def _lossy_arms(runs: Sequence[Ending]) -> list[str]:
-    """A line for each arm with a run that did not finish, at most ARMS_SHOWN of them."""
-    configured = [run for run in runs if run.config is not None]
+def _incomplete_arms(runs: Sequence[Ending]) -> list[str]:
+    """A line for each arm of which a run did not finish, at most ARMS_SHOWN of them."""
+    configured = [run for run in runs if run.flat_config is not None]
     if all(run.status == FINISHED for run in configured):
         return []  # naming the arms of a large sweep takes time
-    arms: dict[str, list[Ending]] = {}
-    configs = [flat(Config()) | (run.config or {}) for run in configured]  # an older run lacks later keys
-    for run, arm in zip(configured, arm_names(configs), strict=True):
-        arms.setdefault(arm, []).append(run)
-    losses = []
-    for arm, members in arms.items():
-        if any(run.status != FINISHED for run in members):
-            losses.append(f"{arm}: {_counts(members, SHOWN_ORDER[1:])} of {len(members)}")
-    if len(losses) > ARMS_SHOWN:
-        return [*losses[:ARMS_SHOWN], f"and {len(losses) - ARMS_SHOWN} more arms"]
-    return losses
+    flat_configs = [flat(Config()) | (run.flat_config or {}) for run in configured]  # an older run lacks later keys
+    runs_by_arm: dict[str, list[Ending]] = {}
+    for run, arm in zip(configured, arm_names(flat_configs), strict=True):
+        runs_by_arm.setdefault(arm, []).append(run)
+    arm_lines = []
+    for arm, runs_of_arm in runs_by_arm.items():
+        if any(run.status != FINISHED for run in runs_of_arm):
+            arm_lines.append(f"{arm}: {_counts(runs_of_arm, SHOWN_ORDER[1:])} of {len(runs_of_arm)}")
+    if len(arm_lines) > ARMS_SHOWN:
+        return [*arm_lines[:ARMS_SHOWN], f"and {len(arm_lines) - ARMS_SHOWN} more arms"]
+    return arm_lines

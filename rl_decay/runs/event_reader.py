@@ -37,11 +37,11 @@ class Events:
     scalars: dict[str, tuple[list[int], list[float]]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
 
-    def curve(self, tag: str) -> tuple[np.ndarray, np.ndarray]:
+    def points(self, tag: str) -> tuple[np.ndarray, np.ndarray]:
         """Steps [n] and values [n] of a scalar in order of the steps; empty for an unknown tag."""
-        points = np.array(self.scalars.get(tag, ([], [])), dtype=np.float64)
-        order = np.argsort(points[0], kind="stable")  # stable: points of one step stay in the order of the file
-        return points[0, order], points[1, order]
+        unsorted = np.array(self.scalars.get(tag, ([], [])), dtype=np.float64)
+        order = np.argsort(unsorted[0], kind="stable")  # stable: points of one step stay in the order of the file
+        return unsorted[0, order], unsorted[1, order]
 
 
 def read_events(paths: list[Path]) -> Events:

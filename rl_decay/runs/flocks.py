@@ -18,13 +18,13 @@ from rl_decay.errors import UserError
 # A process that only asks whether a lock is held takes it for a moment itself; try again before refusing.
 ATTEMPTS = 20
 PAUSE = 0.02  # seconds
-LONGEST = 8192  # bytes of a lock file that are read
+MAX_LOCK_BYTES = 8192  # more of a lock file is not read
 
 _held: set[int] = set()
 
 
-def hold(descriptor: int) -> None:
-    """Note a descriptor that has a lock, or is about to get one."""
+def register(descriptor: int) -> None:
+    """Note a descriptor that has a lock, or is about to get one: a forked child will close its copy."""
     _held.add(descriptor)
 
 
@@ -68,17 +68,20 @@ def lock_file(path: Path, refusal: str) -> int:
     except BaseException:  # also an OSError of a file system without locks
         os.close(descriptor)
         raise
-    hold(descriptor)
+    register(descriptor)
     return descriptor
 
 
-def is_locked(descriptor: int) -> bool:
-    """Whether another open file holds the lock; if not, this one holds it until its descriptor is closed."""
+def try_shared_lock(descriptor: int) -> bool:
+    """Take the lock together with all who only ask; False if another open file holds it alone.
+
+    It lasts until the descriptor is closed. False too on file systems without locks.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return True
-    return False
+        return False
+    return True
 
 
 def open_lock_file(path: Path) -> int:
@@ -99,4 +102,4 @@ def read_lock_file(descriptor: int) -> str:
     """The content of a lock file; "" for a folder or a device of that name."""
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         return ""
-    return os.fsdecode(os.pread(descriptor, LONGEST, 0))
+    return os.fsdecode(os.pread(descriptor, MAX_LOCK_BYTES, 0))

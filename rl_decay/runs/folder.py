@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.kinds import Fields
 from rl_decay.config.recorded import config_to_train
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.runs.layout import CHECKPOINTS, DIVERGED, FINISHED, LATEST, SUMMARY, is_run
-from rl_decay.runs.summary import KINDS, read_summary, require_kinds
+from rl_decay.runs.summary import SUMMARY_KINDS, read_summary, require_kinds
 
 # Optional in a summary, but needed to continue the run: a refused run has none of them, and no configuration.
 NEEDED_TO_CONTINUE = ("overrides", "segment_length", "horizon_iterations", "held_at", "device", "iterations")
@@ -34,7 +34,7 @@ class RunFolder:
         summary = read_summary(self.path) if is_run(self.path) else {}
         if "config" not in summary:
             return {}
-        needed = Fields({key: KINDS.optional[key] for key in NEEDED_TO_CONTINUE})
+        needed = Fields({key: SUMMARY_KINDS.optional[key] for key in NEEDED_TO_CONTINUE})
         require_kinds(summary, needed, self.path / SUMMARY)
         return summary
 
@@ -52,10 +52,11 @@ class RunFolder:
             raise UserError(f"{self.path}: no run to continue, for it holds no {SUMMARY} with a configuration")
         return config_to_train(self.summary["config"], trust, self.path / SUMMARY)
 
-    def has_ended(self, config: Config) -> bool:
+    def nothing_left(self, config: Config) -> bool:
         """Whether nothing is left to train of this run; `config` has passed `same_experiment`.
 
-        A finished run with more total_steps in `config` has not ended: it is to be made longer.
+        A failed or interrupted run is continued, and so is a finished run with more total_steps in `config`: it is to
+        be made longer. A diverged run is not: it would diverge again.
         """
         status = self.summary.get("status")
         total_steps = self.summary.get("config", {}).get("total_steps")
@@ -64,7 +65,7 @@ class RunFolder:
 
 def short_fingerprint(config: Config) -> str:
     """The first 8 characters of a run's fingerprint, for folder names."""
-    return fingerprint(experiment_keys(config))[:8]
+    return fingerprint(experiment_values(config))[:8]
 
 
 def default_folder(config: Config, timestamp: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.kinds import Fields, misfit
+from rl_decay.config.kinds import Fields, kind_problem
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import write_atomically
@@ -16,8 +16,8 @@ from rl_decay.runs.files import exists
 from rl_decay.runs.json_files import read_json
 from rl_decay.runs.layout import JOBS
 
-LONGEST = 2**30  # bytes: the list of 100,000 jobs takes a third of it
-WAY_OUT = "; move it away to continue the runs that have begun without those that have not"
+MAX_JOBS_BYTES = 2**30  # the list of 100,000 jobs takes a third of it
+JOBS_WAY_OUT = "; move it away to continue the runs that have begun without those that have not"
 ENTRY = Fields({"folder": str, "config": dict[str, Any]}, {"number": int, "overrides": list[str], "log_name": str})
 
 
@@ -81,15 +81,15 @@ def read_jobs(folder: Path) -> list[dict[str, Any]]:
     path = folder / JOBS
     if not exists(path):
         return []
-    jobs = read_json(path, list[Any], LONGEST, WAY_OUT)
+    jobs = read_json(path, list[Any], MAX_JOBS_BYTES, JOBS_WAY_OUT)
     for number, job in enumerate(jobs):
-        problem = misfit(job, ENTRY, f"[{number}]") or _misplacement(job)
+        problem = kind_problem(job, ENTRY, f"[{number}]") or _place_problem(job)
         if problem:
-            raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
+            raise UserError(f"{path}: cannot be read ({problem}){JOBS_WAY_OUT}")
     return jobs
 
 
-def _misplacement(job: dict[str, Any]) -> str | None:
+def _place_problem(job: dict[str, Any]) -> str | None:
     """The problem with the folder or the log of a job, or None: a stranger's jobs.json may name any file of ours."""
     folder = job["folder"]
     log = job.get("log_name", "train.log")

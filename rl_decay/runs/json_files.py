@@ -11,12 +11,12 @@ import math
 from pathlib import Path
 from typing import Any, NoReturn
 
-from rl_decay.config.kinds import Kind, misfit
+from rl_decay.config.kinds import Kind, kind_problem
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs import files
 
-DEEPEST = 32  # levels of nesting
-LONGEST_NUMBER = 1000  # digits
+MAX_NESTING = 32  # levels
+MAX_DIGITS = 1000  # of a whole number
 
 
 def read_json(path: Path, kind: Kind, longest: int, way_out: str = "") -> Any:
@@ -35,7 +35,7 @@ def read_json(path: Path, kind: Kind, longest: int, way_out: str = "") -> Any:
             object_pairs_hook=_object,
         )
         _check_depth_and_text(content)
-        problem = misfit(content, kind)
+        problem = kind_problem(content, kind)
     except RecursionError:
         problem = "nested too deeply"
     except ValueError as error:  # of json, of decode and of the functions below
@@ -50,7 +50,7 @@ def _refuse_constant(word: str) -> NoReturn:
 
 
 def _whole_number(text: str) -> int:
-    if len(text) > LONGEST_NUMBER:  # Python refuses more than 4,300 digits with a message for programmers
+    if len(text) > MAX_DIGITS:  # Python refuses more than 4,300 digits with a message for programmers
         raise ValueError(f"a number of {len(text):,} digits")
     return int(text)
 
@@ -73,14 +73,14 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_depth_and_text(content: Any) -> None:
-    """ValueError for deeper nesting than DEEPEST, and for text with half of a surrogate pair, which cannot be written.
+    """ValueError for nesting deeper than MAX_NESTING, and for text with half of a surrogate pair, which has no UTF-8.
 
     Low surrogates of Python's `surrogateescape` are allowed: they stand for bytes of file names that are no UTF-8.
     """
     waiting = [(content, 0)]  # a list of work, because recursion is what this check guards against
     while waiting:
         value, depth = waiting.pop()
-        if depth > DEEPEST:
+        if depth > MAX_NESTING:
             raise ValueError("nested too deeply")
         if isinstance(value, str):
             value.encode("utf-8", "surrogateescape")

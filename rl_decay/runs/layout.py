@@ -96,11 +96,11 @@ def evaluation_columns(episodes: int) -> tuple[str, ...]:
 def is_run(folder: str | Path) -> bool:
     """Whether a folder holds a run: it has a summary.json, the first file of a run.
 
-    UserError without permission to look into the folder, as for `is_taken`.
+    UserError without permission to look into the folder, as for `has_run_files`.
     """
     return is_file(Path(folder) / SUMMARY)
 
 
-def is_taken(folder: str | Path) -> bool:
-    """Whether a new run must not be written into a folder: it holds a run, or files of one without its summary."""
+def has_run_files(folder: str | Path) -> bool:
+    """Whether a folder holds a run, or files of one without its summary: a new run must not be written into it."""
     return any(exists(Path(folder) / name) for name in (SUMMARY, METRICS_CSV, EVALUATIONS_CSV, CHECKPOINTS))

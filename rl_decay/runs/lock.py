@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Self
 
 from rl_decay.errors import UserError
-from rl_decay.runs.flocks import is_locked, is_own, lock_file, lock_text, open_lock_file, read_lock_file, release
+from rl_decay.runs.flocks import is_own, lock_file, lock_text, open_lock_file, read_lock_file, release, try_shared_lock
 from rl_decay.runs.layout import LOCK
 from rl_decay.runs.unwritable import unwritable
 
@@ -29,14 +29,21 @@ class LockLostError(UserError):
 class RunLock:
     """Hold run folders for this process: `with RunLock(*folders): ...`.
 
+    The folders while they are held:
+
+        folder           its run.lock holds                          its run.lock is
+        first            the token, or nothing if it is alone        open and locked (`_descriptor`)
+        every other      the mark: token and path to the first       closed
+        lost (`_lost`)   what another training wrote                 closed; nothing is written there any more
+
     UserError if another training holds one of them, or if one cannot be written.
     """
 
     def __init__(self, *folders: str | Path):
         self.folders = [Path(folder) for folder in folders]
-        self._descriptor: int | None = None  # of the first folder's lock file
+        self._descriptor: int | None = None
         self._token = ""
-        self._lost: set[Path] = set()  # folders that another training has taken
+        self._lost: set[Path] = set()
 
     def __enter__(self) -> Self:
         self._token = secrets.token_hex(8)
@@ -69,7 +76,7 @@ class RunLock:
         """Take the lock of a folder again if its file was removed; LockLostError if another training came first."""
         if not folder.is_dir():  # the next write into it will report that
             return
-        self._keep_first()
+        self._keep_first_held()
         if folder not in self._lost and not self._holds(folder):
             self._take_again(folder)
         if folder in self._lost:
@@ -77,7 +84,7 @@ class RunLock:
                 f"{folder}: its {LOCK} was removed, and another training has begun there; this one writes no more"
             )
 
-    def _keep_first(self) -> None:
+    def _keep_first_held(self) -> None:
         """Hold the lock to which the marks point, also after the run of the first folder has ended.
 
         If the first folder was removed or lost, the next one becomes the first.
@@ -113,11 +120,25 @@ class RunLock:
             return False
 
     def _take(self, folder: Path) -> None:
-        """Lock a folder's lock file and, in a population, write the mark; only the first folder's stays locked."""
-        descriptor = lock_file(folder / LOCK, f"{folder} is in use: another training holds its {LOCK}")
+        """Mark a folder as held. The lock file of the first stays open and locked, in the name of all."""
+        descriptor = self._locked_and_marked(folder)
+        if folder != self.folders[0]:
+            release(descriptor)
+            return
+        if self._descriptor is not None:  # the lock of a file that was removed
+            release(self._descriptor)
+        self._descriptor = descriptor
+
+    def _locked_and_marked(self, folder: Path) -> int:
+        """The descriptor of a folder's lock file: locked and, in a population, with the mark in it.
+
+        UserError if another training holds the folder.
+        """
+        refusal = f"{folder} is in use: another training holds its {LOCK}"
+        descriptor = lock_file(folder / LOCK, refusal)
         try:
             if _is_held_through(folder, read_lock_file(descriptor)):
-                raise UserError(f"{folder} is in use: another training holds its {LOCK}")
+                raise UserError(refusal)
             # Only a file with content is truncated: a lock that merely looks at a run must not change its files' times.
             if os.fstat(descriptor).st_size:
                 os.ftruncate(descriptor, 0)
@@ -126,12 +147,7 @@ class RunLock:
         except BaseException:
             release(descriptor)
             raise
-        if folder != self.folders[0]:
-            release(descriptor)
-            return
-        if self._descriptor is not None:  # the lock of a file that was removed
-            release(self._descriptor)
-        self._descriptor = descriptor
+        return descriptor
 
     def _mark(self, folder: Path) -> bytes:
         """The content of a lock file: the token of the population, then the relative path to the first folder."""
@@ -147,7 +163,7 @@ def is_held(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        return is_locked(descriptor) or _is_held_through(folder, read_lock_file(descriptor))
+        return not try_shared_lock(descriptor) or _is_held_through(folder, read_lock_file(descriptor))
     finally:
         os.close(descriptor)
 
@@ -163,6 +179,6 @@ def _is_held_through(folder: Path, mark: str) -> bool:
         return False
     try:
         # A killed population leaves its marks; a new training in its first folder has another token.
-        return read_lock_file(descriptor).partition("\n")[0] == token and is_locked(descriptor)
+        return read_lock_file(descriptor).partition("\n")[0] == token and not try_shared_lock(descriptor)
     finally:
         os.close(descriptor)

@@ -18,12 +18,12 @@ from rl_decay.config.schema import Config
 from rl_decay.metrics.tasks import scored_task
 from rl_decay.runs import layout
 from rl_decay.runs.continuation import cut_back, delete_run_files
-from rl_decay.runs.curve import EvaluationCurve
 from rl_decay.runs.durable import FileChangedError, check_length
+from rl_decay.runs.evaluation_history import EvaluationHistory
 from rl_decay.runs.events import EventFile
 from rl_decay.runs.run_events import note_extensions, open_events
 from rl_decay.runs.summary import with_inexact_continuation, write_summary
-from rl_decay.runs.tables import CsvTable, evaluation_curve, read
+from rl_decay.runs.tables import CsvTable, evaluation_returns, read
 from rl_decay.runs.unwritable import cause
 from rl_decay.types import Episode
 
@@ -36,11 +36,16 @@ class RunRecorder:
     """Rows, events and summary of one run. Between two calls of `flush` no file is open.
 
     header: what summary.json says of the run from its beginning (configuration, device, versions, ...).
-    resumed: the `state_dict` in the checkpoint from which the run goes on; None for a new run.
+    saved_state: the `state_dict` in the checkpoint from which the run goes on; None for a new run.
     """
 
     def __init__(
-        self, folder: Path, config: Config, plan: Plan, header: dict[str, Any], resumed: dict[str, Any] | None = None
+        self,
+        folder: Path,
+        config: Config,
+        plan: Plan,
+        header: dict[str, Any],
+        saved_state: dict[str, Any] | None = None,
     ):
         self.folder = folder
         self.config = config
@@ -49,24 +54,24 @@ class RunRecorder:
         self.reason = ""
         self.iterations = 0
         self.valid_steps = 0
-        self.saved = {layout.LATEST} if resumed else set()  # names of the checkpoints that should exist
+        self.expected_checkpoints = {layout.LATEST} if saved_state else set()  # names of files
         self.recorded = True  # False: summary.json could not be written, and only `summary()` says how the run ended
         self._header = header
         task = scored_task(config.env.id, config.env.kwargs, wrapper_paths(config.env.wrappers))
-        self._curve = EvaluationCurve(task, plan.total_steps)
+        self._history = EvaluationHistory(task, plan.total_steps)
         self._last_returns: deque[float] = deque(maxlen=RETURNS_SHOWN)  # of training episodes
         self._closed = False
-        self._older_lengths = dict(resumed["files"]) if resumed else {}  # of files from former processes
+        self._older_lengths = dict(saved_state["files"]) if saved_state else {}  # of files from former processes
         self._started = time.perf_counter()
-        if resumed is None:
+        if saved_state is None:
             delete_run_files(folder)
         else:
             cut_back(folder, self._older_lengths)
         self._metrics = _table(folder / layout.METRICS_CSV, layout.METRIC_COLUMNS)
         evaluation_columns = layout.evaluation_columns(config.evaluation.episodes)
         self._evaluations = _table(folder / layout.EVALUATIONS_CSV, evaluation_columns)
-        if resumed is not None:
-            self._restore(resumed)
+        if saved_state is not None:
+            self._restore(saved_state)
         # The summary comes before the event file: a folder with a summary is known as a run, even after a kill here.
         self.write_summary()
         self._events: EventFile | None = None
@@ -77,7 +82,10 @@ class RunRecorder:
         self.flush()
 
     def state_dict(self) -> dict[str, Any]:
-        """The argument `resumed` as plain values, right after a flush; the curve is read from evaluations.csv."""
+        """The argument `saved_state` of the recorder that will continue the run, in plain values, right after a flush.
+
+        It lacks the evaluations: they are read back from evaluations.csv.
+        """
         return {
             "files": dict(self._lengths),
             "iterations": self.iterations,
@@ -91,9 +99,9 @@ class RunRecorder:
         self.valid_steps = state["valid_steps"]
         self._started -= state["wall_seconds"]  # so that wall_seconds counts the former processes
         self._last_returns.extend(state["last_returns"])
-        env_steps, returns = evaluation_curve(self.folder / layout.EVALUATIONS_CSV)
+        env_steps, returns = evaluation_returns(self.folder / layout.EVALUATIONS_CSV)
         for steps, mean_return in zip(env_steps, returns, strict=True):
-            self._curve.add(int(steps), float(mean_return))
+            self._history.add(int(steps), float(mean_return))
 
     @property
     def env_steps_done(self) -> int:
@@ -103,7 +111,7 @@ class RunRecorder:
     @property
     def eval_returns(self) -> list[float]:
         """Mean return of each evaluation so far."""
-        return self._curve.returns
+        return self._history.returns
 
     @property
     def running(self) -> bool:
@@ -145,9 +153,9 @@ class RunRecorder:
         if not math.isfinite(mean_return):
             self.end(layout.DIVERGED, f"evaluation return not finite at iteration {iteration}")
             return {}
-        score, oscillation = self._curve.add(steps, mean_return)
+        score, oscillation = self._history.add(steps, mean_return)
         scalars = {"eval/return": mean_return}
-        if self._curve.has_scores:
+        if self._history.has_scores:
             scalars["eval/score"] = score
         row = {
             "env_steps": steps,
@@ -261,7 +269,7 @@ class RunRecorder:
             "iterations": self.iterations,
             "wall_seconds": self.wall_seconds,
             "steps_per_second": self.valid_steps / self.wall_seconds,
-            **self._curve.summary(),
+            **self._history.summary(),
         }
 
 

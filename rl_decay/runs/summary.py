@@ -12,24 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.config.kinds import Fields, Whole, misfit
+from rl_decay.config.kinds import Fields, Whole, kind_problem
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs.durable import write_atomically
 from rl_decay.runs.files import is_file
 from rl_decay.runs.json_files import read_json
 from rl_decay.runs.layout import STATUSES, SUMMARY
 
-SCHEMA_VERSION = 1
-LONGEST = 2**24  # bytes
+SUMMARY_VERSION = 1
+MAX_SUMMARY_BYTES = 2**24
 NUMBER = float | None
 COUNT = Whole(0)
-WAY_OUT = "; move its folder away to start the run anew"
-# An entry of `resumed`, one per continuation; the second set is there if the entry has a horizon (run made longer).
+SUMMARY_WAY_OUT = "; move its folder away to start the run anew"
+# The keys of every entry of `resumed`, and the keys of an entry that also made the run longer (it then has `horizon`).
 CONTINUATION = Fields({"iteration": COUNT}, {"versions": list[str]})
 EXTENSION = Fields({"horizon": str, "total_steps_before": COUNT, "total_steps": COUNT})
 NOT_EXACT = "not_exact"  # in an entry of `resumed`: why that continuation may differ from an undisturbed run
 # What readers rely on. A run that was refused has little more than its status; an unknown key is a later version's.
-KINDS = Fields(
+SUMMARY_KINDS = Fields(
     {"status": STATUSES},
     {
         **dict.fromkeys(("reason", "osc_late_reason"), str | None),
@@ -57,7 +57,7 @@ def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
     NaN and infinities become null, NumPy scalars plain numbers, tuples lists. TypeError, which names the key, for
     anything else that JSON does not know; the old file then stays.
     """
-    content: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+    content: dict[str, Any] = {"schema_version": SUMMARY_VERSION}
     for key, value in values.items():
         content[key] = _json_value(value, key)
     # allow_nan=False: Python would write NaN, which is not JSON.
@@ -68,19 +68,19 @@ def write_summary(folder: str | Path, values: Mapping[str, Any]) -> None:
 def read_summary(folder: str | Path) -> dict[str, Any]:
     """Read the folder's summary.json; UserError, naming the file, if it is missing, broken or of another schema.
 
-    Every key of KINDS that is there has its kind, and the status is there.
+    Every key of SUMMARY_KINDS that is there has its kind, and the status is there.
     """
     path = Path(folder) / SUMMARY
     if not is_file(path):
         raise UserError(f"{path}: no such file, so {folder} is not a run folder")
-    summary = read_json(path, Any, LONGEST, WAY_OUT)
+    summary = read_json(path, Any, MAX_SUMMARY_BYTES, SUMMARY_WAY_OUT)
     version = summary.get("schema_version") if isinstance(summary, dict) else None
     # A version of `true` is refused by name: True == 1 in Python.
-    if version != SCHEMA_VERSION or isinstance(version, bool):
+    if version != SUMMARY_VERSION or isinstance(version, bool):
         raise UserError(
-            f"{path}: schema_version is {one_line(version)}; this version of rl_decay reads {SCHEMA_VERSION}"
+            f"{path}: schema_version is {one_line(version)}; this version of rl_decay reads {SUMMARY_VERSION}"
         )
-    require_kinds(summary, KINDS, path)
+    require_kinds(summary, SUMMARY_KINDS, path)
     for number, entry in enumerate(summary.get("resumed", ())):
         require_kinds(entry, CONTINUATION, path, f"resumed[{number}]")
         if "horizon" in entry:
@@ -90,8 +90,8 @@ def read_summary(folder: str | Path) -> dict[str, Any]:
 
 def require_kinds(values: dict[str, Any], kinds: Fields, path: Path, name: str = "") -> None:
     """UserError, which names the file and the key, where a part of a summary lacks a key or has another kind."""
-    if problem := misfit(values, kinds, name):
-        raise UserError(f"{path}: cannot be read ({problem}){WAY_OUT}")
+    if problem := kind_problem(values, kinds, name):
+        raise UserError(f"{path}: cannot be read ({problem}){SUMMARY_WAY_OUT}")
 
 
 def inexact_notes(continuations: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -8,7 +8,7 @@ from rl_decay.runs.files import entries, is_file, is_folder
 from rl_decay.runs.jobs import read_jobs
 from rl_decay.runs.layout import ARMS, CHECKPOINTS, JOBS, is_run
 
-DEEPEST = 8  # folders between a sweep and its runs
+MAX_FOLDER_DEPTH = 8  # folders between a sweep and its runs
 WITHOUT_RUNS = (ARMS, CHECKPOINTS, "report")  # not searched, like folders whose names begin with a dot
 
 
@@ -16,12 +16,12 @@ def run_folders(sweep: Path) -> list[Path]:
     """The folders of a sweep's jobs, begun or not. Errors: UserError as `read_jobs` and `runs_below`.
 
     An empty list of jobs marks a sweep whose sweeper chose its jobs one by one (Optuna): its runs are found by a
-    search, at most DEEPEST folders below. With jobs in the list, or without a list, only the folders directly below are
-    searched, for runs that a person moved there.
+    search, at most MAX_FOLDER_DEPTH folders below. With jobs in the list, or without a list, only the folders directly
+    below are searched, for runs that a person moved there.
     """
     job_folders = [sweep / entry["folder"] for entry in read_jobs(sweep)]
     chosen_one_by_one = not job_folders and is_file(sweep / JOBS)
-    runs = runs_below(sweep, DEEPEST if chosen_one_by_one else 1)
+    runs = runs_below(sweep, MAX_FOLDER_DEPTH if chosen_one_by_one else 1)
     return list(dict.fromkeys([*job_folders, *runs]))
 
 
@@ -44,7 +44,7 @@ def runs_below(folder: Path, depth: int) -> list[Path]:
 
 def sweep_above(folder: Path) -> Path | None:
     """The sweep that has a job in, or below, this folder; None if no parent folder is such a sweep."""
-    for above in list(folder.parents)[:DEEPEST]:
+    for above in list(folder.parents)[:MAX_FOLDER_DEPTH]:
         if is_file(above / JOBS):
             for entry in read_jobs(above):
                 job_folder = above / entry["folder"]

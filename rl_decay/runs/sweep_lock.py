@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from rl_decay.errors import UserError
-from rl_decay.runs.flocks import is_locked, lock_file, open_lock_file, release
+from rl_decay.runs.flocks import lock_file, open_lock_file, release, try_shared_lock
 from rl_decay.runs.layout import SWEEP_LOCK
 from rl_decay.runs.unwritable import unwritable
 
@@ -45,7 +45,7 @@ def refuse_sweep_in_use(folder: Path) -> None:
         except OSError:
             continue
         try:
-            if is_locked(descriptor):
+            if not try_shared_lock(descriptor):
                 raise UserError(f"{folder} is in use: the sweep {parent} is being trained and holds its {SWEEP_LOCK}")
         finally:
             os.close(descriptor)

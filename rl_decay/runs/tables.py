@@ -13,7 +13,7 @@ from rl_decay.errors import UserError, one_line
 from rl_decay.runs import files
 from rl_decay.runs.durable import append_synced
 
-LONGEST = 2**31  # bytes of a table; a million iterations take a quarter of it
+MAX_TABLE_BYTES = 2**31  # a million iterations take a quarter of it
 
 
 class CsvTable:
@@ -62,7 +62,7 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     line is not a row of numbers.
     """
     try:
-        lines = _lines(files.read(Path(path), LONGEST))
+        lines = _lines(files.read(Path(path), MAX_TABLE_BYTES))
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: damaged ({error})") from None
     if not lines:
@@ -80,14 +80,14 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
     return dict(zip(columns, values, strict=True))
 
 
-def columns(path: Path, names: Sequence[str], length: int = LONGEST) -> dict[str, np.ndarray]:
+def columns(path: Path, names: Sequence[str], length: int = MAX_TABLE_BYTES) -> dict[str, np.ndarray]:
     """Read these columns of a table as {column: float64 [rows]}, NaN for an empty cell, the others unread.
 
     Only the first `length` bytes are read. A last line without its line end is ignored. Errors: UserError, which names
     the file, if it is missing, lacks a column or has a line that is no row of numbers.
     """
     try:
-        first_line, *lines = _lines(files.read(path, LONGEST)[:length]) or [""]
+        first_line, *lines = _lines(files.read(path, MAX_TABLE_BYTES)[:length]) or [""]
         header = first_line.split(",")
         for name in names:
             if name not in header:
@@ -109,7 +109,7 @@ def columns(path: Path, names: Sequence[str], length: int = LONGEST) -> dict[str
     return table
 
 
-def evaluation_curve(path: Path, length: int = LONGEST) -> tuple[np.ndarray, np.ndarray]:
+def evaluation_returns(path: Path, length: int = MAX_TABLE_BYTES) -> tuple[np.ndarray, np.ndarray]:
     """Env steps [K] and mean returns [K] in the first `length` bytes of evaluations.csv.
 
     Errors as `columns`, and UserError unless all are finite numbers and the steps increase.
@@ -129,7 +129,7 @@ def _lines(data: bytes) -> list[str]:
 
 def _length_to_continue(path: Path, header: bytes) -> int:
     """The length of the file, 0 if it is missing; UserError if rows of this run cannot be appended to it."""
-    data = files.read(path, LONGEST) if files.exists(path) else b""
+    data = files.read(path, MAX_TABLE_BYTES) if files.exists(path) else b""
     if data and not data.startswith(header):
         raise UserError(f"{path}: its columns are not those of this run; move the file away or use another folder")
     if data and not data.endswith(b"\n"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from rl_decay.config.identity import population_keys
+from rl_decay.config.identity import population_values
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.runs.jobs import Job
@@ -33,7 +33,7 @@ def populations(
     points = resume_points or {}
     groups: dict[tuple[str, Hashable], list[Job]] = {}
     for job in jobs:
-        structure = json.dumps(population_keys(job.config), sort_keys=True)
+        structure = json.dumps(population_values(job.config), sort_keys=True)
         groups.setdefault((structure, points.get(job.number)), []).append(job)
     all_populations: list[Population] = []
     for group in groups.values():

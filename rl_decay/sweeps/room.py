@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from rl_decay.config.memory import PROCESS, cause, on_host, parts
+from rl_decay.config.memory import BYTES_PER_PROCESS, cause, on_host, parts
 from rl_decay.config.schema import Config, Env
 from rl_decay.envs.examine import codec_of
 from rl_decay.errors import UserError, one_line
@@ -50,7 +50,7 @@ class Room:
     def needed(self, config: Config, members: int) -> int | None:
         """Bytes of one population in a process of its own; None if the task cannot be made (training reports why)."""
         task = self._task(config.env)
-        return None if task is None else PROCESS + on_host(parts(config, task, members), self._cuda)
+        return None if task is None else BYTES_PER_PROCESS + on_host(parts(config, task, members), self._cuda)
 
     def _task(self, env: Env) -> Spaces | None:
         """The spaces of a task. Each task is made once: some take seconds, and a sweep may have thousands of jobs."""

@@ -57,7 +57,7 @@ class Sweep:
         self.folder = folder
         points = {job.number: _resume_point(job) for job in jobs}
         unfinished = [job for job in jobs if points[job.number] != NOTHING_LEFT]
-        self.ended = {number for number, point in points.items() if point == NOTHING_LEFT}
+        self.done_jobs = {number for number, point in points.items() if point == NOTHING_LEFT}  # numbers of jobs
         self.workers = 0
         self.unrecorded: dict[Path, str] = {}  # failures that no summary.json could take
         self.populations: list[Population] = []
@@ -76,8 +76,8 @@ class Sweep:
 
     def train(self) -> bool:
         """Train the unfinished jobs and print how to look at the runs; False if a signal kept some from finishing."""
-        if self.ended:
-            print(f"{len(self.ended)} of {len(self.jobs)} runs have ended already")
+        if self.done_jobs:
+            print(f"{len(self.done_jobs)} of {len(self.jobs)} runs have ended already")
         display = SweepDisplay(self.jobs, self.populations, self.workers, self.room.needed)
         try:
             outcome = workers.train(self.populations, self.workers, display.update)
@@ -93,7 +93,7 @@ class Sweep:
         return outcome.complete
 
 
-NOTHING_LEFT = "nothing left"  # the resume point of a run that has ended
+NOTHING_LEFT = "nothing left"  # to train: the resume point of a run that has finished or diverged
 
 
 def _resume_point(job: Job) -> Hashable:
@@ -101,15 +101,15 @@ def _resume_point(job: Job) -> Hashable:
 
     UserError if the folder holds another experiment.
     """
-    run = RunFolder(job.folder)
-    # Checked before whether the run has ended: a finished run of ANOTHER experiment is refused, not passed over.
-    same_experiment(job.config, run)
+    run_folder = RunFolder(job.folder)
+    # Asked first, because a finished run of ANOTHER experiment must be refused, not passed over as having nothing left.
+    same_experiment(job.config, run_folder)
     try:
-        start = find_start_point(job, run)
+        start = find_start_point(job, run_folder)
     except UserError:
         # A point that no other job has: the job gets a population of its own, and training it raises the same error.
         return f"job {job.number}"
-    return NOTHING_LEFT if start.ended else start.resume_point
+    return NOTHING_LEFT if start.nothing_left else start.resume_point
 
 
 def recorded_jobs(folder: Path, trust: Collection[str]) -> list[Job]:

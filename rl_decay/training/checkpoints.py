@@ -20,10 +20,10 @@ from rl_decay.runs.durable import write_atomically
 from rl_decay.runs.files import entries, is_file, open_to_read
 from rl_decay.runs.layout import LATEST
 from rl_decay.training import out_of_memory
-from rl_decay.training.content import check_size, misfit_of_content
+from rl_decay.training.content import check_size, content_problem
 from rl_decay.types import Spaces
 
-SCHEMA_VERSION = 2
+CHECKPOINT_VERSION = 2
 ONLY_TO_CONTINUE = ("run", "actions", "digests")
 
 
@@ -34,13 +34,13 @@ class Checkpoint:
     best.pt is a policy, not a place to go on from: its `run`, `actions` and `digests` are None.
     """
 
-    config: dict[str, Any]  # flat
+    config: dict[str, Any]  # flat: {dotted key: value}
     fingerprint: str | None
     spaces: Spaces
     evaluation_cap: int | None  # steps; None: without a cap, or begun before it was recorded
     iteration: int
-    agent: dict[str, Any]  # of the one member
-    run: dict[str, Any] | None = None  # lengths of the run's files, and its counts
+    agent: dict[str, Any]  # `PPO.state_dict`, cut to the one member
+    run: dict[str, Any] | None = None  # `RunRecorder.state_dict`: lengths of the run's files, and its counts
     actions: Tensor | None = None  # [t, N(, C or A)] since the start of the segment in progress
     digests: Tensor | None = None  # [1 + t] of what the task gave for them
 
@@ -93,11 +93,11 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """Write a checkpoint in one step, with schema version and SHA-256; whoever reads sees the old one or the new."""
     path.parent.mkdir(exist_ok=True)  # without its parents: a run folder that was removed is not made anew
     buffer = io.BytesIO()
-    torch.save({"schema_version": SCHEMA_VERSION, "sha256": digest(content), **content}, buffer)
+    torch.save({"schema_version": CHECKPOINT_VERSION, "sha256": content_sha256(content), **content}, buffer)
     write_atomically(path, buffer.getvalue())
 
 
-def digest(content: Any) -> str:
+def content_sha256(content: Any) -> str:
     """SHA-256, in hex, over nested dicts and lists of CPU tensors and plain values, in their order."""
     sha = hashlib.sha256()
 
@@ -144,8 +144,9 @@ def load(path: Path) -> dict[str, Any]:
         try:
             with out_of_memory.explained():
                 content = _plain_content(file)
-                version, sha256 = int(content.pop("schema_version")), content.pop("sha256", None)
-                found = digest(content) if version == SCHEMA_VERSION else None
+                version = int(content.pop("schema_version"))
+                saved_sha256 = content.pop("sha256", None)
+                actual_sha256 = content_sha256(content) if version == CHECKPOINT_VERSION else None
         except UserError as error:  # a lack of memory: the file may be sound
             raise UserError(f"{path}: cannot be read ({error})") from error
         except OSError as error:  # of the disk: so may this one be
@@ -154,12 +155,14 @@ def load(path: Path) -> dict[str, Any]:
             raise UserError(
                 f"{path}: not a readable rl_decay checkpoint ({type(error).__name__}){way_out(path)}"
             ) from error
-    if version != SCHEMA_VERSION:
-        age = "newer than" if version > SCHEMA_VERSION else "too old for"
-        raise UserError(f"{path}: schema version {version} is {age} this program's {SCHEMA_VERSION}; use its version")
-    if found != sha256:
+    if version != CHECKPOINT_VERSION:
+        age = "newer than" if version > CHECKPOINT_VERSION else "too old for"
+        raise UserError(
+            f"{path}: schema version {version} is {age} this program's {CHECKPOINT_VERSION}; use its version"
+        )
+    if actual_sha256 != saved_sha256:
         raise UserError(f"{path}: damaged, its content does not have the SHA-256 it was saved with{way_out(path)}")
-    if problem := misfit_of_content(content):
+    if problem := content_problem(content):
         raise UserError(f"{path}: not a readable rl_decay checkpoint ({problem}){way_out(path)}")
     return content
 
@@ -178,8 +181,11 @@ def _plain_content(file: BinaryIO) -> Any:
 
 
 def way_out(path: Path) -> str:
-    """What to do about a damaged checkpoint, to be added to the words that say so; the last of a run alone has any."""
-    copies = [copy for copy in numbered(path.parent) if copy != path]
+    """What to do about a damaged checkpoint, to be added to the words that say so.
+
+    Empty unless the file is latest.pt: for other checkpoints there is no way out.
+    """
     if path.name != LATEST:
         return ""
+    copies = numbered(path.parent)
     return f"; copy {copies[-1].name} over it to go on from there" if copies else "; delete it to start the run anew"

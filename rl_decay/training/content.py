@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rl_decay.config.kinds import Fields, Whole, misfit
+from rl_decay.config.kinds import Fields, Whole, kind_problem
 from rl_decay.runs.layout import EVALUATIONS_CSV, EVENTS, METRICS_CSV
 from rl_decay.types import Spaces
 
-MOST_VALUES = 50_000  # of a checkpoint, its dicts and lists included; a run has a thousand, and a few per event file
+# Nodes of a checkpoint: tensors, plain values, dicts and lists. Ours have about 1,000, and a few more per event file.
+MAX_NODES = 50_000
 PLAIN = (str, int, float, type(None))
 RUN = Fields(
     {
@@ -60,7 +61,7 @@ def check_size(content: Any, size: int) -> None:
                 raise ValueError("a tensor of another kind")
             size -= value.numel() * value.element_size()
         elif isinstance(value, (dict, list, tuple)):
-            if values + len(waiting) + len(value) > MOST_VALUES:
+            if values + len(waiting) + len(value) > MAX_NODES:
                 raise ValueError("too many values")
             waiting += value.values() if isinstance(value, dict) else value
         elif not isinstance(value, PLAIN):
@@ -69,9 +70,9 @@ def check_size(content: Any, size: int) -> None:
             raise ValueError("tensors larger than their file")
 
 
-def misfit_of_content(content: dict[str, Any]) -> str | None:
-    """What is wrong with the parts of a checkpoint, whatever its run; None where nothing is."""
-    if problem := misfit(content, CONTENT):
+def content_problem(content: dict[str, Any]) -> str | None:
+    """Why the parts of a checkpoint cannot be used, whatever its run; None if they can."""
+    if problem := kind_problem(content, CONTENT):
         return problem
     run = content.get("run")
     if run is None:
@@ -79,7 +80,7 @@ def misfit_of_content(content: dict[str, Any]) -> str | None:
     for name in run["files"]:  # these files are cut back to the lengths given, so nothing else may be among them
         if name not in (METRICS_CSV, EVALUATIONS_CSV) and not EVENT_FILE.fullmatch(name):
             return f"run.files names {name!r}, which is no file of a run"
-    if problem := misfit(run["files"], dict[str, int], "run.files"):
+    if problem := kind_problem(run["files"], dict[str, int], "run.files"):
         return problem
     if min(*run["files"].values(), run["wall_seconds"]) < 0 or run["iterations"] != content["iteration"]:
         return "its lengths, times and counts contradict each other"
@@ -93,8 +94,11 @@ def shapes(state: Any) -> Any:
     return Shape(tuple(state.shape), state.dtype)
 
 
-def misshapen(state: Any, expected: Any, name: str, exact: bool = True) -> str | None:
-    """Which part of nested dicts of tensors has another shape than expected; unless `exact`, it may have more parts."""
+def shape_problem(state: Any, expected: Any, name: str, exact: bool = True) -> str | None:
+    """Which part of nested dicts of tensors has another shape than expected, in words; None if none has.
+
+    Unless `exact`, there may be more parts than expected.
+    """
     if isinstance(expected, Shape):
         return None if isinstance(state, Tensor) and shapes(state) == expected else f"{name} is not {_words(expected)}"
     if not isinstance(state, dict) or expected.keys() - state.keys():
@@ -102,13 +106,13 @@ def misshapen(state: Any, expected: Any, name: str, exact: bool = True) -> str |
     if exact and state.keys() - expected.keys():
         return f"{name} has other parts than {', '.join(expected)}"
     for key, part in expected.items():
-        if problem := misshapen(state[key], part, f"{name}.{key}", exact):
+        if problem := shape_problem(state[key], part, f"{name}.{key}", exact):
             return problem
     return None
 
 
-def misfit_of_actions(actions: Tensor | None, steps: int, num_envs: int, spaces: Spaces) -> str | None:
-    """What is wrong with the actions [t, N(, C or A)] of the t = `steps` since a segment's start; None where t is 0."""
+def actions_problem(actions: Tensor | None, steps: int, num_envs: int, spaces: Spaces) -> str | None:
+    """Why these cannot be the actions [t, N(, C or A)] of the t = `steps` since a segment's start; None if they can."""
     if steps == 0:
         return None if actions is None else "there are actions, where a segment has not begun"
     components = [len(spaces.nvec)] if spaces.nvec else []
@@ -123,8 +127,8 @@ def misfit_of_actions(actions: Tensor | None, steps: int, num_envs: int, spaces:
     return None if ((actions >= 0) & (actions < options)).all() else "actions are out of range"
 
 
-def misfit_of_digests(digests: Tensor | None, steps: int) -> str | None:
-    """What is wrong with the digests [1 + t] of a segment's t = `steps`, where there are any."""
+def digests_problem(digests: Tensor | None, steps: int) -> str | None:
+    """Why these cannot be the digests [1 + t] of a segment's t = `steps`; None if they can, or if there are none."""
     expected = Shape((1 + steps,), torch.int32)
     return None if digests is None or shapes(digests) == expected else f"digests is not {_words(expected)}"
 

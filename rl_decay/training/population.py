@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from rl_decay.config.checks import check
-from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
-from rl_decay.config.plan import ENDLESS, Note, Plan, plan
+from rl_decay.config.identity import experiment_values, fingerprint, population_values
+from rl_decay.config.plan import ENDLESS, Note, Plan, make_plan
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.envs.backends import make_vec_env
@@ -58,7 +58,7 @@ class Result:
 
     folder: Path
     summary: dict[str, Any]
-    trained: bool = True  # False: it had ended before
+    trained: bool = True  # False: nothing was left to train
     recorded: bool = True  # False: its summary.json could not be written
 
     @property
@@ -81,16 +81,20 @@ def train_population(jobs: Sequence[Job], *, show: ShowPlan | None = None) -> li
     anything is written, for a configuration that cannot be run and for a folder that holds another run. `show` gets
     (configuration, plan, device) before the first step and may return a display for the progress.
     """
-    jobs = [replace(job, config=with_full_id(check(job.config)), folder=Path(job.folder)) for job in jobs]
-    structure = population_keys(jobs[0].config)
-    if any(population_keys(job.config) != structure for job in jobs):
+    checked_jobs = []
+    for job in jobs:
+        config = with_full_id(check(job.config))
+        checked_jobs.append(replace(job, config=config, folder=Path(job.folder)))
+    jobs = checked_jobs
+    structure = population_values(jobs[0].config)
+    if any(population_values(job.config) != structure for job in jobs):
         raise ValueError("the members of a population may differ in per-member fields only")
     raise_limit()
     recorders: Sequence[RunRecorder] = []
     with ExitStack() as stack:
         lock = _lock([job.folder for job in jobs], stack)
         starts = [find_start_point(job, RunFolder(job.folder)) for job in jobs]
-        unfinished = [start for start in starts if not start.ended]
+        unfinished = [start for start in starts if not start.nothing_left]
         if unfinished:
             recorders = _train(unfinished, show, lock, stack)
     unrecorded = {recorder.folder: recorder.summary() for recorder in recorders if not recorder.recorded}
@@ -120,7 +124,7 @@ def _result(start: StartPoint, unrecorded: dict[str, Any] | None) -> Result:
     folder = start.job.folder
     if unrecorded is not None:
         return Result(folder, unrecorded, recorded=False)
-    return Result(folder, read_summary(folder), trained=not start.ended)
+    return Result(folder, read_summary(folder), trained=not start.nothing_left)
 
 
 def _train(
@@ -133,14 +137,14 @@ def _train(
     if first.checkpoint is None:
         device = resolve_device(first.config.device)
     else:
-        device = same_device(first.run.summary["device"], first.run.path)
+        device = same_device(first.run_folder.summary["device"], first.run_folder.path)
     stack.enter_context(cpu_threads(first.config.threads))
     stack.enter_context(torch.autocast(device.type, enabled=False))  # the caller's would give other bits
     keep_freed_memory()
     with out_of_memory.explained(), watched("the task, which is made and tried out before training"):
         trainer = _trainer(starts, device, lock, stack)
     trainer.display = show(first.config, trainer.plan, str(device)) if show else None
-    for continuation in first.history[-1:]:
+    for continuation in first.continuations[-1:]:
         for version in continuation.get("versions", ()):
             log.warning("continued with another version: %s; the bits may differ from an uninterrupted run", version)
     trainer.train()
@@ -150,26 +154,27 @@ def _train(
 def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, stack: ExitStack) -> Trainer:
     """Make everything that a population needs, and bring it to where its runs begin."""
     first, count = starts[0], len(starts)
-    shared = first.config  # in its structural keys
+    # Only its keys without `per_member` may be read: in these all members agree. `members` holds the others.
+    shared = first.config
     stack.enter_context(preserved_generators())
     # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
     require_memory(shared, codec_of(shared.env, shared.net.squash).spaces, count, device)
     task = examine(shared.env, shared.vec, shared.net.squash)
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
-    timetable = plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
-    timetable = replace(timetable, observation_parts=task.parts)
+    plan = make_plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
+    plan = replace(plan, observation_parts=task.parts)
     members = [member(start.config) for start in starts]
     streams = MemberStreams([start.config.seed for start in starts], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
     load_agents(ppo, starts)
-    empty = [empty_checkpoint(start.config, envs.spaces, timetable) for start in starts]
+    templates = [checkpoint_template(start.config, envs.spaces, plan) for start in starts]
     recorders = []
-    for start, checkpoint in zip(starts, empty, strict=True):
-        recorders.append(_recorder(start, timetable, checkpoint, device, stack))
+    for start, template in zip(starts, templates, strict=True):
+        recorders.append(_recorder(start, plan, template, device, stack))
     collector = Collector(envs, count, shared.env.num_envs, shared.algo.num_steps, device)
     trainer = Trainer(
-        plan=timetable,
+        plan=plan,
         members=members,
         ppo=ppo,
         collector=collector,
@@ -177,7 +182,7 @@ def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, 
         eval_envs=eval_envs,
         eval_seeds=evaluation_seeds(shared.evaluation.seed, shared.evaluation.episodes),
         runs=recorders,
-        saver=Saver(timetable, ppo, collector, recorders, empty, lock),
+        saver=Saver(plan, ppo, collector, recorders, templates, lock),
     )
     _replay(trainer, [start.checkpoint for start in starts if start.checkpoint is not None])
     return trainer
@@ -207,14 +212,14 @@ def _lock(folders: Sequence[Path], stack: ExitStack) -> RunLock:
 
 
 def _recorder(
-    start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device, stack: ExitStack
+    start: StartPoint, plan: Plan, template: Checkpoint, device: torch.device, stack: ExitStack
 ) -> RunRecorder:
     """Open a run's folder; however the program goes on, its summary.json says how the run ended."""
-    header = summary_header(start, timetable, empty, device)
+    header = summary_header(start, plan, template, device)
     folder = start.job.folder
-    saved = None if start.checkpoint is None else start.checkpoint.run
+    saved_state = None if start.checkpoint is None else start.checkpoint.run
     try:
-        recorder = RunRecorder(folder, start.config, timetable, header, saved)
+        recorder = RunRecorder(folder, start.config, plan, header, saved_state)
     except OSError as error:
         raise UserError(unwritable(folder, error)) from None
 
@@ -246,39 +251,39 @@ def member(config: Config) -> Member:
     )
 
 
-def summary_header(start: StartPoint, timetable: Plan, empty: Checkpoint, device: torch.device) -> dict[str, Any]:
+def summary_header(start: StartPoint, plan: Plan, template: Checkpoint, device: torch.device) -> dict[str, Any]:
     """What summary.json says of a run that training does not change."""
     config = start.config
     return {
         "env_id": config.env.id,
         "seed": config.seed,
-        "config": empty.config,
-        "fingerprint": empty.fingerprint,
+        "config": template.config,
+        "fingerprint": template.fingerprint,
         "overrides": list(start.job.overrides),
         "threads": config.threads,
         "compile": config.compile,
         "vec": config.vec,
         "device": str(device),
-        **asdict(timetable.clock),
-        "resumed": list(start.history),
-        "notes": _notes(start, timetable),
+        **asdict(plan.clock),
+        "resumed": list(start.continuations),
+        "notes": _notes(start, plan),
         "versions": versions(),
     }
 
 
-def _notes(start: StartPoint, timetable: Plan) -> list[str]:
+def _notes(start: StartPoint, plan: Plan) -> list[str]:
     """The notes of a run's summary: of its plan, of continuations that were not exact, of what it learned earlier."""
-    learned = [note for note in start.run.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
-    return [f"{label}: {text}" for label, text in timetable.notes] + inexact_notes(start.history) + learned
+    learned = [note for note in start.run_folder.summary.get("notes", ()) if note.startswith(f"{ENDLESS}: ")]
+    return [f"{label}: {text}" for label, text in plan.notes] + inexact_notes(start.continuations) + learned
 
 
-def empty_checkpoint(config: Config, spaces: Spaces, timetable: Plan) -> Checkpoint:
-    """What all checkpoints of a run say, before its first iteration."""
+def checkpoint_template(config: Config, spaces: Spaces, plan: Plan) -> Checkpoint:
+    """The fields that are equal in all checkpoints of a run; each save fills in iteration, agent and the rest."""
     return Checkpoint(
         config=flat(config),
-        fingerprint=fingerprint(experiment_keys(config)),
+        fingerprint=fingerprint(experiment_values(config)),
         spaces=spaces,
-        evaluation_cap=timetable.evaluation_cap,
+        evaluation_cap=plan.evaluation_cap,
         iteration=0,
         agent={},
     )

@@ -37,8 +37,8 @@ class Saver:
     plan: Plan
     ppo: PPO
     collector: Collector
-    runs: Sequence[RunRecorder]
-    empty: Sequence[Checkpoint]  # per member: what all its checkpoints say
+    runs: Sequence[RunRecorder]  # per member
+    templates: Sequence[Checkpoint]  # per member: `checkpoint_template`
     lock: RunLock  # of the runs' folders
     failures: list[str] = field(default_factory=list, init=False)  # words for the person: folders that failed
     _flushed: float = field(default_factory=time.monotonic, init=False)
@@ -50,8 +50,11 @@ class Saver:
             self._drop_later_best()
 
     @contextmanager
-    def writing(self, run: RunRecorder) -> Iterator[None]:
-        """What goes wrong with a run's folder ends this run alone."""
+    def ending_on_error(self, run: RunRecorder) -> Iterator[None]:
+        """Around what is written into a run's folder: an error of the folder ends this run alone, and is noted.
+
+        On leaving, a run that has ended, by such an error or otherwise, is closed.
+        """
         try:
             yield
         except LockLostError as error:
@@ -70,7 +73,7 @@ class Saver:
     def close_all(self) -> None:
         """Close every run; a second call does nothing."""
         for run in self.runs:
-            with self.writing(run):
+            with self.ending_on_error(run):
                 run.close()
 
     def save(self, done: int, now: bool) -> None:
@@ -78,7 +81,7 @@ class Saver:
         due = now or done % self.plan.checkpoint_every == 0 or done == self.plan.num_iterations
         if due or time.monotonic() - self._flushed > FLUSH_SECONDS:
             for run in self._still_running():
-                with self.writing(run):
+                with self.ending_on_error(run):
                     self.lock.verify(run.folder)
                     run.flush()
             self._flushed = time.monotonic()
@@ -86,12 +89,12 @@ class Saver:
             state = checkpoints.to_cpu(self.ppo.state_dict())
             for m, run in enumerate(self.runs):
                 if run.running:
-                    with self.writing(run):
-                        self._checkpoint(m, layout.LATEST, done, state, self._place(m, done))
+                    with self.ending_on_error(run):
+                        self._checkpoint(m, layout.LATEST, done, state, self._resume_state(m, done))
             self._keep_copies(done)
 
     def save_best(self, m: int, done: int) -> None:
-        """Write a member's best.pt; whoever calls it is `writing` that member's run."""
+        """Write a member's best.pt; to be called inside `ending_on_error` of that member's run."""
         self._checkpoint(m, layout.BEST, done, self.ppo.state_dict())
 
     def _still_running(self) -> list[RunRecorder]:
@@ -101,18 +104,18 @@ class Saver:
         """Remove what a killed process called best later than here: that future may not come again."""
         for run in self.runs:
             best = run.folder / layout.CHECKPOINTS / layout.BEST
-            with self.writing(run), suppress(UserError):  # there is none, or it is damaged
+            with self.ending_on_error(run), suppress(UserError):  # there is none, or it is damaged
                 if Checkpoint.load(best).iteration > self.plan.start:
                     best.unlink()
 
     def _keep_copies(self, done: int) -> None:
         for run in self._still_running():
-            with self.writing(run):
+            with self.ending_on_error(run):
                 checkpoints.keep_copy(run.folder / layout.CHECKPOINTS, done, run.config.checkpoint.keep)
 
-    def _place(self, m: int, done: int) -> dict[str, Any]:
-        """What a checkpoint holds for `resume` beside the agent: the run's files and counts, the actions of a segment
-        in progress.
+    def _resume_state(self, m: int, done: int) -> dict[str, Any]:
+        """The fields of a checkpoint that only resume needs: the recorder's state, and of a segment in progress the
+        actions so far and the digests of what the task gave for them.
         """
         inside = done % self.plan.clock.segment_length > 0
         return {
@@ -122,20 +125,21 @@ class Saver:
         }
 
     def _checkpoint(
-        self, m: int, name: str, done: int, state: dict[str, Any], place: dict[str, Any] | None = None
+        self, m: int, name: str, done: int, state: dict[str, Any], resume_state: dict[str, Any] | None = None
     ) -> None:
-        run, agent = self.runs[m], checkpoints.to_cpu(checkpoints.member_state(state, m))
-        checkpoint = replace(self.empty[m], iteration=done, agent=agent, **(place or {}))
+        run = self.runs[m]
+        agent = checkpoints.to_cpu(checkpoints.member_state(state, m))
+        checkpoint = replace(self.templates[m], iteration=done, agent=agent, **(resume_state or {}))
         self._tell_lost_checkpoints(run, done)
         checkpoint.save(run.folder / layout.CHECKPOINTS / name)
-        run.saved.add(name)
+        run.expected_checkpoints.add(name)
 
     def _tell_lost_checkpoints(self, run: RunRecorder, done: int) -> None:
         """Rows are not lost with a checkpoint, so the run goes on; but best.pt may stay away."""
         folder = run.folder / layout.CHECKPOINTS
-        lost = sorted(name for name in run.saved if not (folder / name).exists())
+        lost = sorted(name for name in run.expected_checkpoints if not (folder / name).exists())
         if lost and run.folder.is_dir():
             words = f"{', '.join(lost)} removed before iteration {done:,}; written again when next due"
             run.note("checkpoints", words)
             log.warning("%s: %s", folder, words)
-            run.saved.difference_update(lost)
+            run.expected_checkpoints.difference_update(lost)

@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from rl_decay.config.identity import MAY_DIFFER_WHEN_LONGER, SHAPING, changed_keys, experiment_keys, experiment_names
+from rl_decay.config.identity import (
+    MAY_DIFFER_WHEN_LONGER,
+    SHAPING,
+    changed_values,
+    experiment_key_names,
+    experiment_values,
+)
 from rl_decay.config.plan import Clock, iterations
 from rl_decay.config.recorded import check_kinds, config_to_compare
 from rl_decay.config.schema import Config, flat
@@ -22,10 +28,10 @@ from rl_decay.runs.files import exists
 from rl_decay.runs.folder import RunFolder
 from rl_decay.runs.jobs import Job
 from rl_decay.runs.summary import versions
-from rl_decay.runs.tables import evaluation_curve
+from rl_decay.runs.tables import evaluation_returns
 from rl_decay.system.shell import absolute
 from rl_decay.training.checkpoints import Checkpoint, join_members, member_state, way_out
-from rl_decay.training.content import Shape, misfit_of_actions, misfit_of_digests, misshapen, shapes
+from rl_decay.training.content import Shape, actions_problem, digests_problem, shape_problem, shapes
 from rl_decay.types import Spaces
 
 
@@ -34,12 +40,12 @@ class StartPoint:
     """Where and how a run begins. Runs can only train together if their `resume_point` is the same."""
 
     job: Job  # with the configuration that is trained: of a run begun before, with what was recorded of it
-    run: RunFolder
+    run_folder: RunFolder
     iteration: int = 0
     clock: Clock | None = None  # None: of the plan
-    ended: bool = False  # nothing is left to train
+    nothing_left: bool = False  # True: the run has finished or diverged, and is not to be made longer
     checkpoint: Checkpoint | None = field(default=None, compare=False)  # of its own run; None at the beginning
-    history: tuple[dict[str, Any], ...] = ()  # earlier continuations, and this one
+    continuations: tuple[dict[str, Any], ...] = ()  # entries of `resumed` in summary.json: earlier ones, and this one
 
     @property
     def config(self) -> Config:
@@ -52,73 +58,90 @@ class StartPoint:
         return self.iteration, self.clock
 
 
-def find_start_point(job: Job, run: RunFolder) -> StartPoint:
+def find_start_point(job: Job, run_folder: RunFolder) -> StartPoint:
     """Where a job begins in its folder: anew, or after the last checkpoint of the run that is there.
 
     UserError if the folder holds a run and resume=never, if that is another experiment, or if its checkpoint cannot be
     used.
     """
-    if job.config.horizon != "refuse" and not run.summary:
-        raise UserError(f"horizon={job.config.horizon}: {run.path} holds no run to make longer")
-    check_links(run.path)
-    if not layout.is_taken(run.path):
-        return _new(job, run)
+    path = run_folder.path
+    if job.config.horizon != "refuse" and not run_folder.summary:
+        raise UserError(f"horizon={job.config.horizon}: {path} holds no run to make longer")
+    check_links(path)
+    if not layout.has_run_files(path):
+        return _fresh_start(job, run_folder)
     if job.config.resume == "never":
         raise UserError(
-            f"{run.path} holds a run already; nothing was changed. Choose another folder, or continue it with "
-            "resume=auto"
+            f"{path} holds a run already; nothing was changed. Choose another folder, or continue it with resume=auto"
         )
-    job = replace(job, config=same_experiment(job.config, run))
-    if run.has_ended(job.config):
-        return StartPoint(job, run, ended=True)
-    if run.summary:
-        return _continued(job, run)
-    if exists(run.latest):
+    job = replace(job, config=same_experiment(job.config, run_folder))
+    if run_folder.nothing_left(job.config):
+        return StartPoint(job, run_folder, nothing_left=True)
+    if run_folder.summary:
+        return _continued_start(job, run_folder)
+    if exists(run_folder.latest):
         raise UserError(
-            f"{run.latest}: there is no {layout.SUMMARY} that says of which run; move it away to start anew"
+            f"{run_folder.latest}: there is no {layout.SUMMARY} that says of which run; move it away to start anew"
         )
-    return _new(job, run)
+    return _fresh_start(job, run_folder)
 
 
-def _new(job: Job, run: RunFolder) -> StartPoint:
+def _fresh_start(job: Job, run_folder: RunFolder) -> StartPoint:
     """The beginning of a run whose folder holds nothing of it."""
-    return StartPoint(replace(job, config=with_absolute_paths(job.config)), run)
+    return StartPoint(replace(job, config=with_absolute_paths(job.config)), run_folder)
 
 
-def _continued(job: Job, run: RunFolder) -> StartPoint:
+def _continued_start(job: Job, run_folder: RunFolder) -> StartPoint:
     """The last checkpoint of a run that was begun before, or its beginning if it was never saved."""
-    config, iteration, checkpoint = job.config, 0, None
-    if exists(run.latest):
-        checkpoint = _own_checkpoint(run.latest, config)
+    config = job.config
+    iteration = 0
+    checkpoint = None
+    if exists(run_folder.latest):
+        checkpoint = _own_checkpoint(run_folder.latest, config)
         iteration = checkpoint.iteration
         assert checkpoint.run is not None
-        for name, length in checkpoint.run["files"].items():
-            check_length(run.path / name, length)
+        lengths = checkpoint.run["files"]
+        for name, length in lengths.items():
+            check_length(run_folder.path / name, length)
         # Read the table before anything is cut: a damaged one must leave the folder as it is.
-        evaluation_curve(run.path / layout.EVALUATIONS_CSV, checkpoint.run["files"][layout.EVALUATIONS_CSV])
-    clock = _clock(config, run.summary, iteration)
-    history = _history(config, run.summary, iteration)
-    return StartPoint(job, run, iteration, clock, checkpoint=checkpoint, history=history)
+        evaluation_returns(run_folder.path / layout.EVALUATIONS_CSV, lengths[layout.EVALUATIONS_CSV])
+    clock = _clock(config, run_folder.summary, iteration)
+    continuations = _continuations(config, run_folder.summary, iteration)
+    return StartPoint(job, run_folder, iteration, clock, checkpoint=checkpoint, continuations=continuations)
 
 
 def _own_checkpoint(path: Path, config: Config) -> Checkpoint:
+    """The checkpoint of the run with this configuration; UserError if it is another run's, or of a later iteration."""
     checkpoint = Checkpoint.load(path)
     check_kinds(checkpoint.config, path)
-    known = {key: checkpoint.config[key] for key in experiment_names() if key in checkpoint.config}
-    foreign = {k: v for k, v in changed_keys(known, experiment_keys(config)).items() if k not in MAY_DIFFER_WHEN_LONGER}
-    if foreign or checkpoint.run is None:
-        key, (value, _) = next(iter(foreign.items()), ("", ("", "")))
-        other = f"{key}={value}" if foreign else "a copy of best.pt"
-        raise UserError(f"{path}: belongs to another run ({other}); put the run's own back, or delete it to start anew")
-    iteration, last = checkpoint.iteration, iterations(config)
-    if iteration > last:
-        raise UserError(f"{path}: of iteration {iteration}, but the run has {last}{way_out(path)}")
+    recorded_keys = [key for key in experiment_key_names() if key in checkpoint.config]
+    recorded_values = {key: checkpoint.config[key] for key in recorded_keys}
+    for key, (recorded_value, _) in changed_values(recorded_values, experiment_values(config)).items():
+        if key not in MAY_DIFFER_WHEN_LONGER:
+            raise _foreign_checkpoint(path, f"{key}={recorded_value}")
+    if checkpoint.run is None:
+        raise _foreign_checkpoint(path, "a copy of best.pt")
+    last = iterations(config)
+    if checkpoint.iteration > last:
+        raise UserError(f"{path}: of iteration {checkpoint.iteration}, but the run has {last}{way_out(path)}")
     return checkpoint
 
 
+def _foreign_checkpoint(path: Path, difference: str) -> UserError:
+    """The refusal of a checkpoint with a difference to what this run would have saved."""
+    return UserError(
+        f"{path}: belongs to another run ({difference}); put the run's own back, or delete it to start anew"
+    )
+
+
 def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
-    lengths = summary["segment_length"], summary["horizon_iterations"]
-    clock = Clock(*lengths, summary["held_at"], summary.get("evaluation_cap"))
+    """The clock of a run that was begun before, moved if the run is made longer now."""
+    clock = Clock(
+        segment_length=summary["segment_length"],
+        horizon_iterations=summary["horizon_iterations"],
+        held_at=summary["held_at"],
+        evaluation_cap=summary.get("evaluation_cap"),
+    )
     if config.total_steps == summary["config"]["total_steps"]:
         return clock
     if config.horizon == "hold" and iteration == 0:
@@ -126,7 +149,8 @@ def _clock(config: Config, summary: dict[str, Any], iteration: int) -> Clock:
     return clock.longer(config.horizon, iteration, iterations(config))
 
 
-def _history(config: Config, summary: dict[str, Any], iteration: int) -> tuple[dict[str, Any], ...]:
+def _continuations(config: Config, summary: dict[str, Any], iteration: int) -> tuple[dict[str, Any], ...]:
+    """The continuations in a run's summary, and this one behind them."""
     entry: dict[str, Any] = {"iteration": iteration}
     before = summary["config"]["total_steps"]
     if config.total_steps != before:
@@ -138,66 +162,81 @@ def _history(config: Config, summary: dict[str, Any], iteration: int) -> tuple[d
 
 def load_agents(ppo: PPO, starts: Sequence[StartPoint]) -> None:
     """Give a new population the agents of its members' checkpoints, or of the checkpoints they branch from."""
-    state = ppo.state_dict()
-    members = [member_state(state, m) for m in range(ppo.members)]
-    for m, begun in enumerate(starts):
-        if begun.checkpoint:
-            members[m] = _own_agent(begun, ppo.networks.shape, members[m])
-        elif begun.config.init_from is not None:
-            members[m] = _branched(members[m], begun.config, ppo.networks.shape.spaces)
-    if any(s.checkpoint or s.config.init_from is not None for s in starts):
-        ppo.load_state_dict(join_members(members))
+    population_state = ppo.state_dict()
+    states = [member_state(population_state, m) for m in range(len(starts))]
+    for m, start in enumerate(starts):
+        if start.checkpoint:
+            states[m] = _own_agent(start, ppo.networks.shape, states[m])
+        elif start.config.init_from is not None:
+            states[m] = _agent_from_init_from(start.config, ppo.networks.shape.spaces, states[m])
+    if any(start.checkpoint or start.config.init_from is not None for start in starts):
+        ppo.load_state_dict(join_members(states))
 
 
-def _own_agent(begun: StartPoint, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
+def _own_agent(start: StartPoint, shape: NetShape, fresh: dict[str, Any]) -> dict[str, Any]:
     """The agent of a run's own checkpoint, once all that it holds has the shapes that this run would have saved."""
-    config, checkpoint, rows = begun.config, begun.checkpoint, begun.config.env.num_envs * begun.config.algo.num_steps
-    assert begun.clock is not None and checkpoint is not None
-    steps = begun.iteration % begun.clock.segment_length * config.algo.num_steps
-    problem = (
-        (None if checkpoint.spaces == shape.spaces else f"its weights are not for {config.env.id}")
-        or misshapen(checkpoint.agent, _trained_shapes(fresh, shape, rows), "agent")
-        or misfit_of_actions(checkpoint.actions, steps, config.env.num_envs, shape.spaces)
-        or misfit_of_digests(checkpoint.digests, steps)
-    )
-    if problem:
-        raise UserError(f"{begun.run.latest}: does not fit its run ({problem}){way_out(begun.run.latest)}")
-    return checkpoint.agent
+    assert start.checkpoint is not None
+    if problem := _problem_of_own(start, start.checkpoint, shape, fresh):
+        latest = start.run_folder.latest
+        raise UserError(f"{latest}: does not fit its run ({problem}){way_out(latest)}")
+    return start.checkpoint.agent
+
+
+def _problem_of_own(start: StartPoint, checkpoint: Checkpoint, shape: NetShape, fresh: dict[str, Any]) -> str | None:
+    """Why a checkpoint cannot have been saved by the run that starts from it, in words; None if it can."""
+    config = start.config
+    if checkpoint.spaces != shape.spaces:
+        return f"its weights are not for {config.env.id}"
+    rows = config.env.num_envs * config.algo.num_steps
+    if problem := shape_problem(checkpoint.agent, _trained_shapes(fresh, shape, rows), "agent"):
+        return problem
+    assert start.clock is not None
+    steps_in_segment = start.iteration % start.clock.segment_length * config.algo.num_steps
+    if problem := actions_problem(checkpoint.actions, steps_in_segment, config.env.num_envs, shape.spaces):
+        return problem
+    return digests_problem(checkpoint.digests, steps_in_segment)
 
 
 def _trained_shapes(fresh: dict[str, Any], shape: NetShape, rows: int) -> dict[str, Any]:
     """The shapes of a fresh agent's state after its first update, from a rollout of so many rows."""
-    probes, actions = len(range(rows)[probe_rows(rows)]), shape.spaces.num_actions
-    obs, outputs = Shape((1, probes, shape.widths[0])), Shape((1, probes, actions))
-    return shapes(fresh) | {"probes": {"obs": obs, "outputs": outputs, "log_std": Shape((1, actions))}}
+    num_probes = len(range(rows)[probe_rows(rows)])
+    num_actions = shape.spaces.num_actions
+    probes = {
+        "obs": Shape((1, num_probes, shape.widths[0])),
+        "outputs": Shape((1, num_probes, num_actions)),
+        "log_std": Shape((1, num_actions)),
+    }
+    return shapes(fresh) | {"probes": probes}
 
 
-def _branched(fresh: dict[str, Any], config: Config, spaces: Spaces) -> dict[str, Any]:
-    """A new agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
-    and running returns stay new.
+def _agent_from_init_from(config: Config, spaces: Spaces, fresh: dict[str, Any]) -> dict[str, Any]:
+    """A fresh agent with the weights of `init_from`, and the moments that these weights were trained behind; optimizer
+    and running returns stay fresh.
     """
     path = absolute(str(config.init_from))
     try:
         checkpoint = Checkpoint.load(path)
-        known = flat(config_to_compare(checkpoint.config, path))
+        other_values = flat(config_to_compare(checkpoint.config, path))
     except UserError as error:
         raise UserError(f"init_from={error}") from None
     if checkpoint.spaces != spaces:
         raise UserError(
-            f"init_from={path}: its weights are for {known['env.id']}, whose observations or actions are not those of "
-            f"{config.env.id}"
+            f"init_from={path}: its weights are for {other_values['env.id']}, whose observations or actions are not "
+            f"those of {config.env.id}"
         )
-    own = flat(config)  # not `experiment_keys`: a key marked `later` is missing there at its default
+    own_values = flat(config)  # not `experiment_values`: a key marked `later` is missing there at its default
     for key in SHAPING:
-        if known[key] != own[key]:
-            raise UserError(f"init_from={path}: its weights were trained with {key}={known[key]}, not {own[key]}")
+        other_value = other_values[key]
+        own_value = own_values[key]
+        if other_value != own_value:
+            raise UserError(f"init_from={path}: its weights were trained with {key}={other_value}, not {own_value}")
     agent = checkpoint.agent
-    taken = {group: {"parameters": fresh[group]["parameters"]} for group in ("actor", "critic")}
+    wanted_parts = {group: {"parameters": fresh[group]["parameters"]} for group in ("actor", "critic")}
     for name in ("obs_moments", "reward_scaler"):
         if name in fresh:
-            taken[name] = {key: part for key, part in fresh[name].items() if key != "running"}
-    if problem := misshapen(agent, shapes(taken), "agent", exact=False):
+            wanted_parts[name] = {key: part for key, part in fresh[name].items() if key != "running"}
+    if problem := shape_problem(agent, shapes(wanted_parts), "agent", exact=False):
         raise UserError(f"init_from={path}: does not fit ({problem})")
-    for name, part in taken.items():
+    for name, part in wanted_parts.items():
         fresh[name] |= {key: agent[name][key] for key in part}
     return fresh

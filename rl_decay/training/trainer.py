@@ -213,7 +213,7 @@ class Trainer:
         for m, run in enumerate(self.runs):
             if not run.running:
                 continue
-            with self.saver.writing(run):
+            with self.saver.ending_on_error(run):
                 if m in diverged:
                     run.end(layout.DIVERGED, f"{diverged[m]} in iteration {done}")
                 row = {tag: values[m] for tag, values in scalars.items() if "/" in tag}
@@ -237,7 +237,7 @@ class Trainer:
         is_new = False
         for m, run in enumerate(self.runs):
             if run.running and self.collector.episodes_ended[m] == 0:
-                with self.saver.writing(run):
+                with self.saver.ending_on_error(run):
                     is_new |= run.note(*note)
         if is_new:
             log.warning("%s: %s", *note)
@@ -251,7 +251,7 @@ class Trainer:
             if isinstance(error, TaskError):
                 error = with_traceback_logged(error, [run.folder])
             self._task_errors.append(error)
-            with self.saver.writing(run):
+            with self.saver.ending_on_error(run):
                 run.end(layout.FAILED, str(error))
 
     def _raise_if_single(self) -> None:

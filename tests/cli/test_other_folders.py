@@ -8,7 +8,7 @@ import pytest
 from variants import thorough
 
 from rl_decay import resume
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import unflat
 from rl_decay.console.terminal import Terminal
 from rl_decay.runs.summary import read_summary, write_summary
@@ -77,7 +77,7 @@ def test_an_older_run_with_a_relative_path_stays_the_same_experiment(branched, t
     mine = tmp_path / "mine"
     said = read_summary(mine)
     said["config"]["init_from"] = "src/checkpoints/best.pt"  # as it was recorded before
-    said["fingerprint"] = fingerprint(experiment_keys(unflat(said["config"])))
+    said["fingerprint"] = fingerprint(experiment_values(unflat(said["config"])))
     write_summary(mine, said)
     assert branched("hydra.run.dir=mine", "resume=auto").code == 0  # typed again where it was typed first
     assert read_summary(mine) == said

@@ -7,7 +7,7 @@ import gymnasium as gym
 import pytest
 from trained import train_configs
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.summary import read_summary, write_summary
@@ -38,7 +38,7 @@ def test_both_words_for_a_task_are_one_experiment(configure, tmp_path):
         config = configure(env__id=f"tests/{name}")
         (result,) = train_configs([config], [tmp_path / name])
         prints.append(result.summary["fingerprint"])
-    assert prints == [fingerprint(experiment_keys(configure(env__id="tests/Push-v0")))] * 2
+    assert prints == [fingerprint(experiment_values(configure(env__id="tests/Push-v0")))] * 2
 
 
 @pytest.mark.filterwarnings("ignore:.*Using the latest versioned environment")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
 from rl_decay.metrics.tasks import constants, scored_task, unit
 from rl_decay.runs import layout
-from rl_decay.runs.curve import curve_summary
+from rl_decay.runs.evaluation_history import evaluation_summary
 from rl_decay.runs.summary import versions, write_summary
 from rl_decay.runs.tables import CsvTable
 from rl_decay.schedules import progress
@@ -63,7 +63,7 @@ def write_run(
         "env_id": config.env.id,
         "seed": seed,
         "config": flat(config),
-        "fingerprint": fingerprint(experiment_keys(config)),
+        "fingerprint": fingerprint(experiment_values(config)),
         "overrides": [f"{k.replace('__', '.')}={v}" for k, v in curve.items()] if overrides is None else overrides,
         "threads": 1,
         "compile": "none",
@@ -77,7 +77,7 @@ def write_run(
         "wall_seconds": 1.0,
         "steps_per_second": float(iterations * per_iteration),
     }
-    write_summary(folder, summary | curve_summary(task, steps, returns, total * per_iteration))
+    write_summary(folder, summary | evaluation_summary(task, steps, returns, total * per_iteration))
     return folder
 
 

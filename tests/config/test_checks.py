@@ -7,7 +7,7 @@ import pytest
 from trained import train_configs
 
 from rl_decay.config.checks import check
-from rl_decay.config.plan import plan
+from rl_decay.config.plan import make_plan
 from rl_decay.config.schedules import unused_knobs
 from rl_decay.config.schema import Config, Schedule, flat, walk
 from rl_decay.errors import UserError
@@ -172,7 +172,7 @@ def test_a_rollout_of_one_row_cannot_be_cut():
 def test_a_run_shorter_than_an_iteration_names_the_fewest_steps():
     message = refused({"total_steps": 1023})  # one iteration takes 8 * 128 = 1024
     assert "total_steps=1023" in message and "1024" in message
-    assert plan(check(configured({"total_steps": 1024})), None).num_iterations == 1
+    assert make_plan(check(configured({"total_steps": 1024})), None).num_iterations == 1
 
 
 def test_only_async_environments_can_time_out():

@@ -6,7 +6,7 @@ import pytest
 
 from rl_decay.config.checks import check
 from rl_decay.config.code_keys import wrapper_items, wrapper_paths
-from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
+from rl_decay.config.identity import experiment_values, fingerprint, population_values
 from rl_decay.config.schema import Config, Env, flat
 from rl_decay.errors import UserError
 
@@ -85,10 +85,10 @@ def test_a_task_that_is_named_twice_is_refused():
 @pytest.mark.parametrize(("key", "value"), [("wrappers", [TIME]), ("entry_point", "a:B")])
 def test_both_keys_are_part_of_the_experiment_where_they_are_given(key, value):
     plain, given = Config(), Config(env=Env(**{key: value}))
-    assert f"env.{key}" not in experiment_keys(plain)  # runs that were recorded without the key stay what they are
-    assert experiment_keys(given)[f"env.{key}"] == value
-    assert fingerprint(experiment_keys(given)) != fingerprint(experiment_keys(plain))
-    assert f"env.{key}" in population_keys(plain)
+    assert f"env.{key}" not in experiment_values(plain)  # runs that were recorded without the key stay what they are
+    assert experiment_values(given)[f"env.{key}"] == value
+    assert fingerprint(experiment_values(given)) != fingerprint(experiment_values(plain))
+    assert f"env.{key}" in population_values(plain)
 
 
 def test_wrappers_stay_as_they_were_given():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rl_decay.config.kinds import LARGEST, Fields, Whole, misfit
-from rl_decay.config.recorded import KINDS, config_to_compare, config_to_train
+from rl_decay.config.kinds import LARGEST, Fields, Whole, kind_problem
+from rl_decay.config.recorded import KEY_KINDS, config_to_compare, config_to_train
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
 
@@ -47,21 +47,21 @@ UNFIT = [
 
 @pytest.mark.parametrize(("value", "kind"), FITTING, ids=repr)
 def test_a_value_of_its_kind_fits(value, kind):
-    assert misfit(value, kind, "x") is None
+    assert kind_problem(value, kind, "x") is None
 
 
 @pytest.mark.parametrize(("value", "kind", "words"), UNFIT, ids=lambda value: repr(value)[:30])
 def test_a_value_of_another_kind_is_named_with_what_it_should_be(value, kind, words):
-    problem = misfit(value, kind, "x")
+    problem = kind_problem(value, kind, "x")
     assert words in problem and len(problem) < 120
 
 
 def test_every_key_of_the_schema_has_a_kind_which_its_default_fits():
-    assert KINDS.keys() == WHOLE.keys()
-    assert [key for key, value in WHOLE.items() if misfit(value, KINDS[key])] == []
+    assert KEY_KINDS.keys() == WHOLE.keys()
+    assert [key for key, value in WHOLE.items() if kind_problem(value, KEY_KINDS[key])] == []
 
 
-@pytest.mark.parametrize("key", KINDS)
+@pytest.mark.parametrize("key", KEY_KINDS)
 def test_a_recorded_value_of_a_wrong_kind_is_refused_by_file_and_key(key):
     for value in ([None] if key != "env.wrappers" else "a.B", {"a": [1]} if key != "env.kwargs" else 1, 1j):
         with pytest.raises(UserError, match=f"^a file: {key}"):

@@ -10,7 +10,7 @@ from trained import train_configs
 from variants import every
 
 from rl_decay.config.checks import preset_note
-from rl_decay.config.plan import plan
+from rl_decay.config.plan import make_plan
 from rl_decay.config.schema import Config, Env, flat
 from rl_decay.console.run_tables import evaluation_share
 from rl_decay.hydra_app.compose import checked
@@ -62,14 +62,14 @@ def test_every_task_of_deepmind_control_runs_two_iterations(shell, option):
 def test_evaluations_of_a_preset_are_a_small_share_of_its_steps(compose, name):
     config = checked(compose(f"env={name}"))
     task = gymnasium.spec(config.env.id) if "dm_control/" not in config.env.id else None
-    plan_ = plan(config, task.max_episode_steps if task else None)
-    assert evaluation_share(config, plan_) < 0.15
-    assert len([p for p in plan_.evaluation_points if p > 0.7 * plan_.num_iterations]) >= 8  # osc_late is defined
+    plan = make_plan(config, task.max_episode_steps if task else None)
+    assert evaluation_share(config, plan) < 0.15
+    assert len([p for p in plan.evaluation_points if p > 0.7 * plan.num_iterations]) >= 8  # osc_late is defined
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in (CONF / "env").iterdir()))
 def test_debug_runs_two_iterations_of_any_task(compose, name):
-    assert plan(checked(compose(f"env={name}", "experiment=debug")), None).num_iterations == 2
+    assert make_plan(checked(compose(f"env={name}", "experiment=debug")), None).num_iterations == 2
 
 
 @pytest.mark.parametrize("group", ["algo", "net", "logger"])

@@ -3,23 +3,23 @@
 import numpy as np
 import pytest
 
-from rl_decay.config.plan import evaluation_points, plan, segment_length
+from rl_decay.config.plan import evaluation_points, make_plan, segment_length
 from rl_decay.metrics import late_window
 
 
 def test_a_remainder_is_not_trained(configure):
     # 1000 = 15 iterations of 2 * 32 steps, and 40 steps over
-    layout = plan(configure(total_steps=1000, segments=4), None)
+    layout = make_plan(configure(total_steps=1000, segments=4), None)
     assert (layout.asked_steps, layout.steps_per_iteration, layout.num_iterations) == (1000, 64, 15)
     assert layout.total_steps == 960
     assert (layout.clock.segment_length, layout.segments, layout.segments_asked) == (4, 4, 4)  # 4 + 4 + 4 + 3
     assert layout.checkpoint_every == 4  # one segment
-    assert plan(configure(total_steps=1000, checkpoint__every=7), None).checkpoint_every == 7
+    assert make_plan(configure(total_steps=1000, checkpoint__every=7), None).checkpoint_every == 7
 
 
 @pytest.mark.parametrize(("total", "iterations"), [(64, 1), (127, 1), (128, 2)])
 def test_whole_iterations_only(total, iterations, configure):
-    layout = plan(configure(total_steps=total), None)
+    layout = make_plan(configure(total_steps=total), None)
     assert layout.num_iterations == iterations
     assert layout.evaluation_points[-1] == iterations
 
@@ -87,6 +87,6 @@ def test_evaluations_of_every_iteration_need_no_more_than_the_iterations():
 
 def test_a_plan_of_the_longest_run_is_made_at_once(configure):
     most = 2**63 - 1
-    layout = plan(configure(total_steps=most, segments=most), 500)
+    layout = make_plan(configure(total_steps=most, segments=most), 500)
     assert layout.num_iterations == most // 64
     assert layout.evaluation_points[-1] == layout.num_iterations

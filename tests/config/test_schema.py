@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 from omegaconf import OmegaConf
 
-from rl_decay.config.identity import experiment_keys, fingerprint, population_keys
+from rl_decay.config.identity import experiment_values, fingerprint, population_values
 from rl_decay.config.ranges import check_value, range_words
 from rl_decay.config.schema import ABOUT, FLAGS, Config, Role, flat, walk
 from rl_decay.errors import UserError
@@ -102,13 +102,13 @@ def test_a_shared_knob_has_the_range_that_the_curves_give_it(knob, value):
 
 def test_members_of_a_population_may_differ_in_these_keys_only():
     assert {key for key, _, about in LEAVES if about["per_member"]} == PER_MEMBER
-    assert set(population_keys(Config())) == {key for key, _, _ in LEAVES} - PER_MEMBER
+    assert set(population_values(Config())) == {key for key, _, _ in LEAVES} - PER_MEMBER
 
 
 def test_only_logging_and_saving_stay_out_of_the_experiment():
     assert {key for key, _, about in LEAVES if not about["experiment"]} == OUTSIDE_THE_EXPERIMENT
     later = {key for key, _, about in LEAVES if about["later"]}
-    assert set(experiment_keys(Config())) == {key for key, _, _ in LEAVES} - OUTSIDE_THE_EXPERIMENT - later
+    assert set(experiment_values(Config())) == {key for key, _, _ in LEAVES} - OUTSIDE_THE_EXPERIMENT - later
 
 
 def test_public_keys_are_there():
@@ -142,4 +142,4 @@ def test_the_fingerprint_sees_every_key_of_a_member(key):
         name, _, leaf = leaf.partition(".")
         owner = getattr(owner, name)
     setattr(owner, leaf, "other")
-    assert fingerprint(experiment_keys(config)) != fingerprint(experiment_keys(Config()))
+    assert fingerprint(experiment_values(config)) != fingerprint(experiment_values(Config()))

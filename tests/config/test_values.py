@@ -10,7 +10,7 @@ import torch
 
 import rl_decay
 from rl_decay.config.checks import check
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import Config, Env, Group, Net, Schedule, flat, walk
 from rl_decay.errors import UserError
 
@@ -84,7 +84,7 @@ def test_a_whole_number_is_a_float_where_a_float_is_meant():
     """As on the command line: else lr=1 from Python and from Hydra would be two experiments."""
     checked = check(Config(actor=Group(lr=1)))
     assert type(checked.actor.lr) is float
-    assert fingerprint(experiment_keys(checked)) == fingerprint(experiment_keys(check(Config(actor=Group(lr=1.0)))))
+    assert fingerprint(experiment_values(checked)) == fingerprint(experiment_values(check(Config(actor=Group(lr=1.0)))))
 
 
 def test_arguments_of_the_task_are_plain_at_every_depth():

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from rl_decay.config.plan import plan
+from rl_decay.config.plan import make_plan
 from rl_decay.console.run_tables import plan_table, results_table
 
 
@@ -28,7 +28,7 @@ def words(table) -> str:
 def test_the_plan_says_of_segments_what_is_true(iterations, limit, said, configure):
     config = configure(segments=10 if iterations == 100 else 100, total_steps=iterations * 64)
     lines = [
-        " ".join(line.split()) + "\n" for line in words(plan_table(config, plan(config, limit), "cpu")).split("\n")
+        " ".join(line.split()) + "\n" for line in words(plan_table(config, make_plan(config, limit), "cpu")).split("\n")
     ]
     assert any(said in line for line in lines), lines
 
@@ -37,14 +37,14 @@ def test_the_plan_names_the_wrappers_in_their_order(configure):
     wrappers = ["gymnasium.wrappers.ClipAction", {"wrapper": "a.B", "x": 1}]
     for items, expected in ((wrappers, "gymnasium.wrappers.ClipAction, then a.B"), ([], None)):
         config = configure(env__wrappers=items)
-        table = plan_table(config, plan(config, 500), "cpu")
+        table = plan_table(config, make_plan(config, 500), "cpu")
         rows = dict(zip(*(column.cells for column in table.columns)))
         assert rows.get("wrappers") == expected
 
 
 def test_the_plan_says_that_resets_count(configure):
     config = configure()
-    assert "256 asked, 256 trained, resets included" in words(plan_table(config, plan(config, 500), "cpu"))
+    assert "256 asked, 256 trained, resets included" in words(plan_table(config, make_plan(config, 500), "cpu"))
 
 
 @pytest.mark.parametrize("valid, shown", [(1000, False), (990, False), (989, True), (500, True)])

@@ -47,7 +47,7 @@ class Counters:
 
 def test_the_key_vec_chooses_among_exactly_these_back_ends():
     choices = {key: about["choices"] for key, _, about in walk(Config())}["vec"]
-    assert set(BACK_ENDS) == set(choices) == set(memory.COPY)
+    assert set(BACK_ENDS) == set(choices) == set(memory.BYTES_PER_COPY)
 
 
 @pytest.mark.parametrize("vec", BACK_ENDS)

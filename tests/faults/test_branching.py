@@ -113,21 +113,21 @@ def test_a_branch_may_change_what_its_weights_do_not_depend_on(small, source, tm
 def test_another_network_or_normalisation_is_refused_by_name(key, value, small, source, tmp_path):
     with pytest.raises(UserError, match=f"init_from={source}: .*{key.replace('__', '.')}="):
         train_configs([small(init_from=str(source), **{key: value})], [tmp_path / "branch"])
-    assert not layout.is_taken(tmp_path / "branch")
+    assert not layout.has_run_files(tmp_path / "branch")
 
 
 @pytest.mark.parametrize("task", ["tests/Push-v0", "CartPole-v1"])
 def test_a_task_of_other_sizes_is_refused_by_name(task, small, source, tmp_path):
     with pytest.raises(UserError, match=r"init_from=.*tests/Faulty-v0"):
         train_configs([small(init_from=str(source), env__id=task)], [tmp_path / "branch"])
-    assert not layout.is_taken(tmp_path / "branch")
+    assert not layout.has_run_files(tmp_path / "branch")
 
 
 def test_a_missing_checkpoint_is_named(small, tmp_path):
     for path in (tmp_path / "nothing.pt", tmp_path):
         with pytest.raises(UserError, match=f"{path}: no such checkpoint"):
             train_configs([small(init_from=str(path))], [tmp_path / "branch"])
-    assert not layout.is_taken(tmp_path / "branch")
+    assert not layout.has_run_files(tmp_path / "branch")
 
 
 def test_train_py_refuses_in_one_line_and_leaves_no_folder(words, train_in, tmp_path):
@@ -208,7 +208,7 @@ def test_weights_for_other_actions_are_refused_though_padding_makes_their_arrays
     if "size" in kwargs:
         with pytest.raises(UserError, match="init_from="):
             train_configs([branch], [tmp_path / "branch"])
-        assert not layout.is_taken(tmp_path / "branch")
+        assert not layout.has_run_files(tmp_path / "branch")
     else:
         assert train_configs([branch], [tmp_path / "branch"])[0].status == "finished"
 

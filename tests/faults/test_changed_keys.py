@@ -174,7 +174,7 @@ def test_a_horizon_needs_a_run_that_is_continued(small, tmp_path):
         train_configs([small(horizon="keep")], [tmp_path / "mine"])
     with pytest.raises(UserError, match=r"horizon=hold: .* holds no run to make longer"):
         train_configs([small(horizon="hold", resume="auto")], [tmp_path / "mine"])
-    assert not layout.is_taken(tmp_path / "mine")
+    assert not layout.has_run_files(tmp_path / "mine")
 
 
 def test_a_folder_without_a_run_is_named(tmp_path, resumed):

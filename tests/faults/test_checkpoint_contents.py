@@ -13,7 +13,7 @@ from rl_decay.errors import UserError
 from rl_decay.evaluate.policy import load_policy
 from rl_decay.runs import layout
 from rl_decay.training import checkpoints
-from rl_decay.training.content import MOST_VALUES, check_size
+from rl_decay.training.content import MAX_NODES, check_size
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def expanded(*sizes):
 
 def saved(content, path):
     """Save without the digest that would never end."""
-    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "sha256": "x", **content}, path)
+    torch.save({"schema_version": checkpoints.CHECKPOINT_VERSION, "sha256": "x", **content}, path)
 
 
 def bomb():
@@ -213,9 +213,9 @@ def test_the_bound_is_the_files_size():
     check_size({"a": torch.zeros(4), "b": [1, (None, "x")]}, 16)
     with pytest.raises(ValueError, match="larger than their file"):
         check_size({"a": torch.zeros(5)}, 19)
-    check_size([0] * (MOST_VALUES - 1), 0)
+    check_size([0] * (MAX_NODES - 1), 0)
     with pytest.raises(ValueError, match="too many"):
-        check_size([0] * MOST_VALUES, 0)
+        check_size([0] * MAX_NODES, 0)
 
 
 PARTS = (("actor",), ("actor", "parameters"), ("obs_moments",), ("obs_moments", "var"))
@@ -231,7 +231,7 @@ def test_a_policy_and_a_branch_need_the_weights_in_their_shapes(part, latest, sm
             load_policy(folder)
         with pytest.raises(UserError, match=r"init_from=.*does not fit \(agent"):
             train_configs([small(init_from=str(latest))], [tmp_path / "branch"])
-    assert not layout.is_taken(tmp_path / "branch")
+    assert not layout.has_run_files(tmp_path / "branch")
 
 
 def test_the_actions_of_a_run_at_a_segments_start_are_none(small, stopped, resumed, files, tmp_path):

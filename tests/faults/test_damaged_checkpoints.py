@@ -122,7 +122,7 @@ def truncated(path, content, tmp_path):
 
 
 def changed(path, content, tmp_path):
-    head = {"schema_version": checkpoints.SCHEMA_VERSION, "sha256": checkpoints.digest(content)}
+    head = {"schema_version": checkpoints.CHECKPOINT_VERSION, "sha256": checkpoints.content_sha256(content)}
     content["agent"]["actor"]["parameters"][0, 0] += 1
     torch.save(head | content, path)
     return ["damaged", "SHA-256"]
@@ -155,17 +155,17 @@ def foreign_list(path, content, tmp_path):
 
 
 def foreign_with_our_version(path, content, tmp_path):
-    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "state": {"w": torch.zeros(3)}}, path)
+    torch.save({"schema_version": checkpoints.CHECKPOINT_VERSION, "state": {"w": torch.zeros(3)}}, path)
     return ["damaged", "SHA-256"]
 
 
 def foreign_with_gradients(path, content, tmp_path):
-    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "w": torch.nn.Parameter(torch.zeros(3))}, path)
+    torch.save({"schema_version": checkpoints.CHECKPOINT_VERSION, "w": torch.nn.Parameter(torch.zeros(3))}, path)
     return []
 
 
 def foreign_bfloat16(path, content, tmp_path):
-    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, "w": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    torch.save({"schema_version": checkpoints.CHECKPOINT_VERSION, "w": torch.zeros(3, dtype=torch.bfloat16)}, path)
     return []
 
 
@@ -180,24 +180,23 @@ def without_configuration(path, content, tmp_path):
 
 
 def newer(path, content, tmp_path):
-    torch.save({"schema_version": checkpoints.SCHEMA_VERSION + 1, **content}, path)
-    return [
-        f"schema version {checkpoints.SCHEMA_VERSION + 1} is newer than this program's {checkpoints.SCHEMA_VERSION}"
-    ]
+    torch.save({"schema_version": checkpoints.CHECKPOINT_VERSION + 1, **content}, path)
+    own = checkpoints.CHECKPOINT_VERSION
+    return [f"schema version {own + 1} is newer than this program's {own}"]
 
 
 def older(path, content, tmp_path):
     torch.save({"schema_version": 1, **content}, path)
-    return [f"schema version 1 is too old for this program's {checkpoints.SCHEMA_VERSION}"]
+    return [f"schema version 1 is too old for this program's {checkpoints.CHECKPOINT_VERSION}"]
 
 
 def payload(path, content, tmp_path):
-    torch.save({"schema_version": checkpoints.SCHEMA_VERSION, **content, "x": Payload(tmp_path / "ran")}, path)
+    torch.save({"schema_version": checkpoints.CHECKPOINT_VERSION, **content, "x": Payload(tmp_path / "ran")}, path)
     return ["not a readable rl_decay checkpoint"]
 
 
 def payload_without_zip(path, content, tmp_path):
-    saved = {"schema_version": checkpoints.SCHEMA_VERSION, **content, "x": Payload(tmp_path / "ran")}
+    saved = {"schema_version": checkpoints.CHECKPOINT_VERSION, **content, "x": Payload(tmp_path / "ran")}
     torch.save(saved, path, _use_new_zipfile_serialization=False)
     return ["not a readable rl_decay checkpoint"]
 

@@ -21,7 +21,7 @@ ONCE, NOW = 60, 25  # steps after which an evaluation's episode was cut once, an
 @pytest.fixture
 def endless(small, monkeypatch):
     """A run whose episodes never end, as the old rules would train it: a configuration with resume=auto."""
-    monkeypatch.setattr(plan, "LONGEST_ONCE", ONCE)
+    monkeypatch.setattr(plan, "CAP_BEFORE_RECORDED", ONCE)
     monkeypatch.setattr(plan, "LONGEST_EPISODE", NOW)
     return small(env__id="MountainCarContinuous-v0", env__kwargs={"max_episode_steps": -1}, resume="auto")
 

@@ -67,7 +67,7 @@ def train_all():
         groups: dict[object, list[int]] = {}
         for m, (config, folder) in enumerate(zip(configs, folders, strict=True)):
             start = find_start_point(Job(m, config, folder), RunFolder(folder))
-            groups.setdefault((start.ended, start.resume_point), []).append(m)
+            groups.setdefault((start.nothing_left, start.resume_point), []).append(m)
         for group in groups.values():
             train_configs([configs[m] for m in group], [folders[m] for m in group])
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from commands import resume_in
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import unflat
 from rl_decay.runs import layout, tables
 from rl_decay.runs.summary import read_summary
@@ -65,4 +65,4 @@ def test_a_sweep_continues_as_it_would_have(begun):
 def test_a_recorded_configuration_keeps_its_fingerprint(begun):
     folder, _ = begun("run")
     summary = json.loads((folder / layout.SUMMARY).read_text())
-    assert fingerprint(experiment_keys(unflat(summary["config"]))) == summary["fingerprint"]
+    assert fingerprint(experiment_values(unflat(summary["config"]))) == summary["fingerprint"]

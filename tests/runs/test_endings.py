@@ -32,7 +32,7 @@ def test_runs_that_have_not_ended_are_said_too():
     assert lines([ending("interrupted"), ending("running", seed=1)])[0] == "2 runs: 1 interrupted, 1 running"
 
 
-def test_many_lossy_arms_are_cut_to_a_few_lines():
+def test_many_incomplete_arms_are_cut_to_a_few_lines():
     runs = [ending("diverged", lr) for lr in range(1, 21)]
     shown = lines(runs)
     assert len(shown) == 1 + 8 + 1 and shown[-1] == "and 12 more arms"

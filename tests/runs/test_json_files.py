@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from rl_decay.errors import UserError
-from rl_decay.runs.json_files import DEEPEST, read_json
+from rl_decay.runs.json_files import MAX_NESTING, read_json
 
 BAD = {
     "nothing": (b"", "Expecting value"),
@@ -21,7 +21,7 @@ BAD = {
     "infinity": (b"[-Infinity]", "-Infinity is no number"),
     "overflow": (b"[1e999]", "1e999 is no finite number"),
     "a key twice": (b'{"a": 1, "a": 2}', "the key 'a' stands there twice"),
-    "deep": (b"[" * (DEEPEST + 2) + b"]" * (DEEPEST + 2), "nested too deeply"),
+    "deep": (b"[" * (MAX_NESTING + 2) + b"]" * (MAX_NESTING + 2), "nested too deeply"),
     "very deep": (b"[" * 100_000 + b"]" * 100_000, "nested too deeply"),
     "deep objects": (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "nested too deeply"),
     "many digits": (b"1" * 5_000, "(a number of 5,000 digits)"),
@@ -45,7 +45,7 @@ def test_what_is_plain_json_is_read(tmp_path):
     path = tmp_path / "a.json"
     path.write_bytes('{"a": [1, -2.5, null, true, "\\u00e9é\\ud83d\\ude00"], "b": {}}'.encode())
     assert read_json(path, Any, 100) == {"a": [1, -2.5, None, True, "éé😀"], "b": {}}
-    path.write_bytes(b"[" * DEEPEST + b"1" + b"]" * DEEPEST)
+    path.write_bytes(b"[" * MAX_NESTING + b"1" + b"]" * MAX_NESTING)
     read_json(path, Any, 100)
 
 

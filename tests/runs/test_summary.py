@@ -7,16 +7,16 @@ import platform
 import numpy as np
 import pytest
 
-from rl_decay.config.identity import experiment_keys, fingerprint
+from rl_decay.config.identity import experiment_values, fingerprint
 from rl_decay.config.schema import Config, Env, Logger
 from rl_decay.errors import UserError
-from rl_decay.runs.summary import SCHEMA_VERSION, read_summary, versions, write_summary
+from rl_decay.runs.summary import SUMMARY_VERSION, read_summary, versions, write_summary
 
 
 def test_a_summary_reads_back(tmp_path):
     values = {"status": "running", "config": {"seed": 0, "env.kwargs": {}}, "overrides": ["a=1"], "reason": None}
     write_summary(tmp_path, values)
-    assert read_summary(tmp_path) == {"schema_version": SCHEMA_VERSION} | values
+    assert read_summary(tmp_path) == {"schema_version": SUMMARY_VERSION} | values
     write_summary(tmp_path, read_summary(tmp_path) | {"status": "finished"})
     assert read_summary(tmp_path)["status"] == "finished"
 
@@ -82,7 +82,7 @@ def test_a_broken_summary_is_named(tmp_path, content):
         read_summary(tmp_path)
 
 
-@pytest.mark.parametrize("content", [[], {}, {"schema_version": SCHEMA_VERSION + 1}])
+@pytest.mark.parametrize("content", [[], {}, {"schema_version": SUMMARY_VERSION + 1}])
 def test_another_schema_is_refused(tmp_path, content):
     (tmp_path / "summary.json").write_text(json.dumps(content))
     with pytest.raises(UserError, match="this version of rl_decay reads 1"):
@@ -109,14 +109,14 @@ def test_a_fingerprint_refuses_what_has_no_canonical_form():
         fingerprint({"a": {1}})
 
 
-def test_experiment_keys_leave_out_what_changes_nothing_learned():
-    keys = experiment_keys(Config())
-    assert keys["seed"] == 0
-    assert keys["schedule.actor.curve"] == "linear"
-    assert not {"env.preset", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"} & keys.keys()
+def test_experiment_values_leave_out_what_changes_nothing_learned():
+    values = experiment_values(Config())
+    assert values["seed"] == 0
+    assert values["schedule.actor.curve"] == "linear"
+    assert not {"env.preset", "checkpoint.every", "checkpoint.keep", "logger.tensorboard"} & values.keys()
     same = Config(env=Env(preset="cartpole"), logger=Logger(tensorboard=False))
-    assert fingerprint(experiment_keys(same)) == fingerprint(keys)
-    assert fingerprint(experiment_keys(Config(seed=1))) != fingerprint(keys)
+    assert fingerprint(experiment_values(same)) == fingerprint(values)
+    assert fingerprint(experiment_values(Config(seed=1))) != fingerprint(values)
 
 
 def test_versions_name_what_decides_a_result():

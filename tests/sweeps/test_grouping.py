@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rl_decay.config.identity import population_keys
+from rl_decay.config.identity import population_values
 from rl_decay.config.schema import Config, flat, walk
 from rl_decay.errors import UserError
 from rl_decay.runs.jobs import Job
@@ -99,7 +99,7 @@ def test_every_job_once_in_order_and_within_the_bounds(kinds, count, limit):
     assert sorted(n for group in numbers(groups) for n in group) == list(range(len(jobs)))
     for group in groups:
         assert 1 <= len(group) <= (limit or len(jobs))
-        assert all(population_keys(j.config) == population_keys(group[0].config) for j in group)
+        assert all(population_values(j.config) == population_values(group[0].config) for j in group)
         assert [j.number for j in group] == sorted(j.number for j in group)
     for kind in set(kinds):  # the parts of one structure follow each other, and are nearly equal
         parts = [[j.number for j in group] for group in groups if group[0].config.algo.epochs == 1 + kind]

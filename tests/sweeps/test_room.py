@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rl_decay.config.memory import PROCESS, parts
+from rl_decay.config.memory import BYTES_PER_PROCESS, parts
 from rl_decay.config.schema import Config, unflat
 from rl_decay.errors import UserError
 from rl_decay.runs.jobs import Job
@@ -29,7 +29,7 @@ def jobs(count: int, **values) -> list[Job]:
 
 
 def size(config: Config, members: int) -> int:
-    return PROCESS + sum(parts(config, CARTPOLE, members).values())
+    return BYTES_PER_PROCESS + sum(parts(config, CARTPOLE, members).values())
 
 
 def test_a_group_that_is_too_large_is_cut_into_populations_that_fit(machine):

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rl_decay.config.plan import Note, plan
+from rl_decay.config.plan import Note, make_plan
 from rl_decay.config.schema import Config
 from rl_decay.console.run_tables import plan_table, results_table, schedule_table
 from rl_decay.runs.jobs import Job
@@ -32,7 +32,7 @@ def config():
 
 @pytest.mark.parametrize("width", [40, 60, 200])
 def test_every_name_and_number_of_our_tables_is_there(config, tmp_path, width):
-    laid_out = plan(config, 500, notes=[Note("reward", "[red]")])
+    laid_out = make_plan(config, 500, notes=[Note("reward", "[red]")])
     words = printed(plan_table(config, laid_out, "cpu"), width).split()
     assert {f"{TASK},", "500,000", "499,712", "evaluations", "reward", "[red]"} <= set(words)
     words = printed(schedule_table(config, laid_out), width).split()

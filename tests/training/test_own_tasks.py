@@ -13,7 +13,7 @@ from rl_decay.evaluate import __main__ as evaluate
 from rl_decay.evaluate.replay import replay
 from rl_decay.runs.folder import default_folder
 from rl_decay.runs.summary import read_summary
-from rl_decay.runs.tables import evaluation_curve
+from rl_decay.runs.tables import evaluation_returns
 from rl_decay.training import population
 
 TIME = "gymnasium.wrappers.TimeAwareObservation"
@@ -34,7 +34,7 @@ def test_a_policy_plays_the_task_that_it_was_trained_on(task, vec, configure, tr
     (result,) = train(configure(**task, vec=vec))
     assert result.status == "finished"
     policy = rl_decay.load_policy(result.folder, trust=["odd_tasks"])
-    _, returns = evaluation_curve(result.folder / "evaluations.csv")
+    _, returns = evaluation_returns(result.folder / "evaluations.csv")
     assert replay(policy).returns.mean() == returns[-1]  # the wrappers, and their state at an evaluation's start
     obs = np.zeros(policy.codec.obs_space.shape, np.float32)
     assert policy.codec.action_space.contains(policy(obs))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from rl_decay.compare.analysis import scoring
-from rl_decay.compare.analysis.statistics import FEWEST_PAIRS
+from rl_decay.compare.analysis.paired_tests import FEWEST_PAIRS
 from rl_decay.compare.model import ENDPOINTS, Arm, Comparison, Contrast, all_runs
 from rl_decay.runs.layout import DIVERGED
 

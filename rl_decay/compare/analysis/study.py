@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from rl_decay.compare.analysis import scoring, statistics
+from rl_decay.compare.analysis import paired_tests, scoring, statistics
 from rl_decay.compare.analysis.alignment import align
 from rl_decay.compare.analysis.notes import notes
 from rl_decay.compare.model import ENDPOINTS, TRAINING, Arm, Comparison, Contrast, Estimate, Run, all_runs
@@ -84,10 +84,10 @@ def contrast(arm: Arm, base: Arm, metric: str) -> Contrast:
         endpoint=metric,
         pairs=len(pooled),
         effect=_typical(differences, metric),
-        p=float(statistics.sign_flip_p(pooled, _rng())),
+        p=float(paired_tests.sign_flip_p(pooled, _rng())),
         p_holm=np.nan,
         improvement=_improvement(own, theirs, scoring.sign(metric)),
-        detectable=float(statistics.detectable_effect(pooled)),
+        detectable=float(paired_tests.detectable_effect(pooled)),
         correlation=statistics.correlation(a_levels, b_levels),
     )
 
@@ -162,7 +162,7 @@ def _contrasts(arms: Sequence[Arm], baseline: str) -> tuple[tuple[Contrast, ...]
             family += [contrast(arm, base, endpoint) for endpoint in ENDPOINTS]
             exploratory += [contrast(arm, base, metric) for metric in exploratory_metrics]
     # One family over all arms and endpoints: whoever tests more arms pays for it.
-    adjusted = statistics.holm([test.p for test in family])
+    adjusted = paired_tests.holm([test.p for test in family])
     confirmatory = [replace(test, p_holm=float(p)) for test, p in zip(family, adjusted)]
     return tuple(confirmatory), tuple(exploratory)
 

@@ -74,14 +74,14 @@ def _read(folder: Path, source: str, task: str | None) -> Run | Unfinished:
     if end < COMPLETE * about.asked_steps:
         reason = f"its events end at env step {end} of {about.asked_steps}"
         return Unfinished(folder, "unfinished", end / about.asked_steps, reason)
-    steps, returns = events.curve(return_tag)
+    steps, returns = events.points(return_tag)
     if not len(steps):
         raise UserError(f"{folder}: its event files have no {return_tag}; run skipped")
     steps, means = _finite_means((steps, returns), episodes)
     diverged = len(means) < len(returns)
     steps, means = training_curve(steps, means, end)
     scores = score(about.task, means)
-    rate_steps, rates = events.curve(rate_tag)
+    rate_steps, rates = events.points(rate_tag)
     return Run(
         folder=folder,
         task=about.task,

@@ -15,14 +15,14 @@ from rl_decay.compare.reading.measures import measure, measure_training, trainin
 from rl_decay.compare.reading.unfinished import unfinished
 from rl_decay.config.arm_names import text
 from rl_decay.config.code_keys import wrapper_paths
-from rl_decay.config.identity import arm_keys
+from rl_decay.config.identity import arm_values
 from rl_decay.config.recorded import check_kinds
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError, escaped, one_line
 from rl_decay.metrics.tasks import keep_returns, score, scored_task, unit
 from rl_decay.runs import files, layout
 from rl_decay.runs.summary import read_summary
-from rl_decay.runs.tables import columns, evaluation_curve
+from rl_decay.runs.tables import columns, evaluation_returns
 from rl_decay.types import GROUPS
 
 COMPARED = (layout.FINISHED, layout.DIVERGED)
@@ -134,14 +134,14 @@ def _read(folder: Path, training: bool) -> tuple[Run | Unfinished, list[str]]:
     summary = read_summary(folder)
     try:
         check_kinds(summary["config"], folder / layout.SUMMARY)
-        config = flat(Config()) | summary["config"]  # a key that is younger than the run has its default
-        config["horizon"] = _extensions(summary) or config["horizon"]
-        arm_keys(config)  # refuses keys and curves that this version does not know
-        per_iteration = config["env.num_envs"] * config["algo.num_steps"]
-        end = config["total_steps"] // per_iteration * per_iteration
+        flat_config = flat(Config()) | summary["config"]  # a key that is younger than the run has its default
+        flat_config["horizon"] = _extensions(summary) or flat_config["horizon"]
+        arm_values(flat_config)  # refuses keys and curves that this version does not know
+        per_iteration = flat_config["env.num_envs"] * flat_config["algo.num_steps"]
+        end = flat_config["total_steps"] // per_iteration * per_iteration
         if summary["status"] not in COMPARED:
             return unfinished(folder, summary, end), []
-        return _ended_run(folder, summary, config, end, training)
+        return _ended_run(folder, summary, flat_config, end, training)
     # A summary that a person edited can hold anything of any type: whatever breaks here, the run is skipped.
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         problem = one_line(repr(error))
@@ -152,7 +152,7 @@ def _read(folder: Path, training: bool) -> tuple[Run | Unfinished, list[str]]:
 
 
 def _ended_run(
-    folder: Path, summary: Mapping[str, Any], config: dict[str, Any], end: int, training: bool
+    folder: Path, summary: Mapping[str, Any], flat_config: dict[str, Any], end: int, training: bool
 ) -> tuple[Run, list[str]]:
     iterations, lines = _iterations(folder)
     try:
@@ -163,15 +163,15 @@ def _ended_run(
         # A diverged run counts with fixed values: leaving it out for want of a curve would flatter its arm.
         steps = returns = np.empty(0)
         lines.append(f"{error}; the run diverged and counts as such")
-    task = scored_task(config["env.id"], config["env.kwargs"], wrapper_paths(config["env.wrappers"]))
+    task = scored_task(flat_config["env.id"], flat_config["env.kwargs"], wrapper_paths(flat_config["env.wrappers"]))
     scores = score(task, returns)
     metrics = measure_training if training else measure
-    typed = summary["overrides"] or config["env.preset"] != "none"  # presets belong to the command line
+    typed = summary["overrides"] or flat_config["env.preset"] != "none"  # presets belong to the command line
     run = Run(
         folder=folder,
-        task=task_name(config["env.id"], config["env.kwargs"], config["env.wrappers"]),
+        task=task_name(flat_config["env.id"], flat_config["env.kwargs"], flat_config["env.wrappers"]),
         seed=int(summary["seed"]),
-        config=config,
+        config=flat_config,
         status=summary["status"],
         total_steps=end,
         unit=unit(task),
@@ -183,9 +183,9 @@ def _ended_run(
         source=OWN,
         notes=tuple(map(str, summary.get("notes", ()))),
         kind=TRAINING if training else EVALUATION,
-        identity=_identity(config, training),
-        protocol={} if training else {key: config[key] for key in ("total_steps", *PROTOCOL)},
-        constant=all(config[key] == "none" for key in CURVES),
+        identity=_identity(flat_config, training),
+        protocol={} if training else {key: flat_config[key] for key in ("total_steps", *PROTOCOL)},
+        constant=all(flat_config[key] == "none" for key in CURVES),
         started_by=TRAIN_PY if typed else PYTHON,
         metrics=metrics(steps, scores, end, unit(task)),
     )
@@ -206,9 +206,9 @@ def _rates(iterations: Mapping[str, np.ndarray]) -> dict[str, Points]:
     return {group: (steps, iterations[f"lr/{group}"]) for group in GROUPS if len(steps)}
 
 
-def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
+def _identity(flat_config: Mapping[str, Any], training: bool) -> dict[str, Any]:
     """The keys that separate arms. Where training returns are compared, the evaluations separate nothing."""
-    identity = {"source": OWN} | arm_keys(config)
+    identity = {"source": OWN} | arm_values(flat_config)
     if training:
         for key in PROTOCOL:
             identity.pop(key, None)
@@ -218,7 +218,7 @@ def _identity(config: Mapping[str, Any], training: bool) -> dict[str, Any]:
 def _evaluated(folder: Path, status: str, end: int) -> Points:
     """The evaluation curve. A finished run has an evaluation at its end; else rows are missing: UserError."""
     path = folder / layout.EVALUATIONS_CSV
-    steps, returns = evaluation_curve(path)
+    steps, returns = evaluation_returns(path)
     last = steps[-1] if len(steps) else 0
     if last > end or (status == layout.FINISHED and last < end):
         raise UserError(f"{path}: damaged (its last evaluation is at env step {last:.0f} of {end})")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rl_decay.compare.analysis.statistics import FEWEST_PAIRS, OSC_FLOOR
+from rl_decay.compare.analysis.paired_tests import FEWEST_PAIRS
+from rl_decay.compare.analysis.statistics import OSC_FLOOR
 from rl_decay.compare.model import Comparison, Contrast, Estimate
 
 LEVEL = 0.05  # a p of at most this, after Holm's correction, is a finding

@@ -3,7 +3,7 @@ import pytest
 from rl_decay.compare.analysis import arms
 from rl_decay.compare.reading.own import load
 from rl_decay.config.arm_names import differing, names
-from rl_decay.config.identity import arm_keys
+from rl_decay.config.identity import arm_values
 from rl_decay.config.schema import Config, flat
 from rl_decay.errors import UserError
 from rl_decay.runs.summary import read_summary, write_summary
@@ -34,7 +34,7 @@ def config(curve="none", **keys):
 
 
 def named(*configs):
-    values = [arm_keys(config) for config in configs]
+    values = [arm_values(config) for config in configs]
     return names(values, differing(values))
 
 
@@ -98,13 +98,14 @@ def test_a_knob_shows_where_a_curve_takes_it():
     ],
 )
 def test_keys_that_change_nothing_make_no_arm(keys):
-    assert arm_keys(config(**keys)) == arm_keys(config())
+    assert arm_values(config(**keys)) == arm_values(config())
 
 
 def test_the_same_knob_for_both_groups_or_for_each_is_one_experiment():
     shared, each = {"schedule__final": 0.1}, {"schedule__actor__final": 0.1, "schedule__critic__final": 0.1}
-    assert arm_keys(config("linear", **shared)) == arm_keys(config("linear", **each)) != arm_keys(config("linear"))
-    assert arm_keys(config("linear", schedule__inclusive=True)) != arm_keys(config("linear"))
+    plain = arm_values(config("linear"))
+    assert arm_values(config("linear", **shared)) == arm_values(config("linear", **each)) != plain
+    assert arm_values(config("linear", schedule__inclusive=True)) != plain
 
 
 def test_runs_that_differ_in_the_seed_alone_are_an_arm(of):

@@ -9,6 +9,7 @@ import handmade
 import numpy as np
 import pytest
 
+from rl_decay.compare.analysis import paired_tests
 from rl_decay.compare.analysis import statistics as stats
 from rl_decay.compare.analysis.study import compare
 from rl_decay.compare.model import Arm
@@ -41,7 +42,7 @@ def found(reduction, repeats):
 
 @pytest.mark.parametrize(("reduction", "least", "most"), [(REDUCTION, 0.85, 1.0), (0.0, 0.03, 0.07)])
 def test_sign_flips_find_what_is_there(reduction, least, most):
-    p = stats.sign_flip_p(stats.osc_effect(*oscillations(reduction)), np.random.default_rng(0))
+    p = paired_tests.sign_flip_p(stats.osc_effect(*oscillations(reduction)), np.random.default_rng(0))
     assert p.shape == (REPEATS,)
     assert least <= np.mean(p < 0.05) <= most
 

@@ -223,9 +223,9 @@ def test_scalars_of_both_kinds_texts_and_large_records(tmp_path):
         for value in (image, new):
             RecordWriter(file).write(Event(step=2, summary=Summary(value=[value])).SerializeToString())
     events = read_events([path])
-    steps, values = events.curve("a")
+    steps, values = events.points("a")
     assert steps.tolist() == [1, 2, 3] and values.tolist() == [0.5, 2.5, 1.5] and events.texts == {"about": "one|two"}
-    assert len(events.curve("picture")[0]) == 0
+    assert len(events.points("picture")[0]) == 0
 
 
 def test_a_pipe_in_the_place_of_an_event_file_is_not_waited_for(tmp_path):

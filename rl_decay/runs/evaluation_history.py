@@ -1,4 +1,4 @@
-"""The evaluations of a run as a curve over environment steps, and the numbers that summary.json draws from it."""
+"""The evaluations of a run so far, and the numbers that summary.json draws from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rl_decay.metrics.streaming import OscillationStream
 from rl_decay.metrics.tasks import score, unit
 
 
-class EvaluationCurve:
+class EvaluationHistory:
     """The mean return of each evaluation of a run, and its oscillation, updated with every point.
 
     task: the id whose score constants apply. total_steps: the planned length of the run, where its late window ends.
@@ -41,14 +41,14 @@ class EvaluationCurve:
     def summary(self) -> dict[str, Any]:
         """The numbers of summary.json that come from evaluations."""
         env_steps = np.array(self.env_steps, float)
-        return curve_summary(self._task, env_steps, np.array(self.returns), self._total_steps)
+        return evaluation_summary(self._task, env_steps, np.array(self.returns), self._total_steps)
 
 
-def curve_summary(env_id: str, env_steps: np.ndarray, returns: np.ndarray, total_steps: int) -> dict[str, Any]:
+def evaluation_summary(env_id: str, env_steps: np.ndarray, returns: np.ndarray, total_steps: int) -> dict[str, Any]:
     """Summary numbers of mean evaluation returns [K] at env_steps [K] in a run of total_steps.
 
     final_return is the mean over the last 10 % of the run. Oscillation is measured on scores if the task has score
-    constants, else on raw returns (unit: return). A number for which the curve is too short is NaN.
+    constants, else on raw returns (unit: return). A number for which there are too few evaluations is NaN.
     """
     scores = score(env_id, returns)
     final_returns = returns[late_window(env_steps, FINAL_SHARE, total_steps)]
