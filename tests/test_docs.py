@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 DESCRIBED = 45  # the column in which the picture says what the rooms of a line are for
 PAGES = ("docs/architecture.md", "CONTRIBUTING.md")
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text()
-LISTED = ("training", "ppo", "config")  # rooms of which the page lists every module
+LISTED = ("training", "ppo", "ppo/cpu", "config")  # rooms of which the page lists every module
 
 
 @cache

@@ -97,7 +97,7 @@ class RewardScaler:
         reward, counts, goes_on, noted = (fastest(x) for x in (rewards, valid, ~done, returns))
         gamma = fastest(self.gamma)
         running = fastest(self.running)
-        where = np.where if isinstance(running, np.ndarray) else torch.where
+        where: Any = np.where if isinstance(running, np.ndarray) else torch.where
         for t in range(len(rewards)):
             # A filler row is no step of the task: it must not discount the return.
             running = where(counts[t], gamma * running + reward[t], running)
