@@ -188,6 +188,8 @@ class Collector:
         self._returns += step.rewards
         self._lengths += step.valid
         episodes: list[Episode] = []
+        if not done.any():
+            return episodes
         for slot in np.flatnonzero(done).tolist():
             member = slot // self.num_envs
             episodes.append(Episode(member, float(self._returns[slot]), int(self._lengths[slot])))

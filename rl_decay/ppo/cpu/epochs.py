@@ -51,10 +51,10 @@ class ArrayEpochs:
             steps = self._steps_of(group.stop - group.start, orders.shape[-1])
             values = Values(
                 rates=np.concatenate((rates["actor"][group], rates["critic"][group])),
+                max_grad_norm=np.tile(self._max_grad_norm[group], 2),
                 clip=coefficients.clip.numpy()[group],
                 entropy_coef=coefficients.entropy_coef.numpy()[group],
                 value_coef=coefficients.value_coef.numpy()[group],
-                max_grad_norm=self._max_grad_norm[group],
                 target_kl=self._target_kl[group],
             )
             own = {name: column[group] for name, column in columns.items()}

@@ -26,13 +26,13 @@ class Settings:
 
 @dataclass
 class Values:
-    """What may differ between members, [M] each; `rates` [2M], the actors' before the critics'."""
+    """What may differ between members, [M] each; of the first two one number per network [2M], actors before critics."""
 
     rates: np.ndarray
+    max_grad_norm: np.ndarray
     clip: np.ndarray
     entropy_coef: np.ndarray
     value_coef: np.ndarray
-    max_grad_norm: np.ndarray
     target_kl: np.ndarray
 
 
@@ -204,11 +204,10 @@ class MinibatchSteps:
         if self.settings.joint:
             actor, critic = np.split(norms, 2)
             to_limit = np.tile(np.sqrt(actor * actor + critic * critic), 2)
-        limit = np.tile(max_norm, 2)
-        scale = np.minimum(limit / (to_limit + np.float32(1e-6)), 1)  # never above 1: a small gradient is not blown up
+        scale = np.minimum(max_norm / (to_limit + np.float32(1e-6)), 1)  # never above 1: a small gradient is not blown up
         if not (scale == 1).all():
             self._gradient *= scale[:, None]
-        return norms, to_limit > limit
+        return norms, to_limit > max_norm
 
     def _adam(self, rates: np.ndarray, stepped: np.ndarray) -> None:
         """One step of Adam, as `MemberAdam`, of the members that step [M]; all others stay exactly as they are."""
