@@ -1,30 +1,40 @@
-"""Training speed, side by side with Stable-Baselines3: valid environment steps per second, and their ratio.
+"""Training speed, side by side with Stable-Baselines3, against the goals of docs/performance.md.
 
     pip install -c constraints.txt -e ".[bench]"
-    python benchmarks/speed.py [--rounds 5] [--iterations 60] [--population 30]
+    python benchmarks/speed.py [--only NAME ...] [--rounds 5] [--cleanrl FOLDER]     benchmarks/results/speed.json
+    python benchmarks/speed.py --growth                                              benchmarks/results/growth.json
 
-Both train PPO on CartPole-v1 with the same hyperparameters (8 environments x 128 steps, 4 epochs, 4 minibatches, two
-64-unit tanh layers for the actor and for the critic), on the CPU, with TensorBoard logging, without evaluation. They
-take turns within one run, because the speed of a machine drifts. The first iterations and the last are not counted, so
-start-up and the end are excluded for both; with --population the steps of all runs together are set against
-Stable-Baselines3's one run. Stable-Baselines3 runs with one thread and with all; the faster one counts.
+A row trains PPO with the same hyperparameters as Stable-Baselines3 (separate actor and critic of two 64-unit tanh
+layers), on the CPU, with TensorBoard logging, without evaluation, and counts valid environment steps per second; of
+several runs the steps of all together, over as many worker processes as cores, as a multirun uses them. All take turns
+within one process, because the speed of a machine drifts, and the table shows ratios: the median over the rounds, and
+the extremes. The first iterations and the last are not counted, so start-up and end are left out for all.
+Stable-Baselines3 trains one run, with one thread and with all; the faster one counts. `--cleanrl` points at a checkout
+of CleanRL, whose ppo.py (or ppo_continuous_action.py) is then timed on the same setting by the times at which it prints
+its steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
+from machine import description
 from rich.console import Console
 from rich.table import Table
 
@@ -32,8 +42,52 @@ from rl_decay.config.schema import Config
 from rl_decay.runs.jobs import Job
 from rl_decay.training.population import train_population
 
-NUM_ENVS, NUM_STEPS, EPOCHS, MINIBATCHES, LR = 8, 128, 4, 4, 3e-4
+RESULTS = Path(__file__).parent / "results"
+CORES = len(os.sched_getaffinity(0))
 WARM_UP = 5  # iterations
+LR = 3e-4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A task and the hyperparameters that all trainers use."""
+
+    env_id: str = "CartPole-v1"
+    num_envs: int = 8
+    num_steps: int = 128
+    epochs: int = 4
+    minibatches: int = 4
+    hidden: int = 64
+    iterations: int = 60
+
+    @property
+    def steps(self) -> int:
+        """Environment steps of an iteration."""
+        return self.num_envs * self.num_steps
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is measured, and the ratios to Stable-Baselines3's one run that are asked.
+
+    of_bare: the goal is this share of the bare Gymnasium step rate of all cores used, where that is less.
+    """
+
+    setting: Setting
+    runs: int
+    must: float
+    goal: float
+    of_bare: float | None = None
+
+
+CHEETAH = Setting("HalfCheetah-v5", 1, 2048, epochs=10, minibatches=32, iterations=12)  # SB3's default setting
+ROWS = {
+    "one run, CartPole-v1": Row(Setting(), 1, 4, 8),
+    "one run, HalfCheetah-v5": Row(CHEETAH, 1, 3, 5, of_bare=0.8),
+    "thirty runs, CartPole-v1": Row(Setting(), 30, 16, 30),
+    "thirty runs, Acrobot-v1": Row(Setting("Acrobot-v1"), 30, 16, 30),
+    "ten runs, HalfCheetah-v5": Row(CHEETAH, 10, 6, float("inf"), of_bare=0.8),
+}
 
 
 class Stopwatch:
@@ -52,31 +106,34 @@ class Stopwatch:
         return (after - before) / (end - start)
 
 
-def config_of(seed: int, iterations: int) -> Config:
-    """Our configuration with the benchmark's hyperparameters; the one evaluation that always ends a run is minimal."""
-    config = Config(seed=seed, total_steps=iterations * NUM_ENVS * NUM_STEPS, device="cpu")
-    config.env.num_envs, config.algo.num_steps = NUM_ENVS, NUM_STEPS
-    config.algo.epochs, config.algo.minibatches = EPOCHS, MINIBATCHES
+def config_of(seed: int, setting: Setting) -> Config:
+    """Our configuration of a setting; the one evaluation that always ends a run is minimal."""
+    config = Config(seed=seed, total_steps=setting.iterations * setting.steps, device="cpu")
+    config.env.id, config.env.num_envs = setting.env_id, setting.num_envs
+    config.algo.num_steps, config.algo.epochs = setting.num_steps, setting.epochs
+    config.algo.minibatches = setting.minibatches
+    config.net.hidden = [setting.hidden, setting.hidden]
     config.actor.lr = config.critic.lr = LR
     config.evaluation.early, config.evaluation.late, config.evaluation.episodes = 0, 1, 1
     return config
 
 
-def rl_decay_rate(iterations: int) -> float:
-    """Speed of one run of ours."""
+def rl_decay_rate(setting: Setting, seeds: Sequence[int] = (0,)) -> float:
+    """Speed of runs of ours that train as one population in this process."""
     watch = Stopwatch()
     with tempfile.TemporaryDirectory() as folder:
-        train_population([Job(0, config_of(0, iterations), Path(folder))], show=lambda *_: watch)
+        jobs = [Job(seed, config_of(seed, setting), Path(folder, str(seed))) for seed in seeds]
+        train_population(jobs, show=lambda *_: watch)
     return watch.rate()
 
 
-def population_rate(iterations: int, members: int, workers: int) -> float:
-    """Speed of a population, all members together, over worker processes as a multirun uses them."""
+def population_rate(setting: Setting, runs: int) -> float:
+    """Speed of several runs, all together, in a worker process per core."""
     context = multiprocessing.get_context("spawn")
-    edges = [round(i * members / workers) for i in range(workers + 1)]
-    barrier = context.Barrier(workers)
-    with ProcessPoolExecutor(workers, context, _keep, (barrier,)) as pool:
-        return sum(pool.map(_part_rate, [iterations] * workers, edges[:-1], edges[1:]))
+    edges = [round(i * runs / CORES) for i in range(CORES + 1)]
+    shares = [range(first, last) for first, last in pairwise(edges)]
+    with ProcessPoolExecutor(CORES, context, _keep, (context.Barrier(CORES),)) as pool:
+        return sum(pool.map(_rate_beside_others, [setting] * CORES, shares))
 
 
 def _keep(barrier: Any) -> None:
@@ -84,17 +141,12 @@ def _keep(barrier: Any) -> None:
     _barrier = barrier
 
 
-def _part_rate(iterations: int, first: int, last: int) -> float:
-    watch = Stopwatch()
-    configs = [config_of(seed, iterations) for seed in range(first, last)]
-    with tempfile.TemporaryDirectory() as folder:
-        _barrier.wait()  # all workers have started: they compete for the machine as they would in a sweep
-        jobs = [Job(config.seed, config, Path(folder, str(config.seed))) for config in configs]
-        train_population(jobs, show=lambda *_: watch)
-    return watch.rate()
+def _rate_beside_others(setting: Setting, seeds: Sequence[int]) -> float:
+    _barrier.wait()  # all workers have started: they compete for the machine as they would in a sweep
+    return rl_decay_rate(setting, seeds)
 
 
-def sb3_rate(iterations: int, threads: int) -> float:
+def sb3_rate(setting: Setting, threads: int) -> float:
     """Speed of one run of Stable-Baselines3."""
     from stable_baselines3 import PPO  # pyright: ignore[reportMissingImports]
     from stable_baselines3.common.callbacks import BaseCallback  # pyright: ignore[reportMissingImports]
@@ -109,50 +161,164 @@ def sb3_rate(iterations: int, threads: int) -> float:
         def _on_step(self) -> bool:
             return True
 
+    iterations = max(setting.iterations // 2, WARM_UP + 4)
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         model = PPO(
             "MlpPolicy",
-            DummyVecEnv([lambda: gym.make("CartPole-v1")] * NUM_ENVS),
+            DummyVecEnv([lambda: gym.make(setting.env_id)] * setting.num_envs),
             learning_rate=lambda remaining: LR * remaining,
-            n_steps=NUM_STEPS,
-            batch_size=NUM_ENVS * NUM_STEPS // MINIBATCHES,
-            n_epochs=EPOCHS,
+            n_steps=setting.num_steps,
+            batch_size=setting.steps // setting.minibatches,
+            n_epochs=setting.epochs,
+            policy_kwargs={"net_arch": [setting.hidden, setting.hidden]},
             device="cpu",
             tensorboard_log=folder,
             seed=0,
         )
-        model.learn(iterations * NUM_ENVS * NUM_STEPS, callback=Marks())
+        model.learn(iterations * setting.steps, callback=Marks())
+    torch.set_num_threads(1)
     counted = marks[WARM_UP:-1]
-    return (len(counted) - 1) * NUM_ENVS * NUM_STEPS / (counted[-1] - counted[0])
+    return (len(counted) - 1) * setting.steps / (counted[-1] - counted[0])
+
+
+def cleanrl_rate(setting: Setting, folder: Path) -> float:
+    """Speed of one run of the CleanRL checkout in `folder`, with its own TensorBoard logging."""
+    space = gym.make(setting.env_id).action_space
+    script = folder / "cleanrl" / ("ppo.py" if isinstance(space, gym.spaces.Discrete) else "ppo_continuous_action.py")
+    iterations = max(setting.iterations // 2, WARM_UP + 4)
+    options = {
+        "env-id": setting.env_id,
+        "total-timesteps": iterations * setting.steps,
+        "num-envs": setting.num_envs,
+        "num-steps": setting.num_steps,
+        "num-minibatches": setting.minibatches,
+        "update-epochs": setting.epochs,
+    }
+    words = [sys.executable, "-u", str(script), "--no-cuda"]
+    for name, value in options.items():
+        words += [f"--{name}", str(value)]
+    with tempfile.TemporaryDirectory() as runs:
+        environment = os.environ | {"PYTHONPATH": str(folder)}
+        with subprocess.Popen(words, cwd=runs, env=environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            # One line an iteration; its time is that of its arrival.
+            marks = [time.perf_counter() for line in process.stdout if line.startswith("SPS:")]
+    if process.returncode or len(marks) < WARM_UP + 3:
+        raise SystemExit(f"{script}: ended with {process.returncode} after {len(marks)} iterations")
+    counted = marks[WARM_UP:]
+    return (len(counted) - 1) * setting.steps / (counted[-1] - counted[0])
+
+
+def bare_rate(env_id: str, steps: int = 5000) -> float:
+    """Steps per second of Gymnasium alone, one copy in one process, random actions."""
+    env = gym.make(env_id)
+    env.reset(seed=0)
+    env.action_space.seed(0)
+    actions = [env.action_space.sample() for _ in range(steps)]
+    start = time.perf_counter()
+    for action in actions:
+        _, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            env.reset()
+    return steps / (time.perf_counter() - start)
+
+
+def measure(row: Row, rounds: int, cleanrl: Path | None) -> dict[str, list[float]]:
+    """Steps per second of everybody in every round, taking turns."""
+    trainers: dict[str, Callable[[], float]] = {"rl_decay": lambda: rl_decay_rate(row.setting)}
+    if row.runs > 1:
+        trainers["rl_decay"] = lambda: population_rate(row.setting, row.runs)
+    for threads in sorted({1, CORES}):
+        name = f"Stable-Baselines3, {threads} thread{'s' if threads > 1 else ''}"
+        trainers[name] = lambda threads=threads: sb3_rate(row.setting, threads)
+    if cleanrl is not None:
+        trainers["CleanRL"] = lambda: cleanrl_rate(row.setting, cleanrl)
+    if row.of_bare is not None:
+        trainers["Gymnasium alone"] = lambda: bare_rate(row.setting.env_id)
+    rates: dict[str, list[float]] = {name: [] for name in trainers}
+    for _ in range(rounds):
+        for name, trainer in trainers.items():
+            rates[name].append(trainer())
+    return rates
+
+
+def result_of(row: Row, rates: dict[str, list[float]]) -> dict[str, Any]:
+    """The ratios to Stable-Baselines3 per round, and what was asked of their median."""
+    theirs = [name for name in rates if name.startswith("Stable-Baselines3")]
+    best = max(theirs, key=lambda name: statistics.median(rates[name]))
+    ratios = [a / b for a, b in zip(rates["rl_decay"], rates[best], strict=True)]
+    goal = row.goal
+    if row.of_bare is not None:
+        cores = min(row.runs, CORES)
+        bare = statistics.median(rates["Gymnasium alone"]) / statistics.median(rates[best])
+        goal = min(goal, row.of_bare * cores * bare)
+    result = {"ratios": ratios, "must": row.must, "goal": goal, "rates": rates}
+    if "CleanRL" in rates:
+        pairs = zip(rates["rl_decay"], rates["CleanRL"], strict=True)
+        result["to_cleanrl"] = [ours / cleanrl for ours, cleanrl in pairs]
+    return result
+
+
+def verdict(ratio: float, must: float, goal: float) -> str:
+    """What a ratio reaches."""
+    return "goal" if ratio >= goal else "must" if ratio >= must else "FAILS"
+
+
+def show(results: dict[str, Any]) -> None:
+    """The table of all rows of the file."""
+    table = Table("", "must", "goal", "ratio to SB3", "extremes", "ratio to CleanRL", "reaches")
+    for name, result in results["rows"].items():
+        ratio = statistics.median(result["ratios"])
+        extremes = f"{min(result['ratios']):.1f} to {max(result['ratios']):.1f}"
+        cleanrl = f"{statistics.median(result['to_cleanrl']):.1f}" if "to_cleanrl" in result else ""
+        asked = (f"{result['must']:g}", f"{result['goal']:.1f}")
+        table.add_row(name, *asked, f"{ratio:.1f}", extremes, cleanrl, verdict(ratio, result["must"], result["goal"]))
+    Console(width=110).print(table)
+
+
+def growth() -> dict[str, Any]:
+    """Steps per second in one process against the number of members and against the width of the layers."""
+    members = {}
+    for count in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+        setting = Setting(iterations=max(12, min(60, 600 // count)))
+        members[count] = rl_decay_rate(setting, range(count))
+    widths = {}
+    for width in (16, 32, 64, 128, 256, 512):
+        widths[width] = rl_decay_rate(Setting(hidden=width, iterations=20), range(4))
+    return {"members": members, "widths of 4 members": widths, "multiplications": multiplications()}
+
+
+def multiplications() -> float:
+    """Floating-point operations per second of the largest matrix product that PyTorch does here on one thread."""
+    torch.set_num_threads(1)
+    a, b = torch.rand(30, 256, 64), torch.rand(30, 64, 64)
+    best = 0.0
+    for _ in range(20):
+        start = time.perf_counter()
+        for _ in range(20):
+            torch.bmm(a, b)
+        best = max(best, 20 * 2 * 30 * 256 * 64 * 64 / (time.perf_counter() - start))
+    return best
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--iterations", type=int, default=60)
-    parser.add_argument("--population", type=int, metavar="M", help="measure M runs trained together, not one")
+    parser.add_argument("--cleanrl", type=Path, metavar="FOLDER")
+    parser.add_argument("--growth", action="store_true")
     args = parser.parse_args()
-    cores = len(os.sched_getaffinity(0))
-    rates: dict[str, list[float]] = {}
-    for _ in range(args.rounds):
-        if args.population:
-            name = f"rl_decay, {args.population} runs, {cores} workers"
-            rates.setdefault(name, []).append(population_rate(args.iterations, args.population, cores))
-        else:
-            rates.setdefault("rl_decay, 1 thread", []).append(rl_decay_rate(args.iterations))
-        for threads in sorted({1, cores}):
-            name = f"Stable-Baselines3, {threads} thread(s)"
-            rates.setdefault(name, []).append(sb3_rate(args.iterations, threads))
-    ours, *theirs = rates
-    best = max(theirs, key=lambda name: statistics.median(rates[name]))
-    ratios = [a / b for a, b in zip(rates[ours], rates[best], strict=True)]
-    table = Table("", "min", "median", "max", title=f"valid environment steps per second, {args.rounds} rounds")
-    for name, values in rates.items():
-        table.add_row(name, *(f"{x:,.0f}" for x in (min(values), statistics.median(values), max(values))))
-    spread = (min(ratios), statistics.median(ratios), max(ratios))
-    table.add_row("ratio to the faster", *(f"{x:.2f}" for x in spread))
-    Console(width=100).print(table)
+    if args.growth:
+        (RESULTS / "growth.json").write_text(json.dumps(description() | growth(), indent=1) + "\n")
+        return
+    path = RESULTS / "speed.json"
+    results = json.loads(path.read_text()) if path.exists() else {"rows": {}}
+    for name in args.only:
+        rates = measure(ROWS[name], args.rounds, args.cleanrl)
+        results["rows"][name] = result_of(ROWS[name], rates) | description()
+        path.write_text(json.dumps(results, indent=1) + "\n")  # after every row: an interruption loses one at most
+    show(results)
 
 
 if __name__ == "__main__":

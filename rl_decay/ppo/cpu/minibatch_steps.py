@@ -26,7 +26,7 @@ class Settings:
 
 @dataclass
 class Values:
-    """What may differ between members, [M] each; of the first two one number per network [2M], actors before critics."""
+    """What may differ between members, [M] each; of the first two one number per network [2M], actors first."""
 
     rates: np.ndarray
     max_grad_norm: np.ndarray
@@ -204,7 +204,8 @@ class MinibatchSteps:
         if self.settings.joint:
             actor, critic = np.split(norms, 2)
             to_limit = np.tile(np.sqrt(actor * actor + critic * critic), 2)
-        scale = np.minimum(max_norm / (to_limit + np.float32(1e-6)), 1)  # never above 1: a small gradient is not blown up
+        # Never above 1: a small gradient is not blown up.
+        scale = np.minimum(max_norm / (to_limit + np.float32(1e-6)), 1)
         if not (scale == 1).all():
             self._gradient *= scale[:, None]
         return norms, to_limit > max_norm
