@@ -17,7 +17,9 @@ INDEX = 8  # bytes of a row's number in a permutation
 BUFFERS = 10  # parameters, Adam's moments, the update's path and gradient, and their temporaries
 SAVED = 12  # copies of one member's buffers while its checkpoint is made
 MEMBER = 100_000  # bytes of a run's files in memory
-COPY = {"sync": 10_000, "async": 5_000_000}  # bytes of a copy of a light task; async copies are processes
+# Bytes of a copy of a light task; async copies are processes, a batched slot is a generator. What auto means is known
+# once the task is.
+COPY = {"auto": 10_000, "sync": 10_000, "async": 5_000_000, "batched": 2_000}
 POINT = 300  # bytes of an evaluation in the lists of the plan, and in those of a member's curve
 ON_DEVICE = ("parameters", "rollout", "update")  # the parts that lie on the GPU where there is one
 CAUSES = (  # the keys that can make a run large
