@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import gymnasium as gym
-from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.envs.registration import EnvSpec
 
 from rl_decay.config.checks import TIME_LIMIT
 from rl_decay.config.schema import Env
@@ -18,10 +18,21 @@ from rl_decay.errors import UserError, shown
 
 # Gymnasium's releases against which the bits were tested (tests/envs/test_classic_control.py, with the marker slow).
 TESTED_GYMNASIUM = ("1.4.0",)
-GYMNASIUM_CLASSES = "gymnasium.envs.classic_control"
-TASKS: dict[Any, type[Dynamics]] = {
-    task.original: task for task in (CartPole, Acrobot, MountainCar, ContinuousMountainCar, Pendulum)
-}
+TASKS: tuple[type[Dynamics], ...] = (CartPole, Acrobot, MountainCar, ContinuousMountainCar, Pendulum)
+PACKAGE = "gymnasium.envs.classic_control"  # exports the classes of its modules
+
+
+def _entry_points() -> dict[Any, type[Dynamics]]:
+    """Everything by which a registration may name one of the originals: the class, or text with either module."""
+    entry_points: dict[Any, type[Dynamics]] = {}
+    for task in TASKS:
+        name = task.original.__name__
+        for entry_point in (task.original, f"{task.original.__module__}:{name}", f"{PACKAGE}:{name}"):
+            entry_points[entry_point] = task
+    return entry_points
+
+
+ENTRY_POINTS = _entry_points()  # compared as text, so that no other module is imported to answer a question
 
 
 def require_batchable(env: Env) -> None:
@@ -41,11 +52,9 @@ def dynamics_of(env: Env) -> tuple[Dynamics, EnvSpec]:
 def batched_task(env: Env) -> type[Dynamics] | None:
     """The arithmetic whose original is the class that a task's entry in the registry names; None = there is none."""
     spec = registered(env)
-    creator = spec.entry_point if spec else None
-    if isinstance(creator, str):
-        # Any other module stays unimported: only the making of the task may run its code.
-        creator = load_env_creator(creator) if creator.startswith(GYMNASIUM_CLASSES) else None
-    return TASKS.get(creator)
+    entry_point = spec.entry_point if spec else None
+    # Asked first: a person may register any object that can be called, which need not be hashable.
+    return ENTRY_POINTS.get(entry_point) if isinstance(entry_point, (str, type)) else None
 
 
 def refusal(env: Env) -> str | None:

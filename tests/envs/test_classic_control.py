@@ -1,6 +1,7 @@
 """Batched classic control has the bits of Gymnasium's own classes, whatever happens in an episode."""
 
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 
 import gymnasium as gym
@@ -227,6 +228,14 @@ class OwnCartPole(CartPoleEnv):
     """A person's own variant."""
 
 
+@dataclass
+class Maker:
+    """Can be called, but not hashed."""
+
+    def __call__(self, **arguments):
+        return CartPoleEnv(**arguments)
+
+
 @pytest.mark.parametrize("task", [*POLICIES, "CartPole"])
 def test_auto_takes_batched_for_gymnasiums_own_classes(task):
     assert back_end_of(Env(id=task), "auto") == "batched"
@@ -234,6 +243,8 @@ def test_auto_takes_batched_for_gymnasiums_own_classes(task):
 
 
 def test_auto_takes_it_for_another_registration_of_the_class(register):
+    named = register("tests/Named-v0", entry_point="gymnasium.envs.classic_control:AcrobotEnv")
+    assert back_end_of(Env(id=named), "auto") == "batched"
     task = register("tests/Heavy-v0", entry_point=PendulumEnv, max_episode_steps=30, kwargs={"g": 20.0})
     assert back_end_of(Env(id=task), "auto") == "batched"
     assert compare(Env(id=task), push(2), 3, 70)[1] == (0, 6)
@@ -243,6 +254,7 @@ def test_auto_takes_sync_for_everything_else(register):
     spec = WrapperSpec("Clip", "gymnasium.wrappers:ClipReward", {"min_reward": 0})
     registered = {
         "a class of one's own": register("tests/OwnCartPole-v0", entry_point=OwnCartPole),
+        "an object": register("tests/Made-v0", entry_point=Maker()),
         "a string": register("tests/ByName-v0", entry_point=f"{__name__}:OwnCartPole"),
         "a wrapper": register("tests/Wrapped-v0", entry_point=CartPoleEnv, additional_wrappers=(spec,)),
         "an argument": register("tests/Drawn-v0", entry_point=CartPoleEnv, kwargs={"render_mode": "rgb_array"}),
@@ -308,7 +320,7 @@ def test_so_is_a_processor_with_other_roundings(monkeypatch):
 def test_a_difference_in_rounding_is_noticed(monkeypatch):
     for module in ("acrobot", "classic_control"):
         monkeypatch.setattr(f"rl_decay.envs.{module}.squared", np.square)
-    tasks = {task.original.__name__: task.has_same_bits() for task in TASKS.values()}
+    tasks = {task.original.__name__: task.has_same_bits() for task in TASKS}
     assert not tasks["AcrobotEnv"] and not tasks["PendulumEnv"] and tasks["CartPoleEnv"]
 
 
