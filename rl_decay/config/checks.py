@@ -57,7 +57,7 @@ def check(config: Config) -> Config:
         )
     if config.horizon != "refuse" and config.resume == "never":
         raise UserError(f"horizon={config.horizon}: only a run that is continued can become longer; add resume=auto")
-    if config.env.timeout is not None and config.vec != "async":
+    if config.env.timeout is not None and config.vec not in ("auto", "async"):
         raise UserError(f"env.timeout={config.env.timeout}: only vec=async can time a step; set vec=async")
     return config
 

@@ -17,7 +17,8 @@ BYTES_PER_INDEX = 8  # of a row in a permutation
 PARAMETER_BUFFERS = 10  # parameters, Adam's moments, the update's path and gradient, and their temporaries
 CHECKPOINT_COPIES = 12  # of one member's buffers while its checkpoint is made
 BYTES_PER_RUN = 100_000  # of its files in memory
-BYTES_PER_COPY = {"sync": 10_000, "async": 5_000_000}  # of a light task; async copies are processes
+# Of a light task; async copies are processes, a batched slot is a generator. What auto means is known once the task is.
+BYTES_PER_COPY = {"auto": 10_000, "sync": 10_000, "async": 5_000_000, "batched": 2_000}
 BYTES_PER_EVALUATION = 300  # in the lists of the plan, and in those of a member's history
 ON_DEVICE = ("parameters", "rollout", "update")  # the parts that lie on the GPU where there is one
 CAUSES = (  # the keys that can make a run large

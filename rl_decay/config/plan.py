@@ -70,6 +70,7 @@ class Plan:
     num_steps: int  # per environment and iteration
     start: int = 0  # iterations done before
     notes: tuple[Note, ...] = ()
+    vec: str = ""  # the back-end that steps the slots, never `auto`
     observation_parts: str = ""  # of a Dict or Tuple observation: names and sizes, in the order of the inputs
 
     @property

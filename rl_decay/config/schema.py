@@ -62,7 +62,7 @@ class Env:
     num_envs: int = _key(8, "environments per run", at_least=1)
     timeout: float | None = _key(
         None,
-        "how long a step or reset may take (vec=async only)",
+        "how long a step or reset may take (vec=async, which auto then is)",
         above=0,
         at_most=1_000_000,  # longer waits overflow the clocks of poll()
         unit="seconds",
@@ -196,7 +196,12 @@ class Config:
     threads: int = _key(1, "CPU threads of PyTorch", at_least=1)
     compile: str = _key("none", "torch.compile for the update", choices=("none", "inductor"))
     segments: int = _key(10, "cuts at which every environment is reset from its own seed; 1 = never", at_least=1)
-    vec: str = _key("sync", "how the copies of the task are stepped", choices=("sync", "async"), experiment=False)
+    vec: str = _key(
+        "auto",
+        "how the slots of the task are stepped: copies one by one or in processes, or all at once in arrays",
+        choices=("auto", "sync", "async", "batched"),
+        experiment=False,
+    )
     resume: str = _key("never", "continue the run that the folder holds", choices=("never", "auto"), experiment=False)
     horizon: str = _key(
         "refuse", "what a longer run does to its schedule", choices=("refuse", "keep", "stretch", "hold")

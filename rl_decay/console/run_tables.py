@@ -26,7 +26,7 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
     table = Table(title="Plan", title_justify="left", show_header=False, box=box.SIMPLE_HEAD)
     table.add_column(no_wrap=True)
     table.add_column()
-    table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({config.vec})")
+    table.add_row("task", f"{config.env.id}, {config.env.num_envs} environments ({plan.vec})")
     if config.env.wrappers:
         table.add_row("wrappers", ", then ".join(wrapper_paths(config.env.wrappers)))
     if plan.observation_parts:

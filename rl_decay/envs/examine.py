@@ -13,7 +13,7 @@ from gymnasium.spaces import Box
 from rl_decay.config.code_keys import wrapper_items
 from rl_decay.config.schema import Env
 from rl_decay.envs.advice import advice
-from rl_decay.envs.backends import make_vec_env
+from rl_decay.envs.backends import back_end_of, make_vec_env
 from rl_decay.envs.contract import TaskCopies
 from rl_decay.envs.faults import TookTooLongError
 from rl_decay.envs.generators import OwnGenerators, preserved_generators
@@ -39,7 +39,9 @@ class Task:
 
 
 def examine(env: Env, vec: str = "sync", squash: str = "none") -> Task:
-    """Play two copies of the task in the back-end that the key `vec` names, and judge what they did.
+    """Play two copies of the task in the back-end that the key `vec` means, and judge what they did.
+
+    A batched task has no copies; two of the original are played in this process.
 
     `squash` is the value of net.squash: it decides which actions the copies get.
 
@@ -48,7 +50,9 @@ def examine(env: Env, vec: str = "sync", squash: str = "none") -> Task:
     random generators of this process are left unchanged.
     """
     own = (OneNumberReward, OwnGenerators)
-    with preserved_generators(), closing(make_vec_env(env, 2, vec, own, squash=squash)) as copies:
+    name = back_end_of(env, vec)
+    played = "sync" if name == "batched" else name
+    with preserved_generators(), closing(make_vec_env(env, 2, played, own, squash=squash)) as copies:
         if not isinstance(copies, TaskCopies):  # the back-end simulates the task itself: no foreign code to examine
             return Task(copies.spaces)
         flattening = copies.codec.flattening

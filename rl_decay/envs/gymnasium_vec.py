@@ -40,7 +40,7 @@ class GymnasiumVec:
             self.close()  # nobody else could: there is no object yet
             raise
         self.spaces = self.codec.spaces
-        self.time_limit = time_limit(env, vector)
+        self.time_limit = time_limit(env, vector.spec)
 
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """Reset every sound slot with its own seed; obs [S, D], see `contract.VecEnv`."""

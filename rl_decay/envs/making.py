@@ -11,6 +11,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Dict, Tuple
 from gymnasium.vector import AutoresetMode, VectorEnv
 
@@ -62,14 +63,14 @@ class ShapeChecked(gym.Wrapper):
         return obs
 
 
-def time_limit(env: Env, made: gym.Env | VectorEnv) -> int | None:
-    """Steps after which Gymnasium truncates an episode of this task; None = never.
+def time_limit(env: Env, spec: EnvSpec | None) -> int | None:
+    """Steps after which Gymnasium truncates an episode of a task with this specification; None = never.
 
     env.kwargs.max_episode_steps if it is given and not null, where -1 means never; else the registered limit.
     """
     configured = env.kwargs.get(TIME_LIMIT)
     if configured is None:
-        return made.spec.max_episode_steps if made.spec else None
+        return spec.max_episode_steps if spec else None
     return None if configured == NO_LIMIT else configured
 
 

@@ -49,7 +49,7 @@ def render(policy: Policy, path: Path, seed: int, max_steps: int | None = None) 
         raise _extra(error) from error
     wrappers = examine(policy.env, squash=policy.squash).wrappers
     with without_screen(), preserved_generators(), closing(make_env(policy.env, render_mode="rgb_array")) as env:
-        limit = max_steps or episode_cap(time_limit(policy.env, env), policy.evaluation_cap)
+        limit = max_steps or episode_cap(time_limit(policy.env, env.spec), policy.evaluation_cap)
         for wrapper in wrappers:
             env = wrapper(env)
         rate = float(env.metadata.get("render_fps", FRAMES_PER_SECOND))

@@ -19,7 +19,7 @@ from rl_decay.config.identity import experiment_values, fingerprint, population_
 from rl_decay.config.plan import ENDLESS, Note, Plan, make_plan
 from rl_decay.config.schedules import role_curves
 from rl_decay.config.schema import Config, flat
-from rl_decay.envs.backends import make_vec_env
+from rl_decay.envs.backends import back_end_of, make_vec_env, not_batched
 from rl_decay.envs.contract import VecEnv
 from rl_decay.envs.examine import Task, codec_of, examine
 from rl_decay.envs.generators import preserved_generators
@@ -154,16 +154,19 @@ def _train(
 def _trainer(starts: Sequence[StartPoint], device: torch.device, lock: RunLock, stack: ExitStack) -> Trainer:
     """Make everything that a population needs, and bring it to where its runs begin."""
     first, count = starts[0], len(starts)
-    # Only its keys without `per_member` may be read: in these all members agree. `members` holds the others.
-    shared = first.config
     stack.enter_context(preserved_generators())
     # The sizes of a task tell the memory that it needs; its copies are played only where there is enough.
-    require_memory(shared, codec_of(shared.env, shared.net.squash).spaces, count, device)
+    spaces = codec_of(first.config.env, first.config.net.squash).spaces
+    vec = back_end_of(first.config.env, first.config.vec)
+    # Only its keys without `per_member` may be read: in these all members agree. `members` holds the others.
+    shared = replace(first.config, vec=vec)
+    require_memory(shared, spaces, count, device)
     task = examine(shared.env, shared.vec, shared.net.squash)
     envs = _slots(shared, count * shared.env.num_envs, task, stack)
     eval_envs = _slots(shared, count * shared.evaluation.episodes, task, stack)
-    plan = make_plan(shared, envs.time_limit, first.clock, first.iteration, [Note(*note) for note in task.notes])
-    plan = replace(plan, observation_parts=task.parts)
+    notes = [Note(*note) for note in task.notes] + not_batched(first.config.env, first.config.vec)
+    plan = make_plan(shared, envs.time_limit, first.clock, first.iteration, notes)
+    plan = replace(plan, observation_parts=task.parts, vec=vec)
     members = [member(start.config) for start in starts]
     streams = MemberStreams([start.config.seed for start in starts], envs.spaces)
     ppo = PPO(shared, envs.spaces, members, streams.init_seeds(), device)
@@ -262,7 +265,7 @@ def summary_header(start: StartPoint, plan: Plan, template: Checkpoint, device: 
         "overrides": list(start.job.overrides),
         "threads": config.threads,
         "compile": config.compile,
-        "vec": config.vec,
+        "vec": plan.vec,
         "device": str(device),
         **asdict(plan.clock),
         "resumed": list(start.continuations),

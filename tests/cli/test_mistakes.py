@@ -38,8 +38,12 @@ BEFORE_TRAINING = [
     (["env.num_envs=8", "algo.num_steps=128", "total_steps=10"], ["total_steps=10", "1024"]),
     (["total_steps=0"], ["total_steps=0"]),
     (["env.num_envs=-2"], ["env.num_envs=-2"]),
-    (["vec=threads"], ["vec=threads", "sync, async"]),
-    (["env.timeout=3"], ["env.timeout=3", "vec=async"]),
+    (["vec=threads"], ["vec=threads", "auto, sync, async, batched"]),
+    (["env.timeout=3", "vec=sync"], ["env.timeout=3", "vec=async"]),
+    (
+        ["vec=batched", "env.wrappers=[gymnasium.wrappers.TimeAwareObservation]"],
+        ["vec=batched", "env.wrappers", "vec=sync"],
+    ),
     # numbers without measure
     (["seed=" + "9" * 300], ["seed=999", "2^63 - 1"]),
     (["net.log_std=1e39"], ["net.log_std=1e+39", "float32"]),

@@ -64,7 +64,8 @@ def test_the_summary_has_every_key(run):
     assert set(KEYS.split()) <= set(run.summary)
     said = run.summary
     assert (said["schema_version"], said["status"], said["reason"], said["unit"]) == (1, "finished", None, "score")
-    assert (said["env_id"], said["seed"], said["vec"], said["device"]) == ("CartPole-v1", 3, "sync", "cpu")
+    assert (said["env_id"], said["seed"], said["vec"], said["device"]) == ("CartPole-v1", 3, "batched", "cpu")
+    assert said["config"]["vec"] == "auto"
     assert (said["iterations"], said["env_steps"]) == (ITERATIONS, ITERATIONS * 32)  # the rest of 5 is not trained
     assert said["config"]["schedule.actor.curve"] == "linear_warmup"
     assert "seed=3" in said["overrides"] and said["versions"]["torch"] == torch.__version__

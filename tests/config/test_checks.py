@@ -176,9 +176,11 @@ def test_a_run_shorter_than_an_iteration_names_the_fewest_steps():
 
 
 def test_only_async_environments_can_time_out():
-    message = refused({"env.timeout": 5.0})
-    assert "env.timeout=5.0" in message and "vec=async" in message
-    check(configured({"env.timeout": 5.0, "vec": "async"}))
+    for vec in ("sync", "batched"):
+        message = refused({"env.timeout": 5.0, "vec": vec})
+        assert "env.timeout=5.0" in message and "vec=async" in message
+    for vec in ("async", "auto"):
+        check(configured({"env.timeout": 5.0, "vec": vec}))
 
 
 def test_a_bad_configuration_leaves_no_folder(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from rl_decay.config import memory
 from rl_decay.config.schema import Config, Env, walk
-from rl_decay.envs.backends import BACK_ENDS, make_vec_env
+from rl_decay.envs.backends import AUTO, BACK_ENDS, make_vec_env
 from rl_decay.envs.contract import Step
 from rl_decay.envs.examine import Task, examine
 from rl_decay.evaluate.policy import load_policy
@@ -47,7 +47,7 @@ class Counters:
 
 def test_the_key_vec_chooses_among_exactly_these_back_ends():
     choices = {key: about["choices"] for key, _, about in walk(Config())}["vec"]
-    assert set(BACK_ENDS) == set(choices) == set(memory.BYTES_PER_COPY)
+    assert {AUTO, *BACK_ENDS} == set(choices) == set(memory.BYTES_PER_COPY)
 
 
 @pytest.mark.parametrize("vec", BACK_ENDS)
@@ -64,8 +64,8 @@ def test_a_line_in_the_table_is_enough_for_a_back_end_to_be_examined_trained_and
 ):
     monkeypatch.setitem(BACK_ENDS, "sync", Counters)
     monkeypatch.setattr(Counters, "made", [])
-    config = configure(env__id="CartPole-v1")
-    assert examine(config.env) == Task(Spaces(4, 2, False))
+    config = configure(env__id="CartPole-v1", vec="sync")
+    assert examine(config.env, config.vec) == Task(Spaces(4, 2, False))
     (run,) = train(config)
     result = replay(load_policy(run.folder), episodes=3)
     assert (result.lengths == 5).all() and not result.cut.any()

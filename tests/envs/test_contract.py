@@ -125,7 +125,7 @@ def test_time_limits():
 def test_a_time_limit_of_the_persons_own_means_what_gymnasium_means(given, limit):
     env = Env(id="Pendulum-v1", kwargs={"max_episode_steps": given})
     with closing(GymnasiumVec(env, 1)) as envs, closing(make_env(env)) as copy:
-        assert envs.time_limit == time_limit(env, copy) == limit
+        assert envs.time_limit == time_limit(env, copy.spec) == limit
         envs.reset([0])
         ends = [bool(envs.step(np.zeros((1, 1), np.float32)).truncated[0]) for _ in range(201)]
     assert ends.index(True) + 1 == limit if limit and limit <= 200 else not any(ends)

@@ -12,6 +12,7 @@ from trained import train_configs
 from variants import thorough
 
 from rl_decay.runs import layout
+from rl_decay.runs.summary import read_summary
 from rl_decay.training import checkpoints
 
 SHAPES = {
@@ -111,6 +112,20 @@ def test_killed_again_at_every_state_of_the_disk_while_it_is_taken_up(population
         train_configs(configs, cut)
         found[at] = unlike(whole, cut)
     assert {at: names for at, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize("vec, other", [("sync", "batched"), ("batched", "sync")])
+def test_a_run_of_copies_goes_on_batched_and_the_other_way_round(population, folders, killed, unlike, vec, other):
+    tasks = EVERY | {"env__id": "MountainCarContinuous-v0", "env__kwargs": {"max_episode_steps": 11}}
+    whole = folders("whole", 2)
+    train_configs(population(2, **tasks, vec=vec), whole)
+    cut = folders("cut", 2)
+    assert killed(partial(train_configs, population(2, **tasks, vec=vec), cut), at=70)
+    assert saved(cut[0]) == 2
+    train_configs(population(2, **tasks, vec=other), cut)
+    assert unlike(whole, cut, ("summary/config", "summary/vec")) == []
+    assert [read_summary(folder)["vec"] for folder in (*whole, *cut)] == [vec, vec, other, other]
+    assert not any(read_summary(folder)["notes"] for folder in cut)  # the replay was exact
 
 
 def saved(folder):
