@@ -104,7 +104,7 @@ class RewardScaler:
             noted[t] = running
             # After the return was noted: the last reward belongs to the episode that ends.
             running = running * goes_on[t]
-        self.running = torch.as_tensor(running)
+        self.running = torch.as_tensor(running, dtype=torch.float32, device=rewards.device)
         rows = returns.transpose(0, 1).flatten(1).unsqueeze(-1)  # [M, T*N, 1]
         self.moments.merge(rows, valid.transpose(0, 1).flatten(1))
         scale = (self.moments.var + 1e-8).rsqrt().float()  # [M, 1]; the rollout's own returns are part of it

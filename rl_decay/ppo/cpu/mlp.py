@@ -22,7 +22,7 @@ class StackedMLP:
         self._relu = shape.activation == "relu"
         self._layers, _ = shape.unpack(torch.from_numpy(parameters))
         # What goes into each layer, and at the end the outputs; seen by PyTorch and by NumPy.
-        self._values = [torch.zeros(networks, rows, width) for width in shape.widths]
+        self._values = [_zeros(networks, rows, width) for width in shape.widths]
         self._arrays = [values.numpy() for values in self._values]
         self.inputs = self._arrays[0]
         self.outputs = self._arrays[-1]
@@ -48,14 +48,14 @@ class TrainedMLP(StackedMLP):
         super().__init__(shape, parameters, rows)
         networks = len(parameters)
         self._gradients, _ = shape.unpack(torch.from_numpy(gradient))
-        self._slopes = [torch.zeros(networks, rows, width) for width in shape.widths[1:]]
+        self._slopes = [_zeros(networks, rows, width) for width in shape.widths[1:]]
         self.d_outputs = self._slopes[-1].numpy()
         self._transposed_weights = [weight.transpose(1, 2) for weight, _ in self._layers]
         *hidden, (head_weight, _) = self._layers
         # Products are made here and then copied: the gradient's rows have gaps, which the `out` of a product must not.
-        self._d_weights = [torch.empty(weight.shape) for weight, _ in hidden]
-        self._d_head = torch.empty(head_weight.transpose(1, 2).shape)
-        self._d_biases = [torch.empty(bias.shape) for _, bias in self._layers]
+        self._d_weights = [_zeros(*weight.shape) for weight, _ in hidden]
+        self._d_head = _zeros(*head_weight.transpose(1, 2).shape)
+        self._d_biases = [_zeros(*bias.shape) for _, bias in self._layers]
 
     def backward(self) -> None:
         """Fill the gradient from `d_outputs`, right after `forward`."""
@@ -78,3 +78,8 @@ class TrainedMLP(StackedMLP):
                     aten.threshold_backward.grad_input(slopes, self._values[k], 0, grad_input=slopes)
                 else:
                     aten.tanh_backward.grad_input(slopes, self._values[k], grad_input=slopes)
+
+
+def _zeros(*shape: int) -> torch.Tensor:
+    """Zeros whatever a caller's default type and device are."""
+    return torch.zeros(shape, dtype=torch.float32, device="cpu")
