@@ -31,7 +31,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from rl_decay.errors import escaped
-from rl_decay.runs.durable import append_synced
+from rl_decay.runs.durable import GrowingFile
 from rl_decay.runs.layout import DIVERGED, EVENTS, FAILED, FINISHED, INTERRUPTED
 
 SESSION_STATUS = {
@@ -59,7 +59,7 @@ class EventFile:
         name = f"{EVENTS}{int(start_time):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
         self.path = Path(folder) / name
         self._waiting = io.BytesIO()
-        self._length = 0  # bytes on the disk
+        self._file = GrowingFile(self.path)
         self._write(start_time, file_version="brain.Event:2")
 
     def scalars(self, step: SupportsIndex, values: Mapping[str, Any], wall_time: float | None = None) -> None:
@@ -128,16 +128,16 @@ class EventFile:
         """Make a running TensorBoard forget points at `step` or later, which have been cut off the older files."""
         self._write(None, step=operator.index(step), session_log=SessionLog(status=SessionLog.START))
 
-    def flush(self) -> int:
-        """Write the waiting events, force them to the disk and return the file's length in bytes.
+    def flush(self, force: bool = True) -> int:
+        """Write the waiting events, force them to the disk unless told otherwise, and return the file's length in bytes.
 
         If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
         # The buffer is emptied only after the write, so that a failed flush can be repeated.
-        self._length = append_synced(self.path, self._waiting.getvalue(), self._length)
+        length = self._file.append(self._waiting.getvalue(), force)
         self._waiting = io.BytesIO()
-        return self._length
+        return length
 
     def _write(self, wall_time: float | None, **content: Any) -> None:
         event = Event(wall_time=time.time() if wall_time is None else wall_time, **content)
