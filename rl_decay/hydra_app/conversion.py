@@ -1,4 +1,4 @@
-"""From a composed configuration to a Config; of the jobs of a sweep, only the values in which one differs from the last.
+"""From a composed configuration to a Config; for the jobs of a sweep, only what differs from the last job is converted.
 
 OmegaConf takes 20 milliseconds to build the schema, merge a configuration into it and make the object.
 """
@@ -6,6 +6,7 @@ OmegaConf takes 20 milliseconds to build the schema, merge a configuration into 
 from __future__ import annotations
 
 import copy
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -22,7 +23,6 @@ class Converter:
         self._defaults = flat(Config())
         self._composed: Values = {}
         self._converted: Values = {}
-        self._schema: DictConfig | None = None  # in which single values get the types of their keys
 
     def config(self, cfg: DictConfig) -> Config:
         """The configuration without Hydra's section as a Config, its rules unchecked. Errors: OmegaConf's own."""
@@ -63,15 +63,20 @@ class Converter:
                 continue
             if not isinstance(value, (str, int, float)):  # None may be refused; lists and dicts are merged
                 return None
-            if self._schema is None:
-                self._schema = OmegaConf.structured(Config)
+            schema = _typed()
             # Written into the node as a merge does it; an error is raised again, with its key, by the whole merge.
             try:
-                OmegaConf.update(self._schema, key, value)
+                OmegaConf.update(schema, key, value)
             except Exception:
                 return None
-            converted[key] = OmegaConf.select(self._schema, key)
+            converted[key] = OmegaConf.select(schema, key)
         return converted
+
+
+@cache
+def _typed() -> DictConfig:
+    """The schema as OmegaConf sees it, in which a single value gets the type of its key."""
+    return OmegaConf.structured(Config)
 
 
 def without_hydra(cfg: DictConfig) -> DictConfig:

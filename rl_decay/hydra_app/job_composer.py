@@ -1,7 +1,8 @@
 """Compose the jobs of a sweep as Hydra does, but once for all jobs that differ in plain values alone.
 
-Hydra takes a tenth of a second per job: it reads the YAML files, builds the list of defaults and merges it. None of that
-depends on the value of a key such as seed or actor.lr, which Hydra writes into the merged configuration at the end.
+Hydra takes a tenth of a second per job: it reads the YAML files, builds the list of defaults and merges it. None of
+that depends on the value of a key such as seed or actor.lr, which Hydra writes into the merged configuration at the
+end.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MOST = 256  # templates, of 20 kB each, and 100 times as many parsed overrides
 
 
 class JobComposer:
-    """Composes the jobs of one sweep. `compose` returns what `loader.load_sweep_config` returns, and raises its errors."""
+    """Composes the jobs of one sweep, with the results and the errors of `loader.load_sweep_config`."""
 
     def __init__(self, loader: ConfigLoader, sweep_config: DictConfig):
         self.sweep_config = sweep_config

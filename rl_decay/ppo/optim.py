@@ -34,9 +34,11 @@ class MemberAdam:
     A param group is {"params": [p], "name": str, "lr": tensor [M]}; the rate is written in place, never replaced.
     `step(active)` leaves members where `active` [M] is False exactly as they are: parameters, moments and step count
     (a gradient of zero would still decay the moments). b^t is a running product, because `pow` gives other bits for
-    other members. torch.optim.Adam refuses a rate of more than one element, and making any torch.optim.Optimizer imports
-    torch._dynamo, which costs more than all other imports of a training together. So this class only has the attributes
-    of one: `param_groups`, and `state` by parameter.
+    other members.
+
+    torch.optim.Adam refuses a rate of more than one element. Making any torch.optim.Optimizer imports torch._dynamo,
+    which takes as long as all other imports of a training together; so this class only has its attributes,
+    `param_groups` and `state`.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-5):

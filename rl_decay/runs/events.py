@@ -129,7 +129,7 @@ class EventFile:
         self._write(None, step=operator.index(step), session_log=SessionLog(status=SessionLog.START))
 
     def flush(self, force: bool = True) -> int:
-        """Write the waiting events, force them to the disk unless told otherwise, and return the file's length in bytes.
+        """Write the waiting events and return the file's length in bytes; `force`: force them to the disk.
 
         If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.

@@ -190,7 +190,7 @@ class RunRecorder:
         return time.perf_counter() - self._started
 
     def flush(self, force: bool = True) -> None:
-        """Write all rows and events, and force them to the disk unless told otherwise.
+        """Write all rows and events; `force`: force them to the disk.
 
         FileChangedError if a file is no longer as the run left it.
         """

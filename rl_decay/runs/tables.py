@@ -44,7 +44,7 @@ class CsvTable:
         self._lines.append(",".join([_cell(row.get(name)) for name in self.columns]) + "\n")
 
     def flush(self, force: bool = True) -> int:
-        """Write the waiting rows, force them to the disk unless told otherwise, and return the file's length in bytes.
+        """Write the waiting rows and return the file's length in bytes; `force`: force them to the disk.
 
         If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.

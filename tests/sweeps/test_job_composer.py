@@ -25,10 +25,16 @@ GRIDS = {
     "paths": [["init_from=a/b.pt"], ["init_from='a b.pt'"], ["init_from='x=y.pt'"], ["init_from=null"]],
     "options": [[f"schedule/actor={actor}", f"seed={seed}"] for actor in ("none", "linear") for seed in (0, 1)],
     "option after value": [[f"seed={seed}", f"env={env}"] for env in ("pendulum", "acrobot") for seed in (0, 1)],
-    "value that an option sets": [[f"env={env}", f"env.num_envs={n}"] for env in ("pendulum", "acrobot") for n in (2, 4)],
+    "value that an option sets": [
+        [f"env={env}", f"env.num_envs={n}"] for env in ("pendulum", "acrobot") for n in (2, 4)
+    ],
     "experiments": [[f"experiment={name}", f"total_steps={n}"] for name in ("debug", "sb3") for n in (4096, 8192)],
     "arguments of the task": [[f"env.kwargs.x={x}", f"seed={s}"] for x in (1, 2) for s in (0, 1)],
-    "a mapping of arguments": [["env.kwargs={x:1}", "seed=0"], ["env.kwargs={y:2}", "seed=1"], ["env.kwargs={y:2}", "seed=2"]],
+    "a mapping of arguments": [
+        ["env.kwargs={x:1}", "seed=0"],
+        ["env.kwargs={y:2}", "seed=1"],
+        ["env.kwargs={y:2}", "seed=2"],
+    ],
     "lists": [["net.hidden=[8]", "seed=0"], ["net.hidden=[8,8]", "seed=0"], ["net.hidden=[8,8]", "seed=1"]],
     "a section over a value": [["env.num_envs=2", "env={num_envs: 8}"], ["env.num_envs=4", "env={num_envs: 8}"]],
     "a value over a section": [["env={num_envs: 8}", "env.num_envs=2"], ["env={num_envs: 8}", "env.num_envs=4"]],
@@ -38,7 +44,7 @@ GRIDS = {
     "an option removed": [["~schedule/clip", "seed=1"], ["~schedule/clip", "seed=2"]],
     "Hydra's own keys": [[f"hydra.sweep.subdir=x_${{seed}}_{n}", f"seed={seed}"] for n in (1, 2) for seed in (3, 4)],
     "Hydra's own number": [[f"seed={seed}", "hydra.job.name=other"] for seed in (3, 4, 5)],
-}  # fmt: skip
+}
 # The first job of each is fine, the second is refused by Hydra.
 MISTAKES = {
     "no number": [["seed=1"], ["seed=abc"]],

@@ -8,11 +8,58 @@ from omegaconf import OmegaConf
 from rl_decay.hydra_app.yaml_texts import YamlTexts
 
 ODD = [
-    *("", " ", "yes", "null", "1", "1.5", "1e-3", "0x1f", "1_000", "12:30", "2001-01-01", "~", "=", "<<", "-", "- a", "a: b", "#"),
-    *("seed=1", "seed=1,2", "/tmp/a b", "/tmp/a", "a/b=c", "a=b ", "a=b:", "a=b: c", "x=#1", "é=1", "a/\nb", "a=\t", "stand/in"),
-    *("${now:%Y}/x", "a=${b}", "word " * 40, "/" + "a" * 300, "'q'", '"q"=1', "[1]=2", "{a}/b", "!t/x", "&a/b", "*a/b", "%a/b", "@a=b"),
+    *(
+        "",
+        " ",
+        "yes",
+        "null",
+        "1",
+        "1.5",
+        "1e-3",
+        "0x1f",
+        "1_000",
+        "12:30",
+        "2001-01-01",
+        "~",
+        "=",
+        "<<",
+        "-",
+        "- a",
+        "a: b",
+        "#",
+    ),
+    *(
+        "seed=1",
+        "seed=1,2",
+        "/tmp/a b",
+        "/tmp/a",
+        "a/b=c",
+        "a=b ",
+        "a=b:",
+        "a=b: c",
+        "x=#1",
+        "é=1",
+        "a/\nb",
+        "a=\t",
+        "stand/in",
+    ),
+    *(
+        "${now:%Y}/x",
+        "a=${b}",
+        "word " * 40,
+        "/" + "a" * 300,
+        "'q'",
+        '"q"=1',
+        "[1]=2",
+        "{a}/b",
+        "!t/x",
+        "&a/b",
+        "*a/b",
+        "%a/b",
+        "@a=b",
+    ),
     *(0, -1, 10**30, 1.0, 1e-7, 1e300, float("inf"), float("nan"), True, False, None),
-]  # fmt: skip
+]
 
 
 def check(texts, content):
