@@ -3,8 +3,8 @@
     python benchmarks/startup.py [--rounds 3]                        the start of one run
     python benchmarks/startup.py --before PATH [--jobs 300]          the sweep too, against another checkout
 
-All times are CPU seconds (user and system) of child processes, which other programs on the machine disturb less than the
-clock; the commands of a row alternate. `first iteration` is a whole run of one iteration, so it holds an evaluation and
+All times are CPU seconds (user and system) of child processes, which other programs disturb less than the clock; the
+commands of a row alternate. `first iteration` is a whole run of one iteration, so it holds an evaluation and
 the end of the process beside what it is called. `sweep` is the time of `python train.py -m seed=range(0,jobs)` in one
 process, without collecting, updating and evaluating, per run; its wall time, forcing files to the disk included, is
 printed beside it.

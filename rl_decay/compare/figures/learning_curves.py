@@ -31,7 +31,7 @@ def learning_curves(comparison: Comparison, looks: dict[str, Look]) -> Any:
     rows = -(-len(panels) // columns)  # rounded up
     legends = [legend_height([arm.name for arm in arms]) for _, arms in panels]
     height = max(legends) + (LARGE if columns == 1 else SMALL)
-    figure = empty_figure(rows * height, "constrained" if len(panels) <= SOLVED else "none")
+    figure = empty_figure(rows * height, solved=len(panels) <= SOLVED)
     places = figure.subfigures(rows, columns, squeeze=False).flat
     score_axes = []
     for place, (task, arms) in zip(places, panels, strict=False):  # the last place may stay empty

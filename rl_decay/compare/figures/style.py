@@ -77,11 +77,11 @@ def styled() -> Iterator[None]:
         yield
 
 
-def empty_figure(height: float, layout: str = "constrained") -> Any:
-    """A figure of `height` inches."""
+def empty_figure(height: float, solved: bool = True) -> Any:
+    """A figure of `height` inches; `solved`: matplotlib's solver places what is in it."""
     from matplotlib.figure import Figure  # not pyplot: no window system and no global state
 
-    return Figure(figsize=(WIDTH, height), layout=layout)
+    return Figure(figsize=(WIDTH, height), layout="constrained" if solved else None)
 
 
 def png(figure: Any) -> bytes:
