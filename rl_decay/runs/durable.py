@@ -31,16 +31,17 @@ class GrowingFile:
         """
         # Forcing takes milliseconds, also where nothing is new.
         force = force and (bool(data) or not self._on_disk)
-        length = append_to(self.path, data, self.length, force)
-        if force and not self._on_disk:
-            _sync_folder(self.path.parent)
-        self.length = length  # after the last error: whoever repeats the call must not append the bytes twice
+        self.length = append_to(self.path, data, self.length, force=force, force_name=not self._on_disk)
         self._on_disk = force or (self._on_disk and not data)
-        return length
+        return self.length
 
 
-def append_to(path: Path, data: bytes, expected: int | None = None, force: bool = True) -> int:
-    """Append bytes to a file of `expected` bytes (None: any) and return the new length; `force` them to the disk.
+def append_to(
+    path: Path, data: bytes, expected: int | None = None, *, force: bool = True, force_name: bool = True
+) -> int:
+    """Append bytes to a file of `expected` bytes (None: any) and return the new length.
+
+    `force` the bytes to the disk, and with them the file's name where that may be new (`force_name`).
 
     A file of 0 bytes may be missing. FileChangedError where the length is another. Where the write fails (disk full),
     the file is cut back to its former length and the error goes on.
@@ -60,6 +61,8 @@ def append_to(path: Path, data: bytes, expected: int | None = None, force: bool 
                 unwritten = unwritten[written:]
             if force:
                 os.fsync(file.fileno())
+                if force_name:
+                    _sync_folder(path.parent)
         except BaseException:  # BaseException: also a Ctrl-C must not leave half a row
             file.truncate(start)
             raise
