@@ -25,7 +25,7 @@ import copy
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 # Defaults of the metadata: a key that states nothing but its help has these.
@@ -225,12 +225,18 @@ def walk(config: Any, prefix: str = "") -> Iterator[tuple[str, Any, dict[str, An
 
     The metadata has one entry more than the field's own: `kind`, the type that the schema gives the key.
     """
-    for f in fields(config):
-        value = getattr(config, f.name)
+    for name, about in _keys_of(type(config)):
+        value = getattr(config, name)
         if is_dataclass(value):
-            yield from walk(value, f"{prefix}{f.name}.")
+            yield from walk(value, f"{prefix}{name}.")
         else:
-            yield prefix + f.name, value, {**f.metadata, "kind": f.type}
+            yield prefix + name, value, about
+
+
+@cache
+def _keys_of(section: type) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """The fields of a section and their metadata; made once, because a sweep walks through the schema for every job."""
+    return tuple((f.name, {**f.metadata, "kind": f.type}) for f in fields(section))
 
 
 def unflat(values: Mapping[str, Any]) -> Config:

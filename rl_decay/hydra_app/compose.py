@@ -18,8 +18,11 @@ from rl_decay.config.identity import fingerprint
 from rl_decay.config.schema import Config, Env, flat
 from rl_decay.envs.modules import VERSIONED, look_in
 from rl_decay.errors import UserError
+from rl_decay.hydra_app.conversion import Converter, without_hydra
 from rl_decay.runs.continuation import with_absolute_paths
 from rl_decay.runs.folder import default_folder, short_fingerprint
+
+_converter = Converter()
 
 
 def checked(cfg: DictConfig) -> Config:
@@ -29,13 +32,10 @@ def checked(cfg: DictConfig) -> Config:
 
 def strict(cfg: DictConfig) -> Config:
     """The composed configuration as a Config, its rules unchecked; UserError for a key or type not in the schema."""
-    section = _without_hydra(cfg)
     try:
-        # Merged once more into the schema, because Hydra lets `+new.key=1` through.
-        values = OmegaConf.to_container(section, resolve=True)
-        config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), values))
+        config = _converter.config(cfg)
     except InterpolationResolutionError as error:
-        raise UserError(_unresolved_key(section) or explanation(error)) from None
+        raise UserError(_unresolved_key(without_hydra(cfg)) or explanation(error)) from None
     except OmegaConfBaseException as error:
         raise UserError(explanation(error)) from None
     typed_words = OmegaConf.select(cfg, "hydra.overrides.task") or ()
@@ -64,11 +64,6 @@ def _full_id(env_id: str) -> str:
     from rl_decay.envs.task_ids import with_version
 
     return with_version(env_id)
-
-
-def _without_hydra(cfg: DictConfig) -> DictConfig:
-    """The configuration without its section `hydra`."""
-    return OmegaConf.masked_copy(cfg, [str(key) for key in cfg if key != "hydra"])
 
 
 def _unresolved_key(node: Container, prefix: str = "") -> str | None:
@@ -141,7 +136,7 @@ def _short_fingerprint(_root_: Any) -> str:
     except (UserError, ValueError):
         # This job will be refused, with a better message than an exception inside a resolver can give. Until then it
         # needs a folder name of its own.
-        return fingerprint({"refused": repr(OmegaConf.to_container(_without_hydra(_root_)))})[:8]
+        return fingerprint({"refused": repr(OmegaConf.to_container(without_hydra(_root_)))})[:8]
 
 
 def _run_folder(timestamp: str, _root_: Any) -> str:

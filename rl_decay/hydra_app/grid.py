@@ -14,6 +14,7 @@ from hydra.core.override_parser.types import Override, RangeSweep
 from omegaconf import DictConfig
 
 from rl_decay.errors import UserError
+from rl_decay.hydra_app.job_composer import JobComposer
 from rl_decay.hydra_app.sweep_jobs import compose_folder, job_of
 from rl_decay.runs.jobs import Job, record_jobs, title
 from rl_decay.runs.layout import has_run_files
@@ -80,8 +81,9 @@ def list_jobs(loader: ConfigLoader, config: DictConfig, grid: Sequence[Sequence[
     """
     jobs: list[Job] = []
     folders: list[tuple[str, Path]] = []  # of invalid jobs too
+    composer = JobComposer(loader, config)
     for number, overrides in enumerate(with_progress(grid)):
-        cfg, folder = compose_folder(loader, config, overrides, number)
+        cfg, folder = compose_folder(composer, overrides, number)
         folders.append((title(number, overrides), folder))
         try:
             jobs.append(job_of(cfg, folder, number))

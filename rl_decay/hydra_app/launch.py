@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.types import HydraContext, TaskFunction
@@ -13,10 +13,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.grid import check_free, with_progress
+from rl_decay.hydra_app.job_composer import JobComposer
 from rl_decay.hydra_app.objective import objective
 from rl_decay.hydra_app.program import program
 from rl_decay.hydra_app.refusals import refuse, refuse_run
 from rl_decay.hydra_app.sweep_jobs import Composed, compose_folder, is_grid, job_of, pack, trial
+from rl_decay.hydra_app.yaml_texts import YamlTexts
 from rl_decay.runs.jobs import Job, record_jobs
 from rl_decay.runs.layout import is_run
 from rl_decay.runs.summary import read_summary
@@ -54,11 +56,12 @@ def launch(
     except UserError as error:
         refuse(str(error))
     record_jobs(folder, jobs)
+    texts = YamlTexts()
     for composed_job in composed:
         cfg = composed_job.hydra_config
         # A run of which nothing is left to train keeps the record of the command that trained it.
         if composed_job.job is not None and composed_job.job.number not in sweep.done_jobs:
-            _write_hydra_record(cfg, composed_job.folder)
+            _write_hydra_record(cfg, composed_job.folder, texts)
         context.callbacks.on_job_start(config=cfg, task_function=task)
     complete = sweep.train()
     program().refused.update(sweep.unrecorded)
@@ -73,7 +76,7 @@ def _end_jobs(context: HydraContext, composed: Sequence[Composed]) -> list[JobRe
     returns = []
     for composed_job in composed:
         cfg = composed_job.hydra_config
-        job_return = _job_return(cfg, composed_job.folder)
+        job_return = _job_return(cfg, composed_job)
         returns.append(job_return)
         context.callbacks.on_job_end(config=cfg, job_return=job_return)
     return returns
@@ -83,8 +86,9 @@ def _compose_grid(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
 ) -> Iterator[Composed]:
     """The jobs of a grid; UserError for a job that cannot be run."""
+    composer = JobComposer(context.config_loader, config)
     for number, overrides in enumerate(with_progress(job_overrides), start=first):
-        cfg, folder = compose_folder(context.config_loader, config, overrides, number)
+        cfg, folder = compose_folder(composer, overrides, number)
         job = job_of(cfg, folder, number)
         check_free(job)
         yield Composed(pack(cfg), folder, job)
@@ -95,8 +99,9 @@ def _compose_trials(
 ) -> Iterator[Composed]:
     """The jobs that a sweeper chose. An invalid job has failed; a job that is chosen twice is trained once."""
     batch: dict[Path, Job] = {}
+    composer = JobComposer(context.config_loader, config)
     for number, overrides in enumerate(job_overrides, start=first):
-        cfg, folder = compose_folder(context.config_loader, config, overrides, number)
+        cfg, folder = compose_folder(composer, overrides, number)
         job = None
         try:
             chosen = job_of(cfg, folder, number)
@@ -113,36 +118,59 @@ def _compose_trials(
         yield Composed(pack(cfg), folder, job)
 
 
-def _write_hydra_record(cfg: DictConfig, job_folder: Path) -> None:
+def _write_hydra_record(cfg: DictConfig, job_folder: Path, texts: YamlTexts) -> None:
     """Write Hydra's record of a job, in the place and form in which Hydra's own launcher writes it."""
     if cfg.hydra.output_subdir is None:
         return
     folder = job_folder / str(cfg.hydra.output_subdir)
     folder.mkdir(parents=True, exist_ok=True)
-    run_cfg, hydra_cfg = _split(cfg)
-    OmegaConf.save(run_cfg, folder / "config.yaml")
-    OmegaConf.save(hydra_cfg, folder / "hydra.yaml")
-    OmegaConf.save(cfg.hydra.overrides.task, folder / "overrides.yaml")
+    content: Any = OmegaConf.to_container(cfg, enum_to_str=True)
+    hydra = content.pop("hydra")
+    (folder / "config.yaml").write_text(texts.text(content), "utf-8")
+    (folder / "hydra.yaml").write_text(texts.text({"hydra": hydra}), "utf-8")
+    (folder / "overrides.yaml").write_text(texts.list_text(hydra["overrides"]["task"]), "utf-8")
 
 
-def _split(cfg: DictConfig) -> tuple[DictConfig, DictConfig]:
-    """The configuration without its section `hydra`, and that section alone."""
-    run_cfg = copy.deepcopy(cfg)
-    hydra_cfg = OmegaConf.masked_copy(copy.deepcopy(cfg), ["hydra"])
-    with read_write(run_cfg), open_dict(run_cfg):
-        del run_cfg["hydra"]
-    return run_cfg, hydra_cfg
+class _JobReturn(JobReturn):
+    """What Hydra's launcher returns of a job; its configurations are made only for a callback that reads them."""
+
+    composed_job: Composed
+
+    @property
+    def cfg(self) -> DictConfig:  # type: ignore[override]
+        """The configuration without its section `hydra`."""
+        cfg = self.composed_job.hydra_config
+        with read_write(cfg), open_dict(cfg):
+            del cfg["hydra"]
+        return cfg
+
+    @cfg.setter
+    def cfg(self, value: None) -> None:
+        """Ignore the default of JobReturn."""
+
+    @property
+    def hydra_cfg(self) -> DictConfig:  # type: ignore[override]
+        """The section `hydra` alone."""
+        return OmegaConf.masked_copy(self.composed_job.hydra_config, ["hydra"])
+
+    @hydra_cfg.setter
+    def hydra_cfg(self, value: None) -> None:
+        """Ignore the default of JobReturn."""
+
+    def __reduce__(self) -> Any:
+        names = [field.name for field in fields(JobReturn)]
+        return JobReturn, tuple(getattr(self, name) for name in names)
 
 
-def _job_return(cfg: DictConfig, folder: Path) -> JobReturn:
-    run_cfg, hydra_cfg = _split(cfg)
+def _job_return(cfg: DictConfig, composed_job: Composed) -> JobReturn:
+    folder = composed_job.folder
     final_return = read_summary(folder).get("final_return") if is_run(folder) else None
-    return JobReturn(
+    job_return = _JobReturn(
         overrides=list(cfg.hydra.overrides.task),
-        cfg=run_cfg,
-        hydra_cfg=hydra_cfg,
         working_dir=str(Path.cwd()),
         task_name=cfg.hydra.job.name,
         status=JobStatus.COMPLETED,  # a failed job does not fail the others; its summary.json says so
         _return_value=objective(final_return, cfg.hydra),
     )
+    job_return.composed_job = composed_job
+    return job_return

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import filter_overrides
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
@@ -17,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rl_decay.config.schema import Config
 from rl_decay.errors import UserError
 from rl_decay.hydra_app.compose import checked
+from rl_decay.hydra_app.job_composer import JobComposer
 from rl_decay.hydra_app.program import program
 from rl_decay.runs.jobs import Job, title
 
@@ -53,16 +53,16 @@ def trial(config: Config) -> Config:
     return replace(config, resume="auto")
 
 
-def compose_folder(
-    loader: ConfigLoader, config: DictConfig, overrides: Sequence[str], number: int
-) -> tuple[DictConfig, Path]:
+def compose_folder(composer: JobComposer, overrides: Sequence[str], number: int) -> tuple[DictConfig, Path]:
     """One job of a sweep as Hydra sees it, and its folder; UserError for a folder outside the sweep's."""
-    sweep = Path(str(config.hydra.sweep.dir)).absolute()
-    cfg = loader.load_sweep_config(config, list(overrides))
+    sweep = Path(str(composer.sweep_config.hydra.sweep.dir)).absolute()
+    cfg = composer.compose(overrides)
     with open_dict(cfg):
         cfg.hydra.job.id = cfg.hydra.job.num = number
-    # Interpolations such as ${hydra:job.num} in a folder's name read this global configuration.
-    HydraConfig.instance().set_config(cfg)
+    # Interpolations such as ${hydra:job.num} in a folder's name read this global configuration. `set_config` would copy
+    # the section, which takes longer than all else that is done for a job here.
+    OmegaConf.set_readonly(cfg.hydra, True)
+    HydraConfig.instance().cfg = cfg  # pyright: ignore[reportAttributeAccessIssue]
     job_sweep = Path(str(cfg.hydra.sweep.dir)).absolute()
     if job_sweep != sweep:
         raise UserError(

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 
 def clip_per_member(grad: Tensor, max_norm: Tensor, joint: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -27,7 +26,7 @@ def clip_per_member(grad: Tensor, max_norm: Tensor, joint: bool) -> tuple[Tensor
     return grad * scale.unsqueeze(-1), norms, norm_to_limit > limit
 
 
-class MemberAdam(Optimizer):
+class MemberAdam:
     """Adam (Kingma and Ba 2015, algorithm 1) over stacked parameters [M, P] with a rate [M] per member.
 
         m = b1 m + (1 - b1) g      v = b2 v + (1 - b2) g^2      p -= lr (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps)
@@ -35,11 +34,16 @@ class MemberAdam(Optimizer):
     A param group is {"params": [p], "name": str, "lr": tensor [M]}; the rate is written in place, never replaced.
     `step(active)` leaves members where `active` [M] is False exactly as they are: parameters, moments and step count
     (a gradient of zero would still decay the moments). b^t is a running product, because `pow` gives other bits for
-    other members. torch.optim.Adam refuses a rate of more than one element.
+    other members.
+
+    torch.optim.Adam refuses a rate of more than one element. Making any torch.optim.Optimizer imports torch._dynamo,
+    which takes as long as all other imports of a training together; so this class only has its attributes,
+    `param_groups` and `state`.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-5):
-        super().__init__(groups, {"betas": betas, "eps": eps})
+        self.param_groups: list[dict[str, Any]] = [{"betas": betas, "eps": eps, **group} for group in groups]
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
         for group in self.param_groups:
             for p in group["params"]:
                 # b1^t and b2^t after t = 0 steps
@@ -52,7 +56,7 @@ class MemberAdam(Optimizer):
                 }
 
     @torch.no_grad()
-    def step(self, active: Tensor | None = None) -> None:  # type: ignore[override]
+    def step(self, active: Tensor | None = None) -> None:
         """One step of the members that are active [M] (all of them if None), from each parameter's `.grad`."""
         for group in self.param_groups:
             for p in group["params"]:
@@ -83,7 +87,7 @@ def _adam_step(p: Tensor, grad: Tensor, state: dict[str, Tensor], group: dict[st
         torch.where(active, value, state[name], out=state[name])
 
 
-def set_learning_rates(optimizer: Optimizer, rates: dict[str, Tensor]) -> None:
+def set_learning_rates(optimizer: MemberAdam, rates: dict[str, Tensor]) -> None:
     """Write each group's rates [M] into its tensor; `rates` names exactly the optimizer's groups."""
     names = [group["name"] for group in optimizer.param_groups]
     if sorted(names) != sorted(rates):

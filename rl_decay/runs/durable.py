@@ -16,8 +16,32 @@ class FileChangedError(UserError):
     """A file was removed, cut or written by somebody else: what is added to it would not be the run's."""
 
 
-def append_synced(path: Path, data: bytes, expected: int | None = None) -> int:
-    """Append bytes to a file of `expected` bytes (None: any), force them to the disk and return the new length.
+class GrowingFile:
+    """A file to which one run alone appends; `length` counts the bytes that the run has written."""
+
+    def __init__(self, path: Path, length: int = 0):
+        self.path = path
+        self.length = length
+        self._on_disk = length > 0  # whether all bytes, and the file's name, have been forced to the disk
+
+    def append(self, data: bytes, force: bool = True) -> int:
+        """Append bytes and return the new length; `force`: force these bytes and all before them to the disk.
+
+        Errors as `append_to`.
+        """
+        # Forcing takes milliseconds, also where nothing is new.
+        force = force and (bool(data) or not self._on_disk)
+        self.length = append_to(self.path, data, self.length, force=force, force_name=not self._on_disk)
+        self._on_disk = force or (self._on_disk and not data)
+        return self.length
+
+
+def append_to(
+    path: Path, data: bytes, expected: int | None = None, *, force: bool = True, force_name: bool = True
+) -> int:
+    """Append bytes to a file of `expected` bytes (None: any) and return the new length.
+
+    `force` the bytes to the disk, and with them the file's name where that may be new (`force_name`).
 
     A file of 0 bytes may be missing. FileChangedError where the length is another. Where the write fails (disk full),
     the file is cut back to its former length and the error goes on.
@@ -35,12 +59,13 @@ def append_synced(path: Path, data: bytes, expected: int | None = None) -> int:
             while unwritten:  # one unbuffered write may take only a part of the bytes
                 written = file.write(unwritten)
                 unwritten = unwritten[written:]
-            os.fsync(file.fileno())
+            if force:
+                os.fsync(file.fileno())
+                if force_name:
+                    _sync_folder(path.parent)
         except BaseException:  # BaseException: also a Ctrl-C must not leave half a row
             file.truncate(start)
             raise
-    if start == 0:
-        _sync_folder(path.parent)
     return start + len(data)
 
 

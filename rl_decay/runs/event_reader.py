@@ -9,7 +9,6 @@ bytes. Here the checksums of all records are computed side by side in NumPy.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,11 @@ from typing import Any
 import numpy as np
 from google.protobuf.message import DecodeError
 from tensorboard.compat.proto.event_pb2 import Event
-from tensorboard.util.tensor_util import make_ndarray
 
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs.files import read
+from rl_decay.runs.records import HEAD, LENGTH, TAIL, masked_crc32c
 
-HEAD = struct.Struct("<QI")  # before the data: its length, and the checksum of the 8 bytes of the length
-TAIL = struct.Struct("<I")  # after the data: its checksum
-LENGTH = 8  # bytes of the length
-POLYNOMIAL = np.uint32(0x82F63B78)  # CRC-32C (Castagnoli), reflected
-MASK = np.uint32(0xA282EAD8)  # the format stores rotated and shifted checksums ("masked")
 LARGE = 1 << 16  # bytes; longer records are images, which nobody reads here: skipped, their checksums take seconds
 
 
@@ -71,7 +65,7 @@ def records(path: Path) -> list[bytes]:
         end = start + length
         if end + TAIL.size > len(data):  # an overwritten length can be any number, so it is compared before its use
             raise ValueError(f"cut off or overwritten at byte {position}")
-        parts.append(data[position : position + LENGTH])
+        parts.append(data[position : position + LENGTH.size])
         checksums.append(length_checksum)
         if length < LARGE:
             content = data[start:end]
@@ -85,40 +79,6 @@ def records(path: Path) -> list[bytes]:
     return contents
 
 
-def masked_crc32c(parts: list[bytes]) -> np.ndarray:
-    """The masked CRC-32C of each part, uint32 [n]: step i takes byte i of every part that has one.
-
-    Source: the table-driven CRC (Sarwate, 1988), with the mask of TFRecord files.
-    """
-    lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    joined = np.frombuffer(b"".join(parts), dtype=np.uint8)
-    # With the longest part first, the parts that still have a byte at step i are always the first `count`.
-    order = np.argsort(-lengths, kind="stable")
-    longest_first = lengths[order]
-    starts = (np.cumsum(lengths) - lengths)[order]
-    crc = np.full(len(parts), 0xFFFFFFFF, dtype=np.uint32)
-    for i in range(int(lengths.max(initial=0))):
-        count = int(np.searchsorted(-longest_first, -i, side="left"))
-        low_byte = (crc[:count] ^ joined[starts[:count] + i]) & np.uint32(0xFF)
-        crc[:count] = _TABLE[low_byte] ^ (crc[:count] >> np.uint32(8))
-    crc = ~crc
-    masked = ((crc >> np.uint32(15)) | (crc << np.uint32(17))) + MASK
-    in_given_order = np.empty_like(masked)
-    in_given_order[order] = masked
-    return in_given_order
-
-
-def _table() -> np.ndarray:
-    """The CRC-32C of each byte value, uint32 [256]."""
-    table = np.arange(256, dtype=np.uint32)
-    for _ in range(8):
-        table = np.where(table & np.uint32(1), (table >> np.uint32(1)) ^ POLYNOMIAL, table >> np.uint32(1))
-    return table.astype(np.uint32)
-
-
-_TABLE = _table()
-
-
 def _add(events: Events, event: Any) -> None:
     """Add the numbers and texts of one event. PyTorch writes simple values, TensorFlow 2 tensors."""
     for value in event.summary.value:
@@ -128,6 +88,8 @@ def _add(events: Events, event: Any) -> None:
             events.texts[value.tag] = b"\n".join(value.tensor.string_val).decode()
             continue
         elif value.metadata.plugin_data.plugin_name == "scalars":
+            from tensorboard.util.tensor_util import make_ndarray  # see runs/records.py
+
             number = float(make_ndarray(value.tensor))
         else:
             continue

@@ -20,19 +20,20 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import Summary, SummaryMetadata
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_FLOAT, DT_STRING
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as layout_metadata
 from tensorboard.plugins.hparams import api_pb2
-from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo, SessionStartInfo
 from tensorboard.plugins.text import metadata as text_metadata
-from tensorboard.summary.writer.record_writer import RecordWriter
-from tensorboard.util.tensor_util import make_tensor_proto
 
 from rl_decay.errors import escaped
-from rl_decay.runs.durable import append_synced
+from rl_decay.runs.durable import GrowingFile
 from rl_decay.runs.layout import DIVERGED, EVENTS, FAILED, FINISHED, INTERRUPTED
+from rl_decay.runs.records import framed
 
 SESSION_STATUS = {
     FINISHED: api_pb2.STATUS_SUCCESS,
@@ -41,6 +42,9 @@ SESSION_STATUS = {
     FAILED: api_pb2.STATUS_FAILURE,
 }
 
+# Of tensorboard.plugins.hparams.metadata, which cannot be imported without all that runs/records.py avoids.
+HPARAMS_VERSION = 0
+EMPTY_TENSOR = TensorProto(dtype=DT_FLOAT, tensor_shape=TensorShapeProto(dim=[TensorShapeProto.Dim(size=0)]))
 EXACT_IN_FLOAT64 = 2**53  # a float64 would round larger whole numbers, for example random seeds
 _serial = itertools.count()  # tells apart two files that one process opens in the same second
 
@@ -59,7 +63,7 @@ class EventFile:
         name = f"{EVENTS}{int(start_time):010d}.{socket.gethostname()}.{os.getpid()}.{next(_serial)}"
         self.path = Path(folder) / name
         self._waiting = io.BytesIO()
-        self._length = 0  # bytes on the disk
+        self._file = GrowingFile(self.path)
         self._write(start_time, file_version="brain.Event:2")
 
     def scalars(self, step: SupportsIndex, values: Mapping[str, Any], wall_time: float | None = None) -> None:
@@ -84,12 +88,12 @@ class EventFile:
         for category, charts in categories.items():
             chart_messages = [_chart(title, tags) for title, tags in charts.items()]
             layout.category.append(layout_pb2.Category(title=category, chart=chart_messages))
-        tensor = make_tensor_proto(layout.SerializeToString(), shape=[])
+        tensor = _text_tensor(layout.SerializeToString())
         self._describe(layout_metadata.CONFIG_SUMMARY_TAG, layout_metadata.create_summary_metadata(), tensor)
 
     def text(self, tag: str, step: SupportsIndex, markdown: str) -> None:
         """Add a note at a step, shown on TensorBoard's text page."""
-        tensor = make_tensor_proto(markdown)
+        tensor = _text_tensor(markdown.encode())
         value = Summary.Value(tag=tag, metadata=text_metadata.create_summary_metadata(tag, ""), tensor=tensor)
         self._write(None, step=operator.index(step), summary=Summary(value=[value]))
 
@@ -112,8 +116,8 @@ class EventFile:
                 setattr(session.hparams[key], field, cell)
         for tag in metrics:
             experiment.metric_infos.append(api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)))
-        self._describe_session(hparams_metadata.EXPERIMENT_TAG, experiment=experiment)
-        self._describe_session(hparams_metadata.SESSION_START_INFO_TAG, session_start_info=session)
+        self._describe_session("_hparams_/experiment", experiment=experiment)
+        self._describe_session("_hparams_/session_start_info", session_start_info=session)
 
     def session_end(self, status: str) -> None:
         """Close the run's HParams row with how it ended (KeyError for `running`).
@@ -122,34 +126,40 @@ class EventFile:
         cuts the file back to that checkpoint, removes it.
         """
         end = SessionEndInfo(status=SESSION_STATUS[status], end_time_secs=time.time())
-        self._describe_session(hparams_metadata.SESSION_END_INFO_TAG, session_end_info=end)
+        self._describe_session("_hparams_/session_end_info", session_end_info=end)
 
     def restart(self, step: SupportsIndex) -> None:
         """Make a running TensorBoard forget points at `step` or later, which have been cut off the older files."""
         self._write(None, step=operator.index(step), session_log=SessionLog(status=SessionLog.START))
 
-    def flush(self) -> int:
-        """Write the waiting events, force them to the disk and return the file's length in bytes.
+    def flush(self, force: bool = True) -> int:
+        """Write the waiting events and return the file's length in bytes; `force`: force them to the disk.
 
         If that fails (OSError), the file is as it was, the events keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
         # The buffer is emptied only after the write, so that a failed flush can be repeated.
-        self._length = append_synced(self.path, self._waiting.getvalue(), self._length)
+        length = self._file.append(self._waiting.getvalue(), force)
         self._waiting = io.BytesIO()
-        return self._length
+        return length
 
     def _write(self, wall_time: float | None, **content: Any) -> None:
         event = Event(wall_time=time.time() if wall_time is None else wall_time, **content)
-        RecordWriter(self._waiting).write(event.SerializeToString())
+        self._waiting.write(framed(event.SerializeToString()))
 
     def _describe(self, tag: str, metadata: Any, tensor: Any) -> None:
         """Add an event for a plugin of TensorBoard: charts, HParams; it belongs to no step."""
         self._write(None, summary=Summary(value=[Summary.Value(tag=tag, metadata=metadata, tensor=tensor)]))
 
     def _describe_session(self, tag: str, **content: Any) -> None:
-        metadata = hparams_metadata.create_summary_metadata(HParamsPluginData(**content))
-        self._describe(tag, metadata, hparams_metadata.NULL_TENSOR)
+        data = HParamsPluginData(version=HPARAMS_VERSION, **content).SerializeToString()
+        metadata = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="hparams", content=data))
+        self._describe(tag, metadata, EMPTY_TENSOR)
+
+
+def _text_tensor(content: bytes) -> Any:
+    """One text as a tensor without dimensions."""
+    return TensorProto(dtype=DT_STRING, tensor_shape=TensorShapeProto(), string_val=[content])
 
 
 def _chart(title: str, tags: Sequence[str]) -> Any:

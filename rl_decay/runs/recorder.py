@@ -79,7 +79,8 @@ class RunRecorder:
             older_names = [name for name in self._older_lengths if name.startswith(layout.EVENTS)]
             self._events = open_events(folder, config, older_names, self.env_steps_done)
             note_extensions(self._events, header["resumed"], self.iterations, self.env_steps_done)
-        self.flush()
+        # Not forced to the disk: until the first save, no checkpoint relies on these bytes.
+        self.flush(force=False)
 
     def state_dict(self) -> dict[str, Any]:
         """The argument `saved_state` of the recorder that will continue the run, in plain values, right after a flush.
@@ -195,8 +196,11 @@ class RunRecorder:
         """Seconds of training, those of former processes included."""
         return time.perf_counter() - self._started
 
-    def flush(self) -> None:
-        """Force all rows and events to the disk; FileChangedError if a file is no longer as the run left it."""
+    def flush(self, force: bool = True) -> None:
+        """Write all rows and events; `force`: force them to the disk.
+
+        FileChangedError if a file is no longer as the run left it.
+        """
         for name, length in self._older_lengths.items():
             # This process does not write into older event files, but a checkpoint with their lengths relies on them.
             if name.startswith(layout.EVENTS):
@@ -205,11 +209,11 @@ class RunRecorder:
         if not layout.is_run(self.folder):
             self.write_summary()
         lengths = {
-            layout.METRICS_CSV: self._metrics.flush(),
-            layout.EVALUATIONS_CSV: self._evaluations.flush(),
+            layout.METRICS_CSV: self._metrics.flush(force),
+            layout.EVALUATIONS_CSV: self._evaluations.flush(force),
         }
         if self._events is not None:
-            lengths[self._events.path.name] = self._events.flush()
+            lengths[self._events.path.name] = self._events.flush(force)
         self._lengths = self._older_lengths | lengths
 
     def close(self) -> None:

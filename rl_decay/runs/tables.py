@@ -11,7 +11,7 @@ import numpy as np
 
 from rl_decay.errors import UserError, one_line
 from rl_decay.runs import files
-from rl_decay.runs.durable import append_synced
+from rl_decay.runs.durable import GrowingFile
 
 MAX_TABLE_BYTES = 2**31  # a million iterations take a quarter of it
 
@@ -30,8 +30,8 @@ class CsvTable:
         if len(self._column_set) < len(self.columns) or any(set(name) & set(',"\r\n') for name in columns):
             raise ValueError(f"column names must be unique and free of commas, quotes and line ends: {self.columns}")
         header = ",".join(self.columns) + "\n"
-        self._length = _length_to_continue(self.path, header.encode())
-        self._lines = [] if self._length else [header]
+        self._file = GrowingFile(self.path, _length_to_continue(self.path, header.encode()))
+        self._lines = [] if self._file.length else [header]
 
     def append(self, row: Mapping[str, Any]) -> None:
         """Add a row, {column: number}; a missing column, None or NaN becomes an empty cell.
@@ -43,16 +43,16 @@ class CsvTable:
             raise KeyError(f"{self.path.name} has no column {', '.join(sorted(unknown))}")
         self._lines.append(",".join([_cell(row.get(name)) for name in self.columns]) + "\n")
 
-    def flush(self) -> int:
-        """Write the waiting rows, force them to the disk and return the file's length in bytes.
+    def flush(self, force: bool = True) -> int:
+        """Write the waiting rows and return the file's length in bytes; `force`: force them to the disk.
 
         If that fails (OSError), the file is as it was, the rows keep waiting, and flush may be called again.
         FileChangedError where the file has not the length that the last flush left.
         """
         # The rows are dropped only after the write, so that a failed flush can be repeated.
-        self._length = append_synced(self.path, "".join(self._lines).encode(), self._length)
+        length = self._file.append("".join(self._lines).encode(), force)
         self._lines.clear()
-        return self._length
+        return length
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:

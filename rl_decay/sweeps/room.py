@@ -34,7 +34,8 @@ class Room:
             needed = self.needed(job.config, 1)
             if task is None or needed is None:
                 continue
-            refuse_beyond(needed, self.free, f"job {job.title}: {one_line(cause(job.config, task))}: it needs")
+            if needed > self.free:  # naming the cause takes milliseconds
+                refuse_beyond(needed, self.free, f"job {job.title}: {one_line(cause(job.config, task))}: it needs")
             count = min(count, self.free // needed)
         return count
 

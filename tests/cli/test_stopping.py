@@ -91,10 +91,10 @@ def test_a_second_signal_ends_at_once(train_py, tmp_path, small, interrupting):
 def test_a_signal_while_rows_are_written_still_leaves_the_last_checkpoint(train_py, tmp_path, small, monkeypatch):
     signals, flush = [signal.SIGINT], RunRecorder.flush
 
-    def interrupted(recorder):
+    def interrupted(recorder, **options):
         if recorder.iterations == 2 and signals:
             signal.raise_signal(signals.pop())
-        flush(recorder)
+        flush(recorder, **options)
 
     monkeypatch.setattr("rl_decay.training.saver.FLUSH_SECONDS", -1.0)
     monkeypatch.setattr(RunRecorder, "flush", interrupted)

@@ -66,7 +66,7 @@ def test_a_run_whose_rows_are_gone_fails_and_says_which(harm, name, small, tmp_p
 def test_rows_of_another_program_are_not_mixed_with_the_runs_own(small, tmp_path):
     folder = tmp_path / "mine"
     with pytest.raises(UserError, match="another program writes into it"):
-        train([small()], [folder], lambda: durable.append_synced(folder / layout.METRICS_CSV, b"1,2\n"))
+        train([small()], [folder], lambda: durable.append_to(folder / layout.METRICS_CSV, b"1,2\n"))
     assert read_summary(folder)["status"] == "failed"
 
 

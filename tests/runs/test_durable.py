@@ -4,7 +4,7 @@ import os
 import pytest
 
 from rl_decay.errors import UserError
-from rl_decay.runs.durable import append_synced, truncate_synced, write_atomically
+from rl_decay.runs.durable import append_to, truncate_synced, write_atomically
 
 
 def disk_full(*_):
@@ -13,18 +13,18 @@ def disk_full(*_):
 
 def test_append_returns_the_length(tmp_path):
     path = tmp_path / "file"
-    assert append_synced(path, b"") == 0
-    assert append_synced(path, b"abc") == 3
-    assert append_synced(path, b"de") == 5
+    assert append_to(path, b"") == 0
+    assert append_to(path, b"abc") == 3
+    assert append_to(path, b"de") == 5
     assert path.read_bytes() == b"abcde"
 
 
 def test_a_failing_append_leaves_the_file_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "file"
-    append_synced(path, b"abc")
+    append_to(path, b"abc")
     monkeypatch.setattr(os, "fsync", disk_full)
     with pytest.raises(OSError, match="No space"):
-        append_synced(path, b"de")
+        append_to(path, b"de")
     assert path.read_bytes() == b"abc"
 
 
@@ -32,16 +32,16 @@ def test_an_append_that_fails_half_way_leaves_the_file_as_it_was(tmp_path, pytho
     code = """
 import resource, signal, sys
 from pathlib import Path
-from rl_decay.runs.durable import append_synced
+from rl_decay.runs.durable import append_to
 path = Path(sys.argv[1])
-append_synced(path, b"abc")
+append_to(path, b"abc")
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5, resource.RLIM_INFINITY))
 try:
-    append_synced(path, b"defg")  # the kernel takes 2 of the 4 bytes
+    append_to(path, b"defg")  # the kernel takes 2 of the 4 bytes
 except OSError as error:
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    print(error.strerror, path.read_bytes(), append_synced(path, b"defg"))
+    print(error.strerror, path.read_bytes(), append_to(path, b"defg"))
 """
     assert python(code, tmp_path / "file").communicate() == ("File too large b'abc' 7\n", "")
 

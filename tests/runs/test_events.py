@@ -1,5 +1,6 @@
 """Curves: what the event file holds, when, and how a resumed run goes on."""
 
+import io
 import math
 import os
 
@@ -7,9 +8,13 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.summary.writer.record_writer import RecordWriter
 
+from rl_decay.runs import events as events_module
 from rl_decay.runs.durable import truncate_synced
 from rl_decay.runs.events import EventFile
+from rl_decay.runs.records import framed
 
 
 def accumulated(folder) -> EventAccumulator:
@@ -157,3 +162,34 @@ print(len(writers))
     assert python(code, tmp_path).communicate() == ("1100\n", "")
     assert curve(tmp_path / "1099", "a") == [(0, 1.0), (1, 1.0)]
     assert (tmp_path / "1099" / "metrics.csv").read_text() == "env_steps,a\n0,1.0\n1,1.0\n"
+
+
+def test_the_messages_are_tensorboards_own(tmp_path):
+    """They are made here without TensorBoard's helpers, whose imports would delay every start."""
+    from tensorboard.plugins.hparams import metadata
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+    from tensorboard.util.tensor_util import make_tensor_proto
+
+    assert events_module.EMPTY_TENSOR == metadata.NULL_TENSOR
+    assert events_module._text_tensor("ü".encode()) == make_tensor_proto("ü")
+    assert events_module._text_tensor(b"\0\xff") == make_tensor_proto(b"\0\xff", shape=[])
+    events = EventFile(tmp_path)
+    events.hparams({"a": 1}, ("b",))
+    events.session_end("finished")
+    events.flush()
+    loaded = [Event.FromString(record) for record in RawEventFileLoader(str(events.path)).Load()]
+    values = {value.tag: value for event in loaded for value in event.summary.value}
+    tags = {metadata.EXPERIMENT_TAG, metadata.SESSION_START_INFO_TAG, metadata.SESSION_END_INFO_TAG}
+    assert values.keys() == tags
+    end = values[metadata.SESSION_END_INFO_TAG].metadata
+    content = metadata.parse_session_end_info_plugin_data(end.plugin_data.content)
+    assert isinstance(content, SessionEndInfo)
+    assert end == metadata.create_summary_metadata(HParamsPluginData(session_end_info=content))
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 255, 256, 5000])
+def test_a_record_is_tensorboards_own(size):
+    data = np.random.default_rng(size).bytes(size)
+    expected = io.BytesIO()
+    RecordWriter(expected).write(data)
+    assert framed(data) == expected.getvalue()

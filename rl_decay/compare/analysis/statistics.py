@@ -80,13 +80,14 @@ def performance_profile(strata: Sequence[Floats], taus: ArrayLike, rng: np.rando
     Pointwise, not simultaneous, bounds; NaN everywhere if a value is NaN.
     Source: score distributions of Agarwal et al. 2021.
     """
-    taus = np.asarray(taus, dtype=np.float64)
-    above = []
-    for values in strata:
-        column = as_floats(values)[:, None]
-        # NaN > tau is False, without a warning: a run of NaN would count as below every level.
-        above.append(np.where(np.isnan(column), np.nan, column > taus))
-    return mean_interval(above, rng)
+    return mean_interval([shares_above(values, taus) for values in strata], rng)
+
+
+def shares_above(values: Floats, taus: ArrayLike) -> np.ndarray:
+    """1 where a run of `values` [n] is above tau [K], else 0 -> [n, K]; NaN for a run of NaN."""
+    column = as_floats(values)[:, None]
+    # NaN > tau is False, without a warning: a run of NaN would count as below every level.
+    return np.where(np.isnan(column), np.nan, column > np.asarray(taus, dtype=np.float64))
 
 
 def probability_of_improvement(x: ArrayLike, y: ArrayLike) -> Any:

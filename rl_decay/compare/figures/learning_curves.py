@@ -16,6 +16,9 @@ from rl_decay.types import GROUPS
 
 COLUMNS = 2
 LARGE, SMALL = 5.0, 3.0  # height of a panel in inches, its legend aside
+# More panels than this are placed by arithmetic: the time of matplotlib's solver grows with the square of their number.
+SOLVED = 16
+LEFT, RIGHT, BOTTOM = 1.05, 0.15, 0.5  # inches beside and below the axes of a panel that is placed so
 
 
 def learning_curves(comparison: Comparison, looks: dict[str, Look]) -> Any:
@@ -28,7 +31,7 @@ def learning_curves(comparison: Comparison, looks: dict[str, Look]) -> Any:
     rows = -(-len(panels) // columns)  # rounded up
     legends = [legend_height([arm.name for arm in arms]) for _, arms in panels]
     height = max(legends) + (LARGE if columns == 1 else SMALL)
-    figure = empty_figure(rows * height)
+    figure = empty_figure(rows * height, solved=len(panels) <= SOLVED)
     places = figure.subfigures(rows, columns, squeeze=False).flat
     score_axes = []
     for place, (task, arms) in zip(places, panels, strict=False):  # the last place may stay empty
@@ -56,7 +59,8 @@ def _panels(comparison: Comparison) -> list[tuple[str, tuple[Arm, ...]]]:
 
 def _draw_panel(place: Any, comparison: Comparison, task: str, arms: Sequence[Arm], looks: dict[str, Look]) -> Any:
     """Draw one task of some arms into a subfigure; returns the axes of the scores."""
-    top, *rate_axes = place.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1])
+    names = [arm.name for arm in arms]
+    top, *rate_axes = place.subplots(3, 1, sharex=True, height_ratios=[3, 1, 1], gridspec_kw=_margins(place, names))
     for arm in arms:
         here = replace(arm, runs=tuple(run for run in arm.runs if run.task == task))
         look = looks[arm.name]
@@ -69,10 +73,24 @@ def _draw_panel(place: Any, comparison: Comparison, task: str, arms: Sequence[Ar
     for group, ax in zip(GROUPS, rate_axes, strict=True):
         _scale_rates(ax, group)
     _count_steps(rate_axes[-1])
-    legend = legend_above(top, top, [arm.name for arm in arms])
+    legend = legend_above(top, top, names)
     if len(comparison.tasks) > 1:
         legend.set_title(label(task))
     return top
+
+
+def _margins(place: Any, names: Sequence[str]) -> dict[str, float]:
+    """The edges of a panel's axes as shares of its size; {} if matplotlib's solver places them."""
+    if place.figure.get_layout_engine() is not None:
+        return {}
+    width, height = place.bbox.width / place.figure.dpi, place.bbox.height / place.figure.dpi
+    return {
+        "left": LEFT / width,
+        "right": 1 - RIGHT / width,
+        "bottom": BOTTOM / height,
+        "top": 1 - legend_height(names) / height,
+        "hspace": 0.2,
+    }
 
 
 def _draw_scores(ax: Any, comparison: Comparison, arm: Arm, look: Look) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rl_decay.compare.analysis.alignment import baseline_first
-from rl_decay.compare.analysis.statistics import OSC_FLOOR, performance_profile
+from rl_decay.compare.analysis.statistics import OSC_FLOOR, performance_profile, shares_above
 from rl_decay.compare.figures.learning_curves import learning_curves
 from rl_decay.compare.figures.style import OVERLAID, Look, empty_figure, label, legend_above, legend_height, png, styled
 from rl_decay.compare.model import Arm, Comparison
@@ -114,9 +114,11 @@ def _draw_profiles(ax: Any, comparison: Comparison, metric: str, looks: Looks) -
     margin = 0.05 * (high - low) or 0.05
     levels = from_axis(np.linspace(low - margin, high + margin, 400))
     for name, own in values.items():
-        share, below, above = performance_profile([own], levels, np.random.default_rng(0))
-        ax.plot(levels, share, **looks[name].curve)
-        if len(values) <= OVERLAID:  # more bands than that cannot be told apart
+        if len(values) > OVERLAID:  # more bands than that cannot be told apart
+            ax.plot(levels, shares_above(own, levels).mean(axis=0), **looks[name].curve)
+        else:
+            share, below, above = performance_profile([own], levels, np.random.default_rng(0))
+            ax.plot(levels, share, **looks[name].curve)
             ax.fill_between(levels, below, above, color=looks[name].color, alpha=0.12, linewidth=0)
     _set_scale(ax, metric, comparison.unit)
 

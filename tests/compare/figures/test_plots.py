@@ -3,10 +3,12 @@
 import io
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from rl_decay.compare import command
@@ -157,3 +159,25 @@ print({"matplotlib", "PIL", "torch", "hydra"} & sys.modules.keys())
 def test_no_window_system_is_asked(comparison, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     assert list(plots.figures(comparison)) == NAMES
+
+
+@pytest.mark.thorough
+def test_a_hundred_arms_fit_without_a_warning_in_a_time_that_grows_with_their_number(compared):
+    # pytest makes matplotlib's warning about collapsed axes an error
+    begun = time.process_time()
+    plots.figures(compared(*[f"actor.lr={i}" for i in range(25)], seeds=2))
+    quarter = time.process_time() - begun
+    begun = time.process_time()
+    figures = plots.figures(compared(*[f"actor.lr={i}" for i in range(100)], seeds=2))
+    assert time.process_time() - begun < 8 * quarter  # with matplotlib's solver for all panels: 16 times and more
+    assert list(figures) == NAMES
+
+
+def test_panels_that_are_placed_by_arithmetic_stay_on_the_page(compared):
+    every_axes = axes(compared(*[f"schedule=linear actor.lr={i}" for i in range(20)], seeds=2))
+    assert len(every_axes) == 3 * 19
+    page = every_axes[0].get_figure(root=True)
+    renderer = FigureCanvasAgg(page).get_renderer()  # one for all: of a page so long each takes 100 MB
+    for ax in every_axes:
+        box = ax.get_tightbbox(renderer)
+        assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= page.bbox.x1 + 1 and box.y1 <= page.bbox.y1

@@ -16,7 +16,8 @@ from rl_decay.compare.analysis import arms
 from rl_decay.compare.reading import foreign
 from rl_decay.compare.reading.own import load
 from rl_decay.errors import UserError
-from rl_decay.runs.event_reader import LARGE, masked_crc32c, read_events
+from rl_decay.runs.event_reader import LARGE, read_events
+from rl_decay.runs.records import masked_crc32c
 
 RANDOM, REFERENCE = 22.97, 500.0  # the score constants of CartPole-v1
 
