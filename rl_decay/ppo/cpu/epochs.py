@@ -30,8 +30,10 @@ class ArrayEpochs:
         self.optimizer = optimizer
         self._max_grad_norm = limits.max_grad_norm.numpy()
         self._target_kl = limits.target_kl.numpy()
-        betas, eps = optimizer.defaults["betas"], optimizer.defaults["eps"]
-        self._settings = Settings(algo.minibatches, algo.value_clip, algo.grad_clip == "joint", betas, eps)
+        group = optimizer.param_groups[0]  # both have the same
+        self._settings = Settings(
+            algo.minibatches, algo.value_clip, algo.grad_clip == "joint", group["betas"], group["eps"]
+        )
         self._steps: dict[tuple[int, int], MinibatchSteps] = {}  # by members and rows: groups take turns in the buffers
 
     def __call__(
