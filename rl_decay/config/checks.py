@@ -124,6 +124,16 @@ def _fitting_minibatches(rows: int, asked: int) -> list[int]:
     return fitting[:SUGGESTIONS]
 
 
+def normalization_note(config: Config) -> str | None:
+    """A line for the plan if env=generic, which normalises, runs without it, as an experiment may ask unseen."""
+    normalize = config.normalize
+    if config.env.preset != "generic" or (normalize.obs and normalize.reward):
+        return None
+    switched_off = [name for name in ("obs", "reward") if not getattr(normalize, name)]
+    keys = " ".join(f"normalize.{name}=true" for name in switched_off)
+    return f"env=generic normalises, this run does not: {keys} would"
+
+
 def preset_note(config: Config) -> str | None:
     """A line for the plan if the hyperparameters are another task's: which preset they are, which preset fits."""
     fitting = fitting_preset(config.env.id)

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rl_decay.config.checks import preset_note
+from rl_decay.config.checks import normalization_note, preset_note
 from rl_decay.config.code_keys import wrapper_paths
 from rl_decay.config.plan import EPISODES_PER_SEGMENT, Plan
 from rl_decay.config.schedules import BASE_KEYS, role_curves, unused_knobs
@@ -46,6 +46,8 @@ def plan_table(config: Config, plan: Plan, device: str) -> Table:
         table.add_row("[yellow]unused[/]", f"[yellow]{knob}: no chosen curve takes it[/]")
     if note := preset_note(config):
         table.add_row("[yellow]preset[/]", f"[yellow]{note}[/]")
+    if note := normalization_note(config):
+        table.add_row("[yellow]normalize[/]", f"[yellow]{note}[/]")
     for label, text in plan.notes:
         # As Text, in which rich reads no markup: a note may quote the messages of a task, brackets included.
         table.add_row(Text(label, "yellow"), Text(text, "yellow"))

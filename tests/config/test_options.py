@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from trained import train_configs
 from variants import every
 
-from rl_decay.config.checks import preset_note
+from rl_decay.config.checks import normalization_note, preset_note
 from rl_decay.config.plan import make_plan
 from rl_decay.config.schema import Config, Env, flat
 from rl_decay.console.run_tables import evaluation_share
@@ -126,6 +126,14 @@ def test_a_task_with_its_own_preset_needs_no_note(compose, task, name):
 def test_the_note_names_the_task_its_hyperparameters_and_the_fitting_preset(env, words):
     note = preset_note(Config(env=env))
     assert note and all(word in note for word in words)
+
+
+def test_an_experiment_that_switches_normalisation_off_is_noted(compose):
+    note = normalization_note(checked(compose("env=generic", "experiment=cleanrl")))
+    assert note == "env=generic normalises, this run does not: normalize.obs=true normalize.reward=true would"
+    kept = compose("env=generic", "experiment=cleanrl", "normalize.obs=true", "normalize.reward=true")
+    assert normalization_note(checked(kept)) is None
+    assert normalization_note(checked(compose("env=cartpole"))) is None
 
 
 def test_an_unknown_task_fits_the_generic_preset():
