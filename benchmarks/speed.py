@@ -2,6 +2,7 @@
 
     pip install -c constraints.txt -e ".[bench]"
     python benchmarks/speed.py [--only NAME ...] [--rounds 5] [--cleanrl FOLDER]     benchmarks/results/speed.json
+    python benchmarks/speed.py --memory                                              beside them
     python benchmarks/speed.py --growth                                              benchmarks/results/growth.json
 
 A row trains PPO with the same hyperparameters as Stable-Baselines3 (separate actor and critic of two 64-unit tanh
@@ -20,6 +21,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +29,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -39,8 +41,10 @@ from rich.console import Console
 from rich.table import Table
 
 from rl_decay.config.schema import Config
+from rl_decay.ppo.net_shape import NetShape
 from rl_decay.runs.jobs import Job
 from rl_decay.training.population import train_population
+from rl_decay.types import Spaces
 
 RESULTS = Path(__file__).parent / "results"
 CORES = len(os.sched_getaffinity(0))
@@ -274,6 +278,11 @@ def show(results: dict[str, Any]) -> None:
         cleanrl = f"{statistics.median(result['to_cleanrl']):.1f}" if "to_cleanrl" in result else ""
         asked = (f"{result['must']:g}", f"{result['goal']:.1f}")
         table.add_row(name, *asked, f"{ratio:.1f}", extremes, cleanrl, verdict(ratio, result["must"], result["goal"]))
+    if memory := results.get("memory per member"):
+        ratio = memory["measured"] / memory["arithmetic"]
+        reaches = "goal" if ratio <= 1.5 else "must" if ratio <= 2 else "FAILS"
+        measured = f"{memory['measured'] / 1e3:.0f} kB"
+        table.add_row("memory of one member more", "2", "1.5", f"{ratio:.1f} x arithmetic", measured, "", reaches)
     Console(width=110).print(table)
 
 
@@ -287,6 +296,25 @@ def growth() -> dict[str, Any]:
     for width in (16, 32, 64, 128, 256, 512):
         widths[width] = rl_decay_rate(Setting(hidden=width, iterations=20), range(4))
     return {"members": members, "widths of 4 members": widths, "multiplications": multiplications()}
+
+
+def memory_per_member(setting: Setting, few: int = 10, many: int = 110) -> dict[str, float]:
+    """Bytes of resident memory that a member more takes at the peak, and what its arrays need by arithmetic."""
+    peaks = []
+    context = multiprocessing.get_context("spawn")
+    for count in (few, many):
+        with ProcessPoolExecutor(1, context) as pool:
+            peaks.append(pool.submit(_peak, setting, count).result())
+    parameters = 2 * sum(NetShape(Spaces(4, 2, continuous=False), (setting.hidden, setting.hidden)).sizes)
+    floats_of_a_step = 4 + 1  # observation and reward
+    rollout = setting.steps * (4 * floats_of_a_step + 8 + 3)  # and an action, and three flags
+    arithmetic = 3 * 4 * parameters + rollout  # three: Adam's two moments
+    return {"measured": (peaks[1] - peaks[0]) / (many - few), "arithmetic": arithmetic}
+
+
+def _peak(setting: Setting, members: int) -> float:
+    rl_decay_rate(replace(setting, iterations=WARM_UP + 3), range(members))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def multiplications() -> float:
@@ -307,12 +335,19 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cleanrl", type=Path, metavar="FOLDER")
-    parser.add_argument("--growth", action="store_true")
+    parser.add_argument("--growth", action="store_true", help="measure growth only")
+    parser.add_argument("--memory", action="store_true", help="measure memory only")
     args = parser.parse_args()
     if args.growth:
         (RESULTS / "growth.json").write_text(json.dumps(description() | growth(), indent=1) + "\n")
         return
     path = RESULTS / "speed.json"
+    if args.memory:
+        results = json.loads(path.read_text())
+        results["memory per member"] = memory_per_member(Setting()) | description()
+        path.write_text(json.dumps(results, indent=1) + "\n")
+        show(results)
+        return
     results = json.loads(path.read_text()) if path.exists() else {"rows": {}}
     for name in args.only:
         rates = measure(ROWS[name], args.rounds, args.cleanrl)

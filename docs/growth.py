@@ -13,7 +13,9 @@ import matplotlib.pyplot as plt
 DOCS = Path(__file__).parent
 MEASURED = json.loads((DOCS.parent / "benchmarks" / "results" / "growth.json").read_text())
 EPOCHS, INPUTS, OUTPUTS = 4, 4, 4  # of the benchmark's setting; CartPole's two actions are padded to 4
-PASSES = 3 * EPOCHS + 2  # forward, and twice that backward, in every epoch; values and log-probabilities, before and after
+PASSES = (
+    3 * EPOCHS + 2
+)  # forward, and twice that backward, in every epoch; values and log-probabilities, before and after
 
 
 def limit(width: int) -> float:

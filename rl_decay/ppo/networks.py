@@ -7,7 +7,7 @@ matmul over all networks.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,6 +18,8 @@ from torch import Tensor
 from rl_decay.ppo.distributions import Distribution
 from rl_decay.ppo.net_shape import NetShape
 from rl_decay.types import GROUPS
+
+PASS_BYTES = 8 << 20  # of the layers in a pass without a gradient; a member's bits do not depend on it
 
 
 class ActorCritic:
@@ -53,8 +55,19 @@ class ActorCritic:
 
     def policy(self, obs: Tensor) -> Distribution:
         """The action distributions [M, S] for normalised observations [M, S, D]."""
-        actor_out = self.shape.actor(self._actor, obs)
-        return self.shape.distribution(actor_out, self.log_std)
+        parameters = self.by_group(self.parameters)["actor"]
+        outputs = []
+        for group in self._groups(obs):
+            layers, _ = self.shape.unpack(parameters[group])
+            outputs.append(self.shape.actor(layers, obs[group]))
+        return self.shape.distribution(torch.cat(outputs), self.log_std)
+
+    def _groups(self, obs: Tensor) -> Iterator[slice]:
+        """Some members after others, so that the layers of a whole rollout need not lie in memory for all of them."""
+        bytes_per_member = 2 * 4 * obs.shape[1] * sum(self.shape.widths)  # two networks, float32
+        together = max(1, PASS_BYTES // bytes_per_member)
+        for first in range(0, self.members, together):
+            yield slice(first, min(first + together, self.members))
 
     def policy_outputs(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Logits or means [M, S, A] on normalised observations, and log_std [M, A]; unchanged by later updates."""
@@ -62,8 +75,13 @@ class ActorCritic:
 
     def outputs(self, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Logits or means [M, S, A] and values [M, S] on normalised observations [M, S, D]: one pass, both networks."""
-        actor_out, _, values = self.shape.actor_critic(self.parameters, obs)
-        return actor_out, values
+        outputs = []
+        for group in self._groups(obs):
+            networks = torch.cat([half[group] for half in self.by_group(self.parameters).values()])
+            actor_out, _, values = self.shape.actor_critic(networks, obs[group])
+            outputs.append((actor_out, values))
+        actor_outs, all_values = zip(*outputs)
+        return torch.cat(actor_outs), torch.cat(all_values)
 
     def finite(self) -> Tensor:
         """Whether all parameters of a member are finite [M]."""

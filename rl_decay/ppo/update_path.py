@@ -15,11 +15,6 @@ def norm(x: Tensor) -> Tensor:
     return x.square().sum(-1).sqrt()
 
 
-def relative_step(before: Tensor, after: Tensor) -> Tensor:
-    """|after - before| / |before| over the last axis: the effective step size. inf where |before| is 0."""
-    return norm(after - before) / norm(before)
-
-
 def cosine(step: Tensor, previous: Tensor) -> Tensor:
     """Cosine of two updates over the last axis: -1 bouncing, 0 diffusion, 1 drift. NaN where either is 0."""
     return (step * previous).sum(-1) / (norm(step) * norm(previous))
@@ -41,21 +36,24 @@ class UpdatePath:
         self.updates = parameters.new_zeros(rows)  # number of the block's updates
 
     def add(self, before: Tensor, after: Tensor, rates: Tensor) -> dict[str, Tensor]:
-        """Take one update, with the rates [G] it used; returns per row [G]:
+        """Take one update, with the rates [G] it used; `before` is overwritten. Returns per row [G]:
 
-        rel_step       |D| / |before|
+        rel_step       |D| / |before|: the effective step size; inf where |before| is 0, NaN where both are
         cos_prev       cosine of this update and the one before; NaN for the first, and where either is 0
         straightness   |sum D/lr| / sum |D/lr| over a block: 1 straight, 1/sqrt(n) diffusion; a rate of 0 adds nothing
         frac_neg_cos   share of the block's defined cosines that are below 0
 
         straightness and frac_neg_cos are NaN except after the last update of a block.
         """
-        step = after - before
+        size_before = norm(before)
+        # In the memory of `before`, which nobody needs any more: with a population the buffers are what takes memory.
+        step = torch.sub(after, before, out=before)
+        size = norm(step)
         cos = cosine(step, self.previous)
         # Divided by the rate, or the large steps of a decaying rate would outweigh the later ones of the block.
         scaled = torch.where(rates > 0, 1 / rates, 0.0).unsqueeze(-1) * step
         self.previous = step
-        self.total = self.total + scaled
+        self.total += scaled
         self.length = self.length + norm(scaled)
         self.negative = self.negative + (cos < 0)
         self.defined = self.defined + ~cos.isnan()
@@ -64,7 +62,7 @@ class UpdatePath:
         straightness = norm(self.total) / self.length
         negative_share = self.negative / self.defined
         report = {
-            "rel_step": relative_step(before, after),
+            "rel_step": size / size_before,
             "cos_prev": cos,
             "straightness": torch.where(full, straightness, torch.nan),
             "frac_neg_cos": torch.where(full, negative_share, torch.nan),

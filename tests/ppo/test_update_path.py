@@ -5,16 +5,18 @@ import pytest
 import torch
 import update_paths
 
-from rl_decay.ppo.update_path import BLOCK, UpdatePath, cosine, relative_step
+from rl_decay.ppo.update_path import BLOCK, UpdatePath, cosine
 
 
 def test_by_hand():
     # from (3, 4), length 5, a step of (0, 1); then a step of (1, 1): cosine 1 / sqrt(2)
     before, after = torch.tensor([[3.0, 4.0]]), torch.tensor([[3.0, 5.0]])
-    torch.testing.assert_close(relative_step(before, after), torch.tensor([0.2]))
+    (rel_step,) = UpdatePath(before).add(before.clone(), after, torch.ones(1))["rel_step"]
+    torch.testing.assert_close(rel_step, torch.tensor(0.2))
     torch.testing.assert_close(cosine(torch.tensor([[1.0, 1.0]]), after - before), torch.tensor([0.5**0.5]))
     assert cosine(torch.zeros(1, 2), after - before).isnan().all()
-    assert not relative_step(torch.zeros(1, 2), after).isfinite().any()
+    (rel_step,) = UpdatePath(before).add(torch.zeros(1, 2), after, torch.ones(1))["rel_step"]
+    assert rel_step.isinf()
 
 
 def walk(updates, rates, seed=0):
@@ -24,7 +26,7 @@ def walk(updates, rates, seed=0):
     path, reports = UpdatePath(positions[0]), []
     for k in range(updates):
         after = positions[-1] + rates[k] * torch.randn(2, 7, generator=generator)
-        reports.append(path.add(positions[-1], after, torch.full((2,), rates[k])))
+        reports.append(path.add(positions[-1].clone(), after, torch.full((2,), rates[k])))
         positions.append(after)
     columns = {name: torch.stack([r[name] for r in reports], 1).double().numpy() for name in reports[0]}
     return torch.stack(positions, 1).double().numpy(), columns
@@ -49,7 +51,7 @@ def test_a_straight_path_a_bouncing_one_and_none():
     report = {}
     for k in range(BLOCK):  # an even number of steps to and fro ends where it began
         move = step * torch.tensor([[1.0], [(-1.0) ** k], [1.0]])
-        report = path.add(at, at + move, rates)
+        report = path.add(at.clone(), at + move, rates)
         at = at + move
     assert report["straightness"].tolist()[:2] == pytest.approx([1, 0], abs=1e-6)
     assert report["frac_neg_cos"].tolist()[:2] == [0, 1]
@@ -68,7 +70,7 @@ def test_the_state_continues_the_path():
             path = UpdatePath(torch.zeros(2, 7))
             path.load_state_dict(state)
         after = at + rates[k] * torch.randn(2, 7, generator=generator)
-        report = path.add(at, after, torch.full((2,), rates[k]))
+        report = path.add(at.clone(), after, torch.full((2,), rates[k]))
         at = after
     for name in ("straightness", "frac_neg_cos", "cos_prev"):
         np.testing.assert_array_equal(report[name].double().numpy(), uninterrupted[name][:, -1])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from rl_decay.config.schema import Algo
-from rl_decay.ppo.cpu.minibatch_steps import LearningState, MinibatchSteps, Settings, Values
+from rl_decay.ppo.cpu.minibatch_steps import Halves, MinibatchSteps, Settings, Values
 from rl_decay.ppo.epochs import Limits
 from rl_decay.ppo.losses import Coefficients
 from rl_decay.ppo.networks import ActorCritic
@@ -60,12 +60,9 @@ class ArrayEpochs:
                 target_kl=self._target_kl[group],
             )
             own = {name: column[group] for name, column in columns.items()}
-            rows = np.arange(members)[group]
-            networks = np.concatenate((rows, rows + members))
-            steps.load(state, networks)
+            steps.load(state, group)
             means[:, group], finite[group] = steps.run(own, orders[:, group], values, active.numpy()[group])
-            steps.store(state, networks)
-        self._write_back(state)
+            steps.store(state, group)
         return dict(zip(TAGS, torch.from_numpy(means))), torch.from_numpy(finite)
 
     def _groups(self, rows: int) -> Iterator[slice]:
@@ -85,18 +82,11 @@ class ArrayEpochs:
             self._steps[key] = MinibatchSteps(self.networks.shape, self._settings, members, rows)
         return self._steps[key]
 
-    def _state(self) -> LearningState:
-        """The parameters themselves, and copies of the moments, which the optimizer keeps by group."""
-        moments = {}
-        for name in ("exp_avg", "exp_avg_sq", "beta1_power", "beta2_power"):
-            halves = [self.optimizer.state[group["params"][0]][name] for group in self.optimizer.param_groups]
-            moments[name] = torch.cat(halves).numpy()
-        return LearningState(self.networks.parameters.numpy(), **moments)
-
-    def _write_back(self, state: LearningState) -> None:
-        for name, rows in vars(state).items():
-            if name == "parameters":
-                continue
-            halves = self.networks.by_group(torch.from_numpy(rows))
-            for group in self.optimizer.param_groups:
-                self.optimizer.state[group["params"][0]][name].copy_(halves[group["name"]])
+    def _state(self) -> dict[str, Halves]:
+        """Parameters and what the optimizer keeps of them: views, from which a group is read and written back."""
+        parameters = self.networks.by_group(self.networks.parameters)
+        state = {"parameters": (parameters["actor"].numpy(), parameters["critic"].numpy())}
+        actor, critic = (self.optimizer.state[group["params"][0]] for group in self.optimizer.param_groups)
+        for name in actor:
+            state[name] = (actor[name].numpy(), critic[name].numpy())
+        return state

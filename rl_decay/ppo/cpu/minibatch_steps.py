@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,9 @@ class Values:
     entropy_coef: np.ndarray
     value_coef: np.ndarray
     target_kl: np.ndarray
+
+
+Halves = tuple[np.ndarray, np.ndarray]  # [M, ...] of the actors and of the critics
 
 
 @dataclass
@@ -86,15 +90,17 @@ class MinibatchSteps:
         self._terms = np.empty((5, members, size), np.float32)
         self._buffers = [np.empty((members, size), np.float32) for _ in range(6)]
 
-    def load(self, state: LearningState, rows: np.ndarray) -> None:
-        """Take over these rows of the population's state."""
-        for own, whole in zip(self._state.arrays(), state.arrays(), strict=True):
-            np.take(whole, rows, axis=0, out=own)
+    def load(self, population: Mapping[str, Halves], members: slice) -> None:
+        """Take over the state of some members of a population."""
+        for name, own in vars(self._state).items():
+            for half, mine in zip(population[name], np.split(own, 2), strict=True):
+                mine[:] = half[members]
 
-    def store(self, state: LearningState, rows: np.ndarray) -> None:
-        """Write the rows back into the population's state."""
-        for own, whole in zip(self._state.arrays(), state.arrays(), strict=True):
-            whole[rows] = own
+    def store(self, population: Mapping[str, Halves], members: slice) -> None:
+        """Write the state back."""
+        for name, own in vars(self._state).items():
+            for half, mine in zip(population[name], np.split(own, 2), strict=True):
+                half[members] = mine
 
     def run(
         self, batch: dict[str, np.ndarray], orders: np.ndarray, values: Values, active: np.ndarray
