@@ -2,6 +2,7 @@
 
     pip install -c constraints.txt -e ".[bench]"
     python benchmarks/speed.py [--only NAME ...] [--rounds 5] [--cleanrl FOLDER]     benchmarks/results/speed.json
+    python benchmarks/speed.py --docs                      puts the table of that file into docs and README
     python benchmarks/speed.py --memory                                              beside them
     python benchmarks/speed.py --growth                                              benchmarks/results/growth.json
 
@@ -46,7 +47,9 @@ from rl_decay.runs.jobs import Job
 from rl_decay.training.population import train_population
 from rl_decay.types import Spaces
 
-RESULTS = Path(__file__).parent / "results"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+BEGIN, END = "<!-- speed: begin -->", "<!-- speed: end -->"
 CORES = len(os.sched_getaffinity(0))
 WARM_UP = 5  # iterations
 LR = 3e-4
@@ -286,6 +289,34 @@ def show(results: dict[str, Any]) -> None:
     Console(width=110).print(table)
 
 
+def write_into_docs(results: dict[str, Any]) -> None:
+    """Put the table into docs/performance.md and its two first numbers into README.md."""
+    rows = results["rows"]
+    lines = ["| | must | goal | measured (extremes) | reaches | processor, commit |", "|---|---|---|---|---|---|"]
+    for name, result in rows.items():
+        ratio = statistics.median(result["ratios"])
+        extremes = f"{ratio:.1f} ({min(result['ratios']):.1f} to {max(result['ratios']):.1f})"
+        reaches = verdict(ratio, result["must"], result["goal"])
+        machine = f"{result['processor']}, {result['cores']} cores, {result['commit']}"
+        lines.append(f"| {name} | {result['must']:g} | {result['goal']:.1f} | {extremes} | {reaches} | {machine} |")
+    _replace_between_marks(ROOT / "docs" / "performance.md", "\n".join(lines))
+    one, thirty = (
+        statistics.median(rows[name]["ratios"]) for name in ("one run, CartPole-v1", "thirty runs, CartPole-v1")
+    )
+    sentence = (
+        f"- **Fast.** {one:.0f} times the environment steps per second of Stable-Baselines3 on CartPole-v1, and\n"
+        f"  {thirty:.0f} times in a sweep of 30 runs on its two cores. [docs/performance.md](docs/performance.md) has\n"
+        "  the tasks, the rounds and what was tried."
+    )
+    _replace_between_marks(ROOT / "README.md", sentence)
+
+
+def _replace_between_marks(path: Path, text: str) -> None:
+    before, rest = path.read_text().split(BEGIN)
+    _, after = rest.split(END)
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
+
+
 def growth() -> dict[str, Any]:
     """Steps per second in one process against the number of members and against the width of the layers."""
     members = {}
@@ -335,6 +366,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cleanrl", type=Path, metavar="FOLDER")
+    parser.add_argument("--docs", action="store_true", help="only put what was measured into docs and README")
     parser.add_argument("--growth", action="store_true", help="measure growth only")
     parser.add_argument("--memory", action="store_true", help="measure memory only")
     args = parser.parse_args()
@@ -342,6 +374,9 @@ def main() -> None:
         (RESULTS / "growth.json").write_text(json.dumps(description() | growth(), indent=1) + "\n")
         return
     path = RESULTS / "speed.json"
+    if args.docs:
+        write_into_docs(json.loads(path.read_text()))
+        return
     if args.memory:
         results = json.loads(path.read_text())
         results["memory per member"] = memory_per_member(Setting()) | description()
