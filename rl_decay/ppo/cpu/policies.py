@@ -124,7 +124,8 @@ class Gaussian:
         scratch *= -0.5
         scratch -= log_stds + np.float32(HALF_LOG_2PI)
         np.add.reduce(scratch, axis=0, out=self.log_prob)
-        self.entropy[:] = np.add.reduce(log_stds + np.float32(NORMAL_ENTROPY), axis=0)
+        # Not over the planes, of which each has one number of a member: alone, a member would get another order.
+        self.entropy[:] = np.add.reduce(log_std + np.float32(NORMAL_ENTROPY), axis=-1)[:, None]
 
     def backward(
         self, d_log_prob: np.ndarray, d_entropy: np.ndarray, d_outputs: np.ndarray, d_log_std: np.ndarray

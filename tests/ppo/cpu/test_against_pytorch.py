@@ -12,6 +12,7 @@ from rl_decay.types import Spaces
 SPACES = {
     "discrete": Spaces(5, 3, continuous=False),
     "continuous": Spaces(5, 2, continuous=True),
+    "many actions": Spaces(5, 17, continuous=True),
     "components": Spaces(5, 12, continuous=False, nvec=(3, 2, 2, 5)),
 }
 OPTIONS = {
@@ -72,8 +73,8 @@ def test_members_may_be_stepped_in_any_groups(spaces, configure, monkeypatch):
         monkeypatch.setattr(epochs, "GROUP_BYTES", group_bytes)
         ppo = agent(spaces, *[configure(seed=seed) for seed in range(5)])
         mask = torch.tensor([True, False, True, True, True])
-        ppo.update(rollout(spaces, range(5)), orders(range(5)), schedule_values(5), mask)
-        learned.append(bits(ppo))
+        report, _ = ppo.update(rollout(spaces, range(5)), orders(range(5)), schedule_values(5), mask)
+        learned.append((bits(ppo), {tag: value.numpy().tobytes() for tag, value in report.items()}))
     assert learned[0] == learned[1] == learned[2]
 
 
