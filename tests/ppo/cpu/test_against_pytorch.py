@@ -12,7 +12,6 @@ from rl_decay.types import Spaces
 SPACES = {
     "discrete": Spaces(5, 3, continuous=False),
     "continuous": Spaces(5, 2, continuous=True),
-    "many actions": Spaces(5, 17, continuous=True),
     "components": Spaces(5, 12, continuous=False, nvec=(3, 2, 2, 5)),
 }
 OPTIONS = {
@@ -66,7 +65,7 @@ def test_an_update_is_the_same_but_for_rounding(spaces, options, configure):
             assert (own - other).abs().mean() <= 1e-6 * (1 + other.abs().mean())
 
 
-@EVERY_SPACE
+@pytest.mark.parametrize("spaces", [*SPACES.values(), Spaces(5, 17, continuous=True)], ids=[*SPACES, "many actions"])
 def test_members_may_be_stepped_in_any_groups(spaces, configure, monkeypatch):
     learned = []
     for group_bytes in (1, 40_000, epochs.GROUP_BYTES):
