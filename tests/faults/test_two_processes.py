@@ -94,6 +94,7 @@ def test_resuming_a_sweep_leaves_a_run_alone_that_another_training_holds(left, k
     assert ended.code == 1 and "is in use" in ended.err and "Traceback" not in ended.err
 
 
+@pytest.mark.thorough
 def test_of_several_that_continue_a_sweep_one_goes_on(left, words, resumed, train_in, tmp_path):
     sweep = tmp_path / "sweep"
     shutil.copytree(left, sweep / "job0")

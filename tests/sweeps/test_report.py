@@ -36,6 +36,7 @@ def test_a_fault_of_the_report_is_no_failure(train_py, tiny, monkeypatch):
     assert "no comparison: ZeroDivisionError: out of ink" in ended.out
 
 
+@pytest.mark.thorough
 def test_it_can_be_switched_off_and_a_sweep_that_is_continued_ends_with_it_too(
     train_py, tiny, tmp_path, monkeypatch, capsys
 ):

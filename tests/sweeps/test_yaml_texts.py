@@ -98,7 +98,7 @@ CONTENT = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.dictionaries(TEXT, CONTENT, max_size=3), min_size=1, max_size=3))
 def test_any_content(contents):
     texts = YamlTexts()

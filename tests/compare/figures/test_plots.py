@@ -173,6 +173,7 @@ def test_a_hundred_arms_fit_without_a_warning_in_a_time_that_grows_with_their_nu
     assert list(figures) == NAMES
 
 
+@pytest.mark.thorough
 def test_panels_that_are_placed_by_arithmetic_stay_on_the_page(compared):
     every_axes = axes(compared(*[f"schedule=linear actor.lr={i}" for i in range(20)], seeds=2))
     assert len(every_axes) == 3 * 19
