@@ -32,7 +32,7 @@ def gae(
     # Both ends cut the trace: the next row belongs to another episode.
     decay = gamma * gae_lambda * (~done).to(rewards.dtype)
     advantages = torch.empty_like(deltas)
-    delta, factor, advantage = (fastest(x) for x in (deltas, decay, advantages))
+    delta, factor, advantage = (array_on_cpu(x) for x in (deltas, decay, advantages))
     trace = 0.0
     for t in reversed(range(len(rewards))):
         trace = delta[t] + factor[t] * trace
@@ -40,6 +40,6 @@ def gae(
     return advantages
 
 
-def fastest(x: Tensor) -> Any:
+def array_on_cpu(x: Tensor) -> Any:
     """The same memory as a NumPy array where it is on the CPU: a loop of small operations takes a third of the time."""
     return x.numpy() if x.device.type == "cpu" else x

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rl_decay.ppo.advantages import fastest
+from rl_decay.ppo.advantages import array_on_cpu
 
 CLIP = 10.0  # bound of normalised observations and of scaled rewards
 
@@ -94,9 +94,9 @@ class RewardScaler:
     def scale(self, rewards: Tensor, done: Tensor, valid: Tensor) -> Tensor:
         """Merge the running returns of a rollout [T, M, N] and return its scaled rewards [T, M, N]."""
         returns = torch.empty_like(rewards)
-        reward, counts, goes_on, noted = (fastest(x) for x in (rewards, valid, ~done, returns))
-        gamma = fastest(self.gamma)
-        running = fastest(self.running)
+        reward, counts, goes_on, noted = (array_on_cpu(x) for x in (rewards, valid, ~done, returns))
+        gamma = array_on_cpu(self.gamma)
+        running = array_on_cpu(self.running)
         where: Any = np.where if isinstance(running, np.ndarray) else torch.where
         for t in range(len(rewards)):
             # A filler row is no step of the task: it must not discount the return.
